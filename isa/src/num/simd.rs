@@ -1,0 +1,203 @@
+//! The loops of `bulk`, compiled once more for AVX2 and F16C and chosen when the processor has them.
+//!
+//! The only module of `num` with `unsafe`: a call of a function compiled for those features follows their detection,
+//! and the loads and stores of eight items take their pointers from arrays of exactly eight. Each public function
+//! says whether it did the work; elsewhere none does, and the portable loop of `bulk` runs. FMA is not enabled.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{apply, apply2, f16_to_f32, f32_to_f16};
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) use elsewhere::{apply, apply2, f16_to_f32, f32_to_f16};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        __m256, _CMP_ORD_Q, _CMP_UNORD_Q, _mm_loadu_si128, _mm_storeu_si128, _mm256_and_ps,
+        _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_ph, _mm256_loadu_ps,
+        _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps,
+    };
+
+    use super::super::bulk::{apply_portable, apply2_portable};
+    use super::super::convert;
+    use super::super::{F32_NAN, Overflow, Round};
+
+    fn available() -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")
+    }
+
+    /// The portable loop over one operand, compiled for AVX2.
+    pub(in super::super) fn apply<T: Copy, S: Copy>(
+        dst: &mut [T],
+        src: &[S],
+        function: impl Fn(S) -> T,
+    ) -> bool {
+        let usable = available();
+        if usable {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                apply_avx2(dst, src, function);
+            }
+        }
+        usable
+    }
+
+    /// The portable loop over two operands, compiled for AVX2.
+    pub(in super::super) fn apply2<T: Copy, A: Copy, B: Copy>(
+        dst: &mut [T],
+        a: &[A],
+        b: &[B],
+        function: impl Fn(A, B) -> T,
+    ) -> bool {
+        let usable = available();
+        if usable {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                apply2_avx2(dst, a, b, function);
+            }
+        }
+        usable
+    }
+
+    /// Widens f16 to f32.
+    pub(in super::super) fn f16_to_f32(dst: &mut [f32], src: &[u16]) -> bool {
+        let usable = available();
+        if usable {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                widen(dst, src);
+            }
+        }
+        usable
+    }
+
+    /// Rounds f32 to f16, to nearest even.
+    pub(in super::super) fn f32_to_f16(dst: &mut [u16], src: &[f32], overflow: Overflow) -> bool {
+        let usable = available();
+        if usable {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                match overflow {
+                    Overflow::Saturate => narrow_saturate(dst, src),
+                    Overflow::Keep | Overflow::Wrap => narrow_keep(dst, src),
+                }
+            }
+        }
+        usable
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    fn apply_avx2<T: Copy, S: Copy>(dst: &mut [T], src: &[S], function: impl Fn(S) -> T) {
+        apply_portable(dst, src, function);
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    fn apply2_avx2<T: Copy, A: Copy, B: Copy>(
+        dst: &mut [T],
+        a: &[A],
+        b: &[B],
+        function: impl Fn(A, B) -> T,
+    ) {
+        apply2_portable(dst, a, b, function);
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    fn widen(dst: &mut [f32], src: &[u16]) {
+        let length = dst.len().min(src.len());
+        let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
+        let (from, from_rest) = src[..length].as_chunks::<8>();
+        for (to, from) in to.iter_mut().zip(from) {
+            #[expect(
+                unsafe_code,
+                reason = "both arrays have eight items; the accesses need no alignment"
+            )]
+            unsafe {
+                let wide = _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().cast()));
+                _mm256_storeu_ps(to.as_mut_ptr(), canonical(wide));
+            }
+        }
+        apply_portable(to_rest, from_rest, convert::f16_to_f32);
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    fn narrow_saturate(dst: &mut [u16], src: &[f32]) {
+        let (least, greatest) = (_mm256_set1_ps(-65504.0), _mm256_set1_ps(65504.0));
+        // Clamping first gives the same as clamping the rounded value, because both ends are f16 values.
+        narrow(dst, src, Overflow::Saturate, |x| {
+            let ordered = _mm256_cmp_ps::<_CMP_ORD_Q>(x, x);
+            _mm256_and_ps(ordered, _mm256_max_ps(least, _mm256_min_ps(greatest, x)))
+        });
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    fn narrow_keep(dst: &mut [u16], src: &[f32]) {
+        narrow(dst, src, Overflow::Keep, |x| canonical(x));
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    #[inline]
+    fn narrow(
+        dst: &mut [u16],
+        src: &[f32],
+        overflow: Overflow,
+        prepare: impl Fn(__m256) -> __m256,
+    ) {
+        const NEAREST_EVEN: i32 = 0;
+        let length = dst.len().min(src.len());
+        let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
+        let (from, from_rest) = src[..length].as_chunks::<8>();
+        for (to, from) in to.iter_mut().zip(from) {
+            #[expect(
+                unsafe_code,
+                reason = "both arrays have eight items; the accesses need no alignment"
+            )]
+            unsafe {
+                let prepared = prepare(_mm256_loadu_ps(from.as_ptr()));
+                _mm_storeu_si128(
+                    to.as_mut_ptr().cast(),
+                    _mm256_cvtps_ph::<NEAREST_EVEN>(prepared),
+                );
+            }
+        }
+        apply_portable(to_rest, from_rest, |x| {
+            convert::f32_to_f16(x, Round::Even, overflow)
+        });
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    #[inline]
+    fn canonical(x: __m256) -> __m256 {
+        let unordered = _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x);
+        _mm256_blendv_ps(x, _mm256_set1_ps(F32_NAN), unordered)
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod elsewhere {
+    use super::super::Overflow;
+
+    /// Leaves the work to the portable loop.
+    pub(in super::super) fn apply<T, S>(_: &mut [T], _: &[S], _: impl Fn(S) -> T) -> bool {
+        false
+    }
+
+    /// Leaves the work to the portable loop.
+    pub(in super::super) fn apply2<T, A, B>(
+        _: &mut [T],
+        _: &[A],
+        _: &[B],
+        _: impl Fn(A, B) -> T,
+    ) -> bool {
+        false
+    }
+
+    /// Leaves the work to the portable loop.
+    pub(in super::super) fn f16_to_f32(_: &mut [f32], _: &[u16]) -> bool {
+        false
+    }
+
+    /// Leaves the work to the portable loop.
+    pub(in super::super) fn f32_to_f16(_: &mut [u16], _: &[f32], _: Overflow) -> bool {
+        false
+    }
+}
