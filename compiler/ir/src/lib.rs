@@ -8,3 +8,4 @@
 //! This crate parses nothing and transforms nothing.
 
 pub mod algo;
+pub mod tile;
