@@ -1,2 +1,3 @@
 //! Placeholder header, replaced by the crate's owner in its first commit.
 pub mod num;
+pub mod types;

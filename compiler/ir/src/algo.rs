@@ -16,17 +16,17 @@ use smallvec::SmallVec;
 pub use isa::num::{Overflow, Round};
 
 /// A tensor: parameter, named result or intermediate. Its numeric order is the order of creation, no more.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tensor(u32);
 entity_impl!(Tensor, "t");
 
 /// An index variable with its extent; local to the definition or reduction that binds it.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Index(u32);
 entity_impl!(Index, "i");
 
 /// A node of the expression arena. Operands always have smaller numbers than the node that uses them.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Expr(u32);
 entity_impl!(Expr, "e");
 

@@ -22,32 +22,32 @@ use smallvec::SmallVec;
 use crate::algo::{CmpOp, Overflow, Round};
 
 /// A scalar value. Get one from the operation that defines it; its order means nothing.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Value(u32);
 entity_impl!(Value, "v");
 
 /// An on-chip buffer. Its order is the order of declaration.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Buf(u32);
 entity_impl!(Buf, "b");
 
 /// A tensor in global memory: argument or workspace.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tensor(u32);
 entity_impl!(Tensor, "t");
 
 /// A channel between the cube core and the vector cores of each group.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Chan(u32);
 entity_impl!(Chan, "ch");
 
 /// A sequence of operations.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block(u32);
 entity_impl!(Block, "block");
 
 /// An operation.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Inst(u32);
 entity_impl!(Inst, "inst");
 
