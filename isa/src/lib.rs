@@ -1,3 +1,18 @@
-//! Placeholder header, replaced by the crate's owner in its first commit.
+//! The only description of instructions, operands, element types, memory spaces, engines and chips.
+//!
+//! Knows nothing of compilers, and reads no files. One table, `table.rs`, has a row per instruction; encoder, decoder,
+//! assembler, disassembler, effects, legality, costs, executor traits and the manual are derived from it or forced by it
+//! to exist. Where to start: [`inst`] for instructions, [`types`] for the vocabulary, [`num`] for arithmetic.
+//!
+//! The model is of the Huawei Ascend DaVinci core. What is not public is marked *we choose*; nothing claims binary
+//! compatibility or real silicon time.
+
+#[macro_use]
+mod derive;
+
+pub mod codec;
+pub mod inst;
 pub mod num;
+mod operand;
+mod table;
 pub mod types;

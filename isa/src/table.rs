@@ -5,9 +5,10 @@
 //! Sources: davinci-facts §3 and §10 (row numbers there in brackets). Where a detail is not public the doc says *we choose*.
 
 use crate::operand::{
-    Adj, BlockGap, Burst, ByteGap, CInit, Cond, ConvKind, ElemSize, FixSrc, Gm, In, InOut, L0a, L0b, L0c, L1, Bt, Fb,
-    Label, MemSize, MmadTy, Out, PipeOp, QuantMode, Relu, Rep, SImm, ScalarMem, ScalarTy, Spr, St1, St2, St3, StRed,
-    Ub, UImm, UnitFlag, Val, VecScalar, VecTy, XIn, XOut, XVal,
+    Adj, BlockGap, Bt, Burst, ByteGap, CInit, Cond, ConvKind, ElemSize, Fb, FixSrc, Gm, In, InOut,
+    L0a, L0b, L0c, L1, Label, MemSize, MmadTy, Out, PipeOp, QuantMode, Relu, Rep, SImm, ScalarMem,
+    ScalarTy, Spr, St1, St2, St3, StRed, StSel, UImm, Ub, UnitFlag, Val, VecScalar, VecTy, XIn,
+    XOut, XVal,
 };
 
 instructions! {
@@ -73,7 +74,7 @@ instructions! {
         /// Branches to a label if the comparison of two signed 64-bit values holds. [18]
         0x1d bcc Bcc { cond: Cond, a: XIn, b: XVal, target: Label };
         /// Hardware loop: runs the instructions up to the matching `endloop` `count` times; a count below 1 skips them. `end` is the label of that `endloop`. [19]
-        0x1e loop Loop { count: XVal, end: Label };
+        0x1e r#loop Loop { count: XVal, end: Label };
         /// Ends the innermost hardware loop. [19]
         0x1f endloop Endloop {};
         /// Calls a subroutine; the return address goes on the hardware call stack (16 deep, we choose). [20]
@@ -225,7 +226,7 @@ instructions! {
         /// Compares with a scalar and writes one bit a lane, consecutively from `dst`. [88]
         0x9b vcmpvs Vcmpvs { cond: Cond, ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Selects by consecutive mask bits: `dst = bit ? a : b`. [89]
-        0x9c vsel Vsel { ty: VecTy, dst: Out<Ub>, mask: In<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        0x9c vsel Vsel { ty: VecTy, dst: Out<Ub>, mask: In<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: StSel };
         /// Fills with a scalar. [90]
         0x9d vdup Vdup { ty: VecTy, dst: Out<Ub>, scalar: VecScalar, rep: Rep, st: St1 };
         /// Copies lanes with strides. [91]

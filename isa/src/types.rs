@@ -58,7 +58,10 @@ impl Elem {
 
     /// Whether arithmetic on it is integer (bool is neither).
     pub const fn is_int(self) -> bool {
-        matches!(self, Elem::I64 | Elem::I32 | Elem::I16 | Elem::I8 | Elem::U8)
+        matches!(
+            self,
+            Elem::I64 | Elem::I32 | Elem::I16 | Elem::I8 | Elem::U8
+        )
     }
 
     /// The language's name: `f32`, `bf16`, `i8`, `bool`.
