@@ -24,6 +24,8 @@ mod narrow;
 mod quant;
 mod simd;
 mod single;
+#[cfg(test)]
+mod tests;
 
 pub use accumulate::{fma_f32, mac_bf16, mac_f16, mac_f32, mac_i8, tree_reduce, tree_sum_f32};
 pub use bulk::{

@@ -5,7 +5,10 @@ use super::F32_NAN;
 /// The same value, with the canonical NaN for any NaN.
 #[inline]
 pub fn canonical_f32(x: f32) -> f32 {
-    if x.is_nan() { F32_NAN } else { x }
+    // On bits: LLVM takes `if y.is_nan() { NAN } else { y }` with y = x.sqrt() for y, whatever NaN that is.
+    let bits = x.to_bits();
+    let nan = bits & 0x7fff_ffff > 0x7f80_0000;
+    f32::from_bits(if nan { F32_NAN.to_bits() } else { bits })
 }
 
 /// Sum, rounded to nearest even.

@@ -1,0 +1,12 @@
+//! Tests of `num`, by subject; `reference` holds definitions written another way to compare with.
+
+mod accumulate;
+mod bulk;
+mod convert;
+mod elementary;
+mod integer;
+mod low_precision;
+mod narrow;
+mod quant;
+mod reference;
+mod single;
