@@ -35,7 +35,7 @@ pub use bulk::{
 pub use convert::{
     bf16_to_f32, bf16_to_int, f16_to_f32, f16_to_int, f32_to_bf16, f32_to_f16, f32_to_int,
     f64_to_bf16, f64_to_f16, f64_to_f32, f64_to_int, i64_to_bf16, i64_to_f16, i64_to_f32,
-    round_to_integral, round_to_integral_f16,
+    round_to_integral, round_to_integral_bf16, round_to_integral_f16,
 };
 pub use elementary::{exp_bf16, exp_f16, exp_f32, ln_bf16, ln_f16, ln_f32};
 pub use integer::{

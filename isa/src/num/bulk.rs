@@ -10,6 +10,41 @@ use super::convert::{
 use super::elementary::{exp_f32, ln_f32};
 use super::{Overflow, simd};
 
+/// Two bytes that hold an f16 or bf16: a `u16`, or bytes of memory, the lower first.
+///
+/// Invariant: implementors have a size of two bytes and, on a little-endian host, the layout of a `u16`. `num` does not
+/// export it, so there are no others.
+pub trait Half: Copy {
+    /// The value's bits.
+    fn bits(self) -> u16;
+    /// The value with these bits.
+    fn from_bits(bits: u16) -> Self;
+}
+
+impl Half for u16 {
+    #[inline]
+    fn bits(self) -> u16 {
+        self
+    }
+
+    #[inline]
+    fn from_bits(bits: u16) -> u16 {
+        bits
+    }
+}
+
+impl Half for [u8; 2] {
+    #[inline]
+    fn bits(self) -> u16 {
+        u16::from_le_bytes(self)
+    }
+
+    #[inline]
+    fn from_bits(bits: u16) -> [u8; 2] {
+        bits.to_le_bytes()
+    }
+}
+
 /// Applies a function of this module to each item, with the widest vectors that the processor has.
 ///
 /// The function must be small, inlinable and free of branches to gain from it.
@@ -31,34 +66,38 @@ pub fn apply2_slice<T: Copy, A: Copy, B: Copy>(
     }
 }
 
-/// Widens f16 to f32.
-pub fn f16_to_f32_slice(dst: &mut [f32], src: &[u16]) {
+/// Widens f16 to f32. The source is `&[u16]`, or `&[[u8; 2]]` as `as_chunks` makes it of memory.
+pub fn f16_to_f32_slice<H: Half>(dst: &mut [f32], src: &[H]) {
     if !simd::f16_to_f32(dst, src) {
-        apply_portable(dst, src, f16_to_f32);
+        apply_portable(dst, src, |x| f16_to_f32(x.bits()));
     }
 }
 
-/// Rounds f32 to f16, to nearest even.
-pub fn f32_to_f16_slice(dst: &mut [u16], src: &[f32], overflow: Overflow) {
+/// Rounds f32 to f16, to nearest even. The destination is `&mut [u16]` or `&mut [[u8; 2]]`.
+pub fn f32_to_f16_slice<H: Half>(dst: &mut [H], src: &[f32], overflow: Overflow) {
     if simd::f32_to_f16(dst, src, overflow) {
         return;
     }
     match overflow {
-        Overflow::Saturate => apply_portable(dst, src, f32_to_f16_saturate),
-        Overflow::Keep | Overflow::Wrap => apply_portable(dst, src, f32_to_f16_keep),
+        Overflow::Saturate => apply_portable(dst, src, |x| H::from_bits(f32_to_f16_saturate(x))),
+        Overflow::Keep | Overflow::Wrap => {
+            apply_portable(dst, src, |x| H::from_bits(f32_to_f16_keep(x)))
+        }
     }
 }
 
-/// Widens bf16 to f32.
-pub fn bf16_to_f32_slice(dst: &mut [f32], src: &[u16]) {
-    apply_slice(dst, src, bf16_to_f32);
+/// Widens bf16 to f32; operands as of [`f16_to_f32_slice`].
+pub fn bf16_to_f32_slice<H: Half>(dst: &mut [f32], src: &[H]) {
+    apply_slice(dst, src, |x| bf16_to_f32(x.bits()));
 }
 
-/// Rounds f32 to bf16, to nearest even.
-pub fn f32_to_bf16_slice(dst: &mut [u16], src: &[f32], overflow: Overflow) {
+/// Rounds f32 to bf16, to nearest even; operands as of [`f32_to_f16_slice`].
+pub fn f32_to_bf16_slice<H: Half>(dst: &mut [H], src: &[f32], overflow: Overflow) {
     match overflow {
-        Overflow::Saturate => apply_slice(dst, src, f32_to_bf16_saturate),
-        Overflow::Keep | Overflow::Wrap => apply_slice(dst, src, f32_to_bf16_keep),
+        Overflow::Saturate => apply_slice(dst, src, |x| H::from_bits(f32_to_bf16_saturate(x))),
+        Overflow::Keep | Overflow::Wrap => {
+            apply_slice(dst, src, |x| H::from_bits(f32_to_bf16_keep(x)))
+        }
     }
 }
 

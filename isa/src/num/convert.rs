@@ -280,3 +280,8 @@ pub fn round_to_integral(x: f32, round: Round) -> f32 {
 pub fn round_to_integral_f16(x: u16, round: Round) -> u16 {
     f32_to_f16_keep(round_to_integral(f16_to_f32(x), round))
 }
+
+/// Rounds a bf16 to a whole number in bf16, which is always exact; infinities stay.
+pub fn round_to_integral_bf16(x: u16, round: Round) -> u16 {
+    f32_to_bf16_keep(round_to_integral(bf16_to_f32(x), round))
+}

@@ -1,7 +1,8 @@
 //! Exponential and natural logarithm, as fixed sequences of f64 operations rounded once to f32.
 //!
-//! Owns the polynomials. Both functions are free of branches and tables, so that the slice forms vectorise, and stay
-//! within 0.51 ulp. The f16 and bf16 forms round the f32 result.
+//! Owns the polynomials. Both functions are free of branches and tables, so that the slice forms vectorise. Measured over
+//! every f32: `exp_f32` is at most 0.5008 ulp off and `ln_f32` 0.5001 (0.5 is the least possible); they miss the nearest
+//! f32 for 65,362 and 1,120 operands. The f16 and bf16 forms round the f32 result.
 
 use super::convert::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use super::{F32_NAN, Overflow, Round};
@@ -34,7 +35,7 @@ const LN: [f64; 4] = [
     0.23582831650435998,
 ];
 
-/// `e` to the power `x`: at most 0.501 ulp off; overflow gives infinity, underflow is gradual.
+/// `e` to the power `x`: at most 0.5008 ulp off; overflow gives infinity, underflow is gradual.
 #[inline]
 pub fn exp_f32(x: f32) -> f32 {
     // Beyond these ends the result is infinity or +0 all the same, and 2^k stays an f64.
@@ -54,7 +55,7 @@ pub fn exp_f32(x: f32) -> f32 {
     if x.is_nan() { F32_NAN } else { scaled as f32 }
 }
 
-/// The natural logarithm: at most 0.501 ulp off; -∞ at zeros, NaN below.
+/// The natural logarithm: at most 0.5001 ulp off; -∞ at zeros, NaN below.
 #[inline]
 pub fn ln_f32(x: f32) -> f32 {
     // f64 has no subnormals here. Subtracting the bits of √½ puts k where the exponent was and centres the fraction.

@@ -110,22 +110,14 @@ pub const fn int_rem(a: i64, b: i64, bits: u32, signed: bool) -> Option<i64> {
     }
 }
 
-/// Shift to the left; an amount outside `0..bits` shifts everything out.
+/// Shift to the left by the amount modulo the width, wrapping.
 #[inline]
 pub const fn int_shl(a: i64, amount: i64, bits: u32, signed: bool) -> i64 {
-    if amount < 0 || amount >= bits as i64 {
-        0
-    } else {
-        wrap_int(a << amount, bits, signed)
-    }
+    wrap_int(a << amount.rem_euclid(bits as i64), bits, signed)
 }
 
-/// Shift to the right, arithmetic if the operand is negative; an amount outside `0..bits` leaves only the sign.
+/// Shift to the right by the amount modulo the width, copying the sign of a signed operand.
 #[inline]
 pub const fn int_shr(a: i64, amount: i64, bits: u32) -> i64 {
-    a >> if amount < 0 || amount >= bits as i64 {
-        63
-    } else {
-        amount
-    }
+    a >> amount.rem_euclid(bits as i64)
 }

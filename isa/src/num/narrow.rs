@@ -2,7 +2,8 @@
 //!
 //! f32 has at least twice the digits of both types and two more (24 ≥ 2·11 + 2), so the second rounding gives the
 //! same bits as one rounding of the exact result would, for sum, difference, product, quotient and square root. The
-//! tests check it against exact arithmetic. It would not hold for a fused multiply-add, so there is none.
+//! tests check it against exact arithmetic on part of the operands; all pairs were checked once. It would not hold for
+//! a fused multiply-add, so there is none.
 //!
 //! Arithmetic takes an [`Overflow`]: `Saturate` is the language's rule and the machine's default (largest finite
 //! value, NaN becomes 0), `Keep` the machine's INF/NaN mode. Negation, absolute value, maximum and minimum choose or

@@ -18,7 +18,7 @@ mod x86 {
         _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps,
     };
 
-    use super::super::bulk::{apply_portable, apply2_portable};
+    use super::super::bulk::{Half, apply_portable, apply2_portable};
     use super::super::convert;
     use super::super::{F32_NAN, Overflow, Round};
 
@@ -60,7 +60,7 @@ mod x86 {
     }
 
     /// Widens f16 to f32.
-    pub(in super::super) fn f16_to_f32(dst: &mut [f32], src: &[u16]) -> bool {
+    pub(in super::super) fn f16_to_f32<H: Half>(dst: &mut [f32], src: &[H]) -> bool {
         let usable = available();
         if usable {
             #[expect(unsafe_code, reason = "the features of the callee were detected")]
@@ -72,7 +72,11 @@ mod x86 {
     }
 
     /// Rounds f32 to f16, to nearest even.
-    pub(in super::super) fn f32_to_f16(dst: &mut [u16], src: &[f32], overflow: Overflow) -> bool {
+    pub(in super::super) fn f32_to_f16<H: Half>(
+        dst: &mut [H],
+        src: &[f32],
+        overflow: Overflow,
+    ) -> bool {
         let usable = available();
         if usable {
             #[expect(unsafe_code, reason = "the features of the callee were detected")]
@@ -102,25 +106,26 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,f16c")]
-    fn widen(dst: &mut [f32], src: &[u16]) {
+    fn widen<H: Half>(dst: &mut [f32], src: &[H]) {
+        const { assert!(size_of::<H>() == 2) };
         let length = dst.len().min(src.len());
         let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
         let (from, from_rest) = src[..length].as_chunks::<8>();
         for (to, from) in to.iter_mut().zip(from) {
             #[expect(
                 unsafe_code,
-                reason = "both arrays have eight items; the accesses need no alignment"
+                reason = "arrays of eight items of four and two bytes; no alignment needed"
             )]
             unsafe {
                 let wide = _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().cast()));
                 _mm256_storeu_ps(to.as_mut_ptr(), canonical(wide));
             }
         }
-        apply_portable(to_rest, from_rest, convert::f16_to_f32);
+        apply_portable(to_rest, from_rest, |x| convert::f16_to_f32(x.bits()));
     }
 
     #[target_feature(enable = "avx2,f16c")]
-    fn narrow_saturate(dst: &mut [u16], src: &[f32]) {
+    fn narrow_saturate<H: Half>(dst: &mut [H], src: &[f32]) {
         let (least, greatest) = (_mm256_set1_ps(-65504.0), _mm256_set1_ps(65504.0));
         // Clamping first gives the same as clamping the rounded value, because both ends are f16 values.
         narrow(dst, src, Overflow::Saturate, |x| {
@@ -130,18 +135,19 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,f16c")]
-    fn narrow_keep(dst: &mut [u16], src: &[f32]) {
+    fn narrow_keep<H: Half>(dst: &mut [H], src: &[f32]) {
         narrow(dst, src, Overflow::Keep, |x| canonical(x));
     }
 
     #[target_feature(enable = "avx2,f16c")]
     #[inline]
-    fn narrow(
-        dst: &mut [u16],
+    fn narrow<H: Half>(
+        dst: &mut [H],
         src: &[f32],
         overflow: Overflow,
         prepare: impl Fn(__m256) -> __m256,
     ) {
+        const { assert!(size_of::<H>() == 2) };
         const NEAREST_EVEN: i32 = 0;
         let length = dst.len().min(src.len());
         let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
@@ -149,7 +155,7 @@ mod x86 {
         for (to, from) in to.iter_mut().zip(from) {
             #[expect(
                 unsafe_code,
-                reason = "both arrays have eight items; the accesses need no alignment"
+                reason = "arrays of eight items of four and two bytes; no alignment needed"
             )]
             unsafe {
                 let prepared = prepare(_mm256_loadu_ps(from.as_ptr()));
@@ -160,7 +166,7 @@ mod x86 {
             }
         }
         apply_portable(to_rest, from_rest, |x| {
-            convert::f32_to_f16(x, Round::Even, overflow)
+            H::from_bits(convert::f32_to_f16(x, Round::Even, overflow))
         });
     }
 
@@ -192,12 +198,12 @@ mod elsewhere {
     }
 
     /// Leaves the work to the portable loop.
-    pub(in super::super) fn f16_to_f32(_: &mut [f32], _: &[u16]) -> bool {
+    pub(in super::super) fn f16_to_f32<H>(_: &mut [f32], _: &[H]) -> bool {
         false
     }
 
     /// Leaves the work to the portable loop.
-    pub(in super::super) fn f32_to_f16(_: &mut [u16], _: &[f32], _: Overflow) -> bool {
+    pub(in super::super) fn f32_to_f16<H>(_: &mut [H], _: &[f32], _: Overflow) -> bool {
         false
     }
 }

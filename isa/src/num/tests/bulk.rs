@@ -26,6 +26,37 @@ fn widening_slices_agree() {
 }
 
 #[test]
+fn bytes_of_memory_serve_as_well() {
+    let memory: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+    let (halves, _) = memory.as_chunks::<2>();
+    let mut wide = vec![0.0; halves.len()];
+    let mut back = memory.clone();
+    f16_to_f32_slice(&mut wide, halves);
+    assert!(
+        wide.iter()
+            .zip(0..=u16::MAX)
+            .all(|(w, bits)| w.to_bits() == f16_to_f32(bits).to_bits())
+    );
+    f32_to_f16_slice(back.as_chunks_mut::<2>().0, &wide, Overflow::Keep);
+    assert!(
+        back.as_chunks::<2>()
+            .0
+            .iter()
+            .zip(0..=u16::MAX)
+            .all(|(&b, bits)| u16::from_le_bytes(b) == f16_neg(f16_neg(bits)))
+    );
+    bf16_to_f32_slice(&mut wide, halves);
+    f32_to_bf16_slice(back.as_chunks_mut::<2>().0, &wide, Overflow::Keep);
+    assert!(
+        back.as_chunks::<2>()
+            .0
+            .iter()
+            .zip(0..=u16::MAX)
+            .all(|(&b, bits)| u16::from_le_bytes(b) == bf16_neg(bf16_neg(bits)))
+    );
+}
+
+#[test]
 fn narrowing_slices_agree() {
     let f16 = Values::f16();
     let critical = f16.critical().map(|x| x as f32);

@@ -275,6 +275,13 @@ fn every_f16_and_bf16_rounds_to_integers() {
                 bf16_to_int(bits, round, Overflow::Saturate, 32, true),
                 i64::from(expected as i32)
             );
+            let nearest = half::bf16::from_f64(expected.copysign(y.into())).to_bits();
+            let integral = if y.is_nan() { BF16_NAN } else { nearest };
+            assert_eq!(
+                round_to_integral_bf16(bits, round),
+                integral,
+                "{bits:#06x} {round:?}"
+            );
         }
     }
 }
