@@ -1,0 +1,212 @@
+//! E0101 and E0103: a token where the grammar has no place for it. Finds out
+//! what was expected in words, and whether a delimiter was left open.
+
+use diag::{Diagnostic, FileId, Span, codes};
+
+use crate::builder::Spanned;
+use crate::errors::unclosed_delimiter;
+use crate::token::Token;
+
+/// A token that was rejected, with what is around it.
+pub(crate) struct Unexpected<'a> {
+    pub(crate) file: FileId,
+    pub(crate) text: &'a str,
+    pub(crate) tokens: &'a [Spanned],
+    /// The token; none at the end of the file.
+    pub(crate) found: Option<Spanned>,
+    /// The terminals of the grammar that could stand there, in quotes.
+    pub(crate) expected: &'a [String],
+}
+
+/// Says what was expected and what was found.
+pub(crate) fn unexpected(at: &Unexpected<'_>) -> Diagnostic {
+    let position = position(at);
+    let found = describe(at);
+    if let Some(open) = unclosed(at, position) {
+        let opening = &at.text[open.range()];
+        return unclosed_delimiter(opening, open, &found, found_span(at));
+    }
+    let expected = expected_words(at.expected);
+    let message = match expected.is_empty() {
+        true => format!("unexpected {found}"),
+        false => format!("expected {expected}, found {found}"),
+    };
+    let error = Diagnostic::new(codes::E0101, message);
+    match previous_line_end(at, position) {
+        Some(end) if at.expected.iter().any(|e| e == "\";\"") => error
+            .primary(end, "`;` is missing here")
+            .label(found_span(at), format!("{found} found"))
+            .fix("add `;`", end, ";"),
+        _ => help(
+            at,
+            position,
+            error.primary(found_span(at), "not expected here"),
+        ),
+    }
+}
+
+/// Advice for mistakes that are often made.
+fn help(at: &Unexpected<'_>, position: usize, error: Diagnostic) -> Diagnostic {
+    let before = position.checked_sub(1).map(|p| at.tokens[p].1);
+    let operand = matches!(
+        before,
+        Some(
+            Token::Plus
+                | Token::Minus
+                | Token::Star
+                | Token::Slash
+                | Token::Percent
+                | Token::Less
+                | Token::LessEq
+                | Token::Greater
+                | Token::GreaterEq
+                | Token::EqEq
+                | Token::NotEq
+                | Token::AndAnd
+                | Token::OrOr
+        )
+    );
+    match at.found.map(|f| f.1) {
+        Some(Token::If | Token::Reduction | Token::Fold | Token::Scan) if operand => error
+            .help("a reduction, `fold`, `scan` or `if` that is an operand stands in parentheses"),
+        Some(Token::Else) => {
+            error.help("a border is written `(x[i] else 0)`, around the access alone")
+        }
+        Some(Token::Caret) => error.help("`^` is for sizes; a float is raised with `pow(x, y)`"),
+        Some(Token::Assign) if before == Some(Token::Assign) => error.help("compare with `==`"),
+        _ => error,
+    }
+}
+
+/// The position of the found token among the tokens.
+fn position(at: &Unexpected<'_>) -> usize {
+    let start = at.found.map_or(u32::MAX, |f| f.0);
+    at.tokens.partition_point(|t| t.0 < start)
+}
+
+/// The place of the found token; of the end of the file the end of the last one.
+fn found_span(at: &Unexpected<'_>) -> Span {
+    let last = at.tokens.last().map_or(0, |t| t.2);
+    let (start, end) = at.found.map_or((last, last), |f| (f.0, f.2));
+    span(at, start, end)
+}
+
+fn span(at: &Unexpected<'_>, start: u32, end: u32) -> Span {
+    Span {
+        file: at.file,
+        start,
+        end,
+    }
+}
+
+/// What was found, in words.
+fn describe(at: &Unexpected<'_>) -> String {
+    let Some((_, token, _)) = at.found else {
+        return "the end of the file".to_owned();
+    };
+    let text = &at.text[found_span(at).range()];
+    let short = match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    if token == Token::Tile {
+        return "`tile`, which begins a `.tile` file".to_owned();
+    }
+    format!("`{short}`")
+}
+
+/// The empty place behind the token before, if that is on an earlier line.
+fn previous_line_end(at: &Unexpected<'_>, position: usize) -> Option<Span> {
+    let (_, _, end) = *at.tokens.get(position.checked_sub(1)?)?;
+    let found = found_span(at).start.max(end);
+    let between = at.text.get(end as usize..found as usize)?;
+    let next_line =
+        between.contains('\n') || matches!(at.found, None | Some((_, Token::RBrace, _)));
+    next_line.then(|| span(at, end, end))
+}
+
+/// The innermost delimiter that should have been closed before the found token.
+fn unclosed(at: &Unexpected<'_>, position: usize) -> Option<Span> {
+    let ends_item = at.found.is_none_or(|f| f.1.starts_item());
+    let ends_stmt = at.found.is_some_and(|f| {
+        matches!(
+            f.1,
+            Token::Semicolon | Token::LBrace | Token::RBrace | Token::Let
+        )
+    });
+    if !ends_item && !ends_stmt {
+        return None;
+    }
+    let before = &at.tokens[..position];
+    let stmt = before
+        .iter()
+        .rposition(|t| is_stmt_boundary(t.1))
+        .map_or(0, |p| p + 1);
+    let open = last_open(
+        &before[stmt..],
+        &[
+            (Token::LParen, Token::RParen),
+            (Token::LBracket, Token::RBracket),
+        ],
+    );
+    let open = open.or_else(|| {
+        let item = before.iter().rposition(|t| t.1.starts_item())?;
+        let braces = [(Token::LBrace, Token::RBrace)];
+        last_open(&before[item..], &braces).filter(|_| ends_item)
+    });
+    open.map(|(start, _, end)| span(at, start, end))
+}
+
+fn is_stmt_boundary(token: Token) -> bool {
+    matches!(token, Token::Semicolon | Token::LBrace | Token::RBrace) || token.starts_item()
+}
+
+/// The last opening token without its closing one.
+fn last_open(tokens: &[Spanned], pairs: &[(Token, Token)]) -> Option<Spanned> {
+    let mut open: Vec<Spanned> = Vec::new();
+    for token in tokens {
+        if pairs.iter().any(|p| p.0 == token.1) {
+            open.push(*token);
+        } else if let Some(pair) = pairs.iter().find(|p| p.1 == token.1)
+            && open.last().is_some_and(|o| o.1 == pair.0)
+        {
+            open.pop();
+        }
+    }
+    open.pop()
+}
+
+/// The expected terminals in words, at most four of them.
+fn expected_words(expected: &[String]) -> String {
+    let has = |terminal: &str| expected.iter().any(|e| e.trim_matches('"') == terminal);
+    let mut words: Vec<String> = Vec::new();
+    let closers = [
+        ";", ",", ")", "]", "}", "{", "=", ":", "->", "then", "else", "::",
+    ];
+    words.extend(closers.iter().filter(|t| has(t)).map(|t| format!("`{t}`")));
+    if has("int") && has("(") {
+        words.push("an expression".to_owned());
+    } else if has("name") {
+        words.push("a name".to_owned());
+    } else if has("grid") {
+        words.push("a decision".to_owned());
+    }
+    if has("kernel") {
+        words.push("an item".to_owned());
+    }
+    if has("+") || has("*") {
+        words.push("an operator".to_owned());
+    }
+    let keywords = [
+        "(", "<", "for", "when", "where", "in", "as", "across", "at", "to", "merge", "block",
+    ];
+    if words.is_empty() {
+        words.extend(keywords.iter().filter(|t| has(t)).map(|t| format!("`{t}`")));
+    }
+    words.truncate(4);
+    match words.split_last() {
+        None => String::new(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
