@@ -14,6 +14,7 @@ pub mod chip;
 pub mod codec;
 pub mod inst;
 pub mod num;
+pub mod object;
 mod operand;
 mod table;
 pub mod types;

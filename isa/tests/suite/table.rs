@@ -1,18 +1,7 @@
 //! Completeness of the table: words and texts round-trip, opcodes and documentation are in order.
 
+use crate::common::Xorshift;
 use isa::inst::{DecodeError, INFO, Inst, Opcode, TextCx, parse_inst};
-
-/// A small deterministic generator.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-}
 
 fn samples(rounds: usize) -> impl Iterator<Item = Inst> {
     let mut rng = Xorshift(0x9e37_79b9_7f4a_7c15);

@@ -1,0 +1,6 @@
+//! The crate's tests from outside: one file a subject.
+
+mod chips;
+mod common;
+mod object;
+mod table;
