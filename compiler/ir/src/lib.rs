@@ -8,4 +8,5 @@
 //! This crate parses nothing and transforms nothing.
 
 pub mod algo;
+pub mod stage;
 pub mod tile;

@@ -21,6 +21,17 @@ use smallvec::SmallVec;
 
 use crate::algo::{CmpOp, Overflow, Round};
 
+mod access;
+pub mod names;
+pub mod print;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use print::print;
+pub use verify::verify;
+
 /// A scalar value. Get one from the operation that defines it; its order means nothing.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Value(u32);
@@ -171,9 +182,10 @@ impl BufData {
     /// Bytes of one copy, rounded up to the space's alignment (32 B; L0A, L0B 512 B; L0C 1024 B; BT, FB 64 B), if it fits 63 bits.
     pub fn copy_bytes(&self) -> Option<u64> {
         let cells = u64::try_from(self.rows.checked_mul(self.cols)?).ok()?;
-        let bytes = match self.elem {
-            Elem::Bool if self.space == Space::Ub => cells.div_ceil(8),
-            _ => cells.checked_mul(self.elem.bytes())?,
+        let bytes = if self.elem == Elem::Bool && self.space == Space::Ub {
+            cells.div_ceil(8)
+        } else {
+            cells.checked_mul(self.elem.bytes())?
         };
         let unit = match self.space {
             Space::L0a | Space::L0b => 512,

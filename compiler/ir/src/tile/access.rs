@@ -1,0 +1,264 @@
+//! What an operation uses: scalars, nested blocks, buffers it reads and writes.
+//!
+//! One exhaustive match each, shared by the verifier, the evaluator and passes.
+
+use smallvec::SmallVec;
+
+use super::{Arg, Block, Buf, FixCast, Op, Operand, Value, View};
+
+impl Op {
+    /// The value that the operation defines for the rest of its block. A loop's variable is not one: it is visible in
+    /// the body alone.
+    pub fn defines(&self) -> Option<Value> {
+        match self {
+            Op::Scalar { dst, .. }
+            | Op::Query { dst, .. }
+            | Op::Peek { dst, .. }
+            | Op::PeekBuf { dst, .. }
+            | Op::Acquire { dst, .. }
+            | Op::Take { dst, .. } => Some(*dst),
+            Op::For { .. }
+            | Op::If { .. }
+            | Op::Next { .. }
+            | Op::Poke { .. }
+            | Op::Load { .. }
+            | Op::Store { .. }
+            | Op::LoadTile { .. }
+            | Op::LoadWords { .. }
+            | Op::Mad { .. }
+            | Op::Drain { .. }
+            | Op::Ew { .. }
+            | Op::Spread { .. }
+            | Op::Accumulate { .. }
+            | Op::Lanes { .. }
+            | Op::Publish { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => None,
+        }
+    }
+
+    /// The blocks nested directly in the operation, in order.
+    pub fn blocks(&self) -> SmallVec<[Block; 2]> {
+        let mut blocks = SmallVec::new();
+        if let Op::For { body, .. } = self {
+            blocks.push(*body);
+        }
+        if let Op::If { then, els, .. } = self {
+            blocks.push(*then);
+            blocks.extend(*els);
+        }
+        blocks
+    }
+
+    /// Every scalar operand, those of views included.
+    pub fn args(&self) -> SmallVec<[Arg; 12]> {
+        let mut args: SmallVec<[Arg; 12]> = SmallVec::new();
+        for view in self.views() {
+            args.extend([view.row, view.col]);
+        }
+        match self {
+            Op::Scalar { a, b, .. } => args.extend([*a, *b]),
+            Op::For { lo, hi, .. } => args.extend([*lo, *hi]),
+            Op::If { cond, .. } => args.push(*cond),
+            Op::Peek { at, .. } => args.push(*at),
+            Op::Poke { value, .. } => args.push(*value),
+            Op::Load {
+                at,
+                rows,
+                cols,
+                pitch,
+                ..
+            }
+            | Op::Store {
+                at,
+                rows,
+                cols,
+                pitch,
+                ..
+            }
+            | Op::Drain {
+                at,
+                rows,
+                cols,
+                pitch,
+                ..
+            } => args.extend([*at, *rows, *cols, *pitch]),
+            Op::LoadTile { rows, cols, .. } | Op::Accumulate { rows, cols, .. } => {
+                args.extend([*rows, *cols])
+            }
+            Op::LoadWords { cols, .. } => args.push(*cols),
+            Op::Mad { m, k, n, init, .. } => args.extend([*m, *k, *n, *init]),
+            Op::Ew {
+                a,
+                b,
+                c,
+                rows,
+                cols,
+                ..
+            } => {
+                for operand in [Some(*a), *b, *c].into_iter().flatten() {
+                    if let Operand::Scalar(value) = operand {
+                        args.push(Arg::Val(value));
+                    }
+                }
+                args.extend([*rows, *cols]);
+            }
+            Op::Spread { rows, .. } | Op::Lanes { rows, .. } => args.push(*rows),
+            Op::Query { .. }
+            | Op::Next { .. }
+            | Op::PeekBuf { .. }
+            | Op::Acquire { .. }
+            | Op::Publish { .. }
+            | Op::Take { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => {}
+        }
+        args
+    }
+
+    /// The buffers whose contents the operation reads; an accumulator is read and written.
+    pub fn reads(&self) -> SmallVec<[Buf; 4]> {
+        let mut bufs: SmallVec<[Buf; 4]> = SmallVec::new();
+        match self {
+            Op::PeekBuf { src, .. }
+            | Op::Store { src, .. }
+            | Op::LoadTile { src, .. }
+            | Op::LoadWords { src, .. }
+            | Op::Spread { src, .. } => bufs.push(src.buf),
+            Op::Mad { c, a, b, init, .. } => {
+                bufs.extend([*a, *b]);
+                if *init != Arg::Const(1) {
+                    bufs.push(*c);
+                }
+            }
+            Op::Drain { src, cast, .. } => {
+                bufs.push(*src);
+                if let FixCast::Requant(words) = cast {
+                    bufs.push(words.buf);
+                }
+            }
+            Op::Ew { a, b, c, .. } => {
+                let operands = [Some(*a), *b, *c].into_iter().flatten();
+                bufs.extend(operands.filter_map(Operand::view).map(|view| view.buf));
+            }
+            Op::Accumulate { acc, src, .. } => bufs.extend([acc.buf, src.buf]),
+            Op::Lanes { acc, .. } => bufs.push(acc.buf),
+            Op::Scalar { .. }
+            | Op::Query { .. }
+            | Op::For { .. }
+            | Op::If { .. }
+            | Op::Next { .. }
+            | Op::Peek { .. }
+            | Op::Poke { .. }
+            | Op::Load { .. }
+            | Op::Acquire { .. }
+            | Op::Publish { .. }
+            | Op::Take { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => {}
+        }
+        bufs
+    }
+
+    /// The buffer that the operation writes.
+    pub fn writes(&self) -> Option<Buf> {
+        match self {
+            Op::Poke { dst, .. } | Op::Load { dst, .. } | Op::Ew { dst, .. } => Some(dst.buf),
+            Op::Spread { dst, .. } | Op::Lanes { dst, .. } => Some(dst.buf),
+            Op::LoadTile { dst, .. } | Op::LoadWords { dst, .. } => Some(*dst),
+            Op::Mad { c, .. } => Some(*c),
+            Op::Accumulate { acc, .. } => Some(acc.buf),
+            Op::Scalar { .. }
+            | Op::Query { .. }
+            | Op::For { .. }
+            | Op::If { .. }
+            | Op::Next { .. }
+            | Op::Peek { .. }
+            | Op::PeekBuf { .. }
+            | Op::Store { .. }
+            | Op::Drain { .. }
+            | Op::Acquire { .. }
+            | Op::Publish { .. }
+            | Op::Take { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => None,
+        }
+    }
+
+    /// The views among the operands, destination first.
+    pub fn views(&self) -> SmallVec<[View; 4]> {
+        let mut views: SmallVec<[View; 4]> = SmallVec::new();
+        match self {
+            Op::PeekBuf { src, .. }
+            | Op::Store { src, .. }
+            | Op::LoadTile { src, .. }
+            | Op::LoadWords { src, .. } => views.push(*src),
+            Op::Poke { dst, .. } | Op::Load { dst, .. } => views.push(*dst),
+            Op::Drain { cast, .. } => {
+                if let FixCast::Requant(words) = cast {
+                    views.push(*words);
+                }
+            }
+            Op::Ew { dst, a, b, c, .. } => {
+                views.push(*dst);
+                views.extend(
+                    [Some(*a), *b, *c]
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Operand::view),
+                );
+            }
+            Op::Spread { dst, src, .. } => views.extend([*dst, *src]),
+            Op::Accumulate { acc, src, .. } => views.extend([*acc, *src]),
+            Op::Lanes { dst, acc, .. } => views.extend([*dst, *acc]),
+            Op::Scalar { .. }
+            | Op::Query { .. }
+            | Op::For { .. }
+            | Op::If { .. }
+            | Op::Next { .. }
+            | Op::Peek { .. }
+            | Op::Mad { .. }
+            | Op::Acquire { .. }
+            | Op::Publish { .. }
+            | Op::Take { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => {}
+        }
+        views
+    }
+}
+
+impl Operand {
+    /// The view of an operand that lies in a buffer.
+    pub fn view(self) -> Option<View> {
+        match self {
+            Operand::Full(view) | Operand::EachRow(view) | Operand::EachCol(view) => Some(view),
+            Operand::Bits(_) | Operand::Scalar(_) => None,
+        }
+    }
+}
