@@ -1,1 +1,5 @@
-//! Placeholder header, replaced by the crate's owner in its first commit.
+//! From tile IR to a finished object: passes, buffer planning, synchronisation, selection, emission. Never sees an AST.
+
+pub mod errors;
+pub mod pass;
+pub mod plan;

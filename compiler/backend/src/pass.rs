@@ -1,0 +1,7 @@
+//! Passes over the tile IR: one file, one function each.
+//!
+//! A pass takes the function from one [`ir::tile::Stage`] to the next or keeps it; it knows nothing of the passes before
+//! and after it.
+
+pub mod insert_sync;
+pub mod place_buffers;

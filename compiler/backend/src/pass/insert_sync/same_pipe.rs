@@ -1,0 +1,214 @@
+//! Barriers between dependent operations of one pipe.
+//!
+//! A pipe starts its operations in order but lets them overlap, so that reading or overwriting what an earlier one of
+//! the same pipe writes needs a barrier (davinci-facts §7, rules 4 and 5); overwriting what it reads does not. Memory is
+//! compared by addresses, so that temporaries that share bytes are covered. A barrier stands before the dependent
+//! operation, or before the loop that contains it if what it depends on lies outside.
+
+use std::collections::BTreeSet;
+
+use ir::tile::{Arg, Block, Buf, Func, Inst, Op, View};
+use isa::types::Pipe;
+
+use super::edits::{Edits, When};
+use crate::plan::access::{self, Access, Place};
+
+/// Accumulating products of fewer result fractals than this need a barrier between them: davinci-facts §7, rule 5.
+const SAFE_FRACTALS: i64 = 10;
+
+/// A write that may still be under way.
+type Pending = BTreeSet<(Pipe, Inst, Buf)>;
+
+struct Walk<'f> {
+    func: &'f Func,
+    barriers: BTreeSet<(Block, usize, Pipe)>,
+}
+
+/// Inserts the barriers of one root block.
+pub(super) fn order_within(func: &Func, root: Block, edits: &mut Edits) {
+    let mut walk = Walk {
+        func,
+        barriers: BTreeSet::new(),
+    };
+    walk.block(root, Pending::new());
+    for (block, at, pipe) in walk.barriers {
+        edits.before(block, at, When::Guard, Op::Barrier { pipe: Some(pipe) });
+    }
+}
+
+impl Walk<'_> {
+    /// Walks a block from the writes that are pending before it to those pending after it.
+    fn block(&mut self, block: Block, mut pending: Pending) -> Pending {
+        for (at, &inst) in self.func.blocks[block].insts.iter().enumerate() {
+            let op = &self.func.insts[inst].op;
+            if let Op::For { body, .. } = op {
+                pending = self.repeat(block, at, inst, *body, pending);
+            } else if let Op::If { .. } = op {
+                pending = self.branch(op, pending);
+            } else if let Op::Next { buf } = op {
+                // The vector unit may have both generations under way; the other pipes met the readers in between.
+                pending.retain(|&(pipe, _, written)| written != *buf || pipe == Pipe::V);
+            } else {
+                self.single(block, at, inst, &mut pending);
+            }
+        }
+        pending
+    }
+
+    fn branch(&mut self, op: &Op, pending: Pending) -> Pending {
+        let mut after = pending.clone();
+        for inner in op.blocks() {
+            after.extend(self.block(inner, pending.clone()));
+        }
+        after
+    }
+
+    /// What was pending before the loop is settled before it; then the loop is walked until nothing new is pending.
+    fn repeat(
+        &mut self,
+        block: Block,
+        at: usize,
+        inst: Inst,
+        body: Block,
+        mut pending: Pending,
+    ) -> Pending {
+        for pipe in Pipe::ALL {
+            let inside = access::lifted(self.func, inst)
+                .into_iter()
+                .filter(|a| a.pipe == pipe);
+            let waits = inside
+                .into_iter()
+                .any(|access| self.outside_hazard(&access, &pending));
+            if waits && pipe != Pipe::M {
+                self.barrier(block, at, pipe, &mut pending);
+            }
+        }
+        loop {
+            let mut round = pending.clone();
+            round.extend(self.block(body, pending.clone()));
+            if round == pending {
+                return pending;
+            }
+            pending = round;
+        }
+    }
+
+    fn outside_hazard(&self, access: &Access, pending: &Pending) -> bool {
+        let Place::Buf(buf) = access.place else {
+            return false;
+        };
+        pending
+            .iter()
+            .any(|&(pipe, _, written)| pipe == access.pipe && overlap(self.func, buf, written))
+    }
+
+    fn single(&mut self, block: Block, at: usize, inst: Inst, pending: &mut Pending) {
+        let op = &self.func.insts[inst].op;
+        let Some(pipe) = access::pipe_of(self.func, op).filter(|&pipe| pipe != Pipe::S) else {
+            return;
+        };
+        if self.barriers.contains(&(block, at, pipe)) {
+            pending.retain(|entry| entry.0 != pipe);
+        }
+        let accesses = access::accesses(self.func, op);
+        if self.hazard(inst, pipe, &accesses, pending) {
+            self.barrier(block, at, pipe, pending);
+        }
+        for access in accesses.iter().filter(|access| access.writes) {
+            if let Place::Buf(buf) = access.place {
+                pending.insert((pipe, inst, buf));
+            }
+        }
+    }
+
+    fn hazard(&self, inst: Inst, pipe: Pipe, accesses: &[Access], pending: &Pending) -> bool {
+        if pipe == Pipe::M && has_many_fractals(&self.func.insts[inst].op) {
+            return false;
+        }
+        let bufs = accesses.iter().filter_map(|access| {
+            if let Place::Buf(buf) = access.place {
+                Some(buf)
+            } else {
+                None
+            }
+        });
+        bufs.into_iter().any(|buf| {
+            pending.iter().any(|&(by, writer, written)| {
+                by == pipe
+                    && overlap(self.func, buf, written)
+                    && !self.apart(inst, writer, buf, written)
+            })
+        })
+    }
+
+    /// Whether two loads into one generation of a buffer provably fill different parts of it.
+    fn apart(&self, inst: Inst, writer: Inst, buf: Buf, written: Buf) -> bool {
+        let (one, other) = (&self.func.insts[inst].op, &self.func.insts[writer].op);
+        match (filled(one), filled(other)) {
+            (Some(a), Some(b)) if buf == written => inst != writer && disjoint(a, b),
+            _ => false,
+        }
+    }
+
+    fn barrier(&mut self, block: Block, at: usize, pipe: Pipe, pending: &mut Pending) {
+        self.barriers.insert((block, at, pipe));
+        pending.retain(|entry| entry.0 != pipe);
+    }
+}
+
+/// Whether two buffers share bytes.
+fn overlap(func: &Func, a: Buf, b: Buf) -> bool {
+    if a == b {
+        return true;
+    }
+    let range = |buf: Buf| {
+        let data = &func.bufs[buf];
+        let start = u64::from(data.addr.unwrap_or(0));
+        let bytes = data
+            .copy_bytes()
+            .unwrap_or(u64::MAX)
+            .saturating_mul(u64::from(data.depth.max(1)));
+        (start, start.saturating_add(bytes))
+    };
+    let ((a_start, a_end), (b_start, b_end)) = (range(a), range(b));
+    func.bufs[a].space == func.bufs[b].space && a_start < b_end && b_start < a_end
+}
+
+/// The view that a load fills, with its extents.
+fn filled(op: &Op) -> Option<(View, Arg, Arg)> {
+    if let Op::Load {
+        dst, rows, cols, ..
+    } = op
+    {
+        Some((*dst, *rows, *cols))
+    } else {
+        None
+    }
+}
+
+fn disjoint((a, a_rows, a_cols): (View, Arg, Arg), (b, b_rows, b_cols): (View, Arg, Arg)) -> bool {
+    let ends_before = |start: Arg, extent: Arg, next: Arg| match (start, extent, next) {
+        (Arg::Const(start), Arg::Const(extent), Arg::Const(next)) => {
+            start.saturating_add(extent) <= next
+        }
+        _ => false,
+    };
+    ends_before(a.row, a_rows, b.row)
+        || ends_before(b.row, b_rows, a.row)
+        || ends_before(a.col, a_cols, b.col)
+        || ends_before(b.col, b_cols, a.col)
+}
+
+/// Whether a product is known to be long enough to hide the latency of its accumulator.
+fn has_many_fractals(op: &Op) -> bool {
+    if let Op::Mad {
+        m: Arg::Const(m),
+        n: Arg::Const(n),
+        ..
+    } = op
+    {
+        let fractals = |extent: i64| extent.saturating_add(15) / 16;
+        return fractals(*m).saturating_mul(fractals(*n)) >= SAFE_FRACTALS;
+    }
+    false
+}

@@ -1,0 +1,12 @@
+//! Buffer planning: live ranges, addresses, and the report of both.
+//!
+//! [`plan`] is pure and cheap, so that a tiler may call it to try sizes. Start there.
+
+pub mod access;
+mod assign;
+mod live;
+mod report;
+
+pub use assign::{Overflow, Plan, plan};
+pub use live::{Life, Range, lives};
+pub use report::report;

@@ -1,0 +1,217 @@
+//! Which pipe runs an operation, and what it reads and writes.
+//!
+//! The only place that says so for the tile IR; planner and synchronisation both ask here.
+
+use ir::tile::{Block, Buf, FixCast, Func, Inst, Op, Operand, RedOp, Tensor, View};
+use isa::types::{CoreKind, Pipe, Space};
+use smallvec::SmallVec;
+
+/// What an operation touches.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A buffer of the core.
+    Buf(Buf),
+    /// A tensor in global memory.
+    Tensor(Tensor),
+}
+
+/// One place that an operation touches.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The pipe that does it.
+    pub pipe: Pipe,
+    /// What it touches.
+    pub place: Place,
+    /// Whether it reads there.
+    pub reads: bool,
+    /// Whether it writes there.
+    pub writes: bool,
+}
+
+/// Everything an operation touches; empty for operations without memory.
+pub type Accesses = SmallVec<[Access; 6]>;
+
+/// The pipe that an operation of memory or arithmetic runs on; `None` for control flow and synchronisation.
+pub fn pipe_of(func: &Func, op: &Op) -> Option<Pipe> {
+    match op {
+        Op::Load { .. } => Some(Pipe::Mte2),
+        Op::Store { .. } => Some(Pipe::Mte3),
+        Op::LoadTile { .. } => Some(Pipe::Mte1),
+        Op::LoadWords { dst, .. } if func.bufs[*dst].space == Space::Fb => Some(Pipe::Fix),
+        Op::LoadWords { .. } => Some(Pipe::Mte1),
+        Op::Mad { .. } => Some(Pipe::M),
+        Op::Drain { .. } => Some(Pipe::Fix),
+        Op::Ew { .. } | Op::Spread { .. } | Op::Accumulate { .. } => Some(Pipe::V),
+        Op::Lanes { op, acc, .. } => Some(lanes_pipe(func, *op, *acc)),
+        Op::Peek { .. } | Op::PeekBuf { .. } | Op::Poke { .. } => Some(Pipe::S),
+        Op::Scalar { .. }
+        | Op::Query { .. }
+        | Op::For { .. }
+        | Op::If { .. }
+        | Op::Next { .. }
+        | Op::Acquire { .. }
+        | Op::Publish { .. }
+        | Op::Take { .. }
+        | Op::Release { .. }
+        | Op::SetFlag { .. }
+        | Op::WaitFlag { .. }
+        | Op::Barrier { .. }
+        | Op::SyncAll
+        | Op::SetCross { .. }
+        | Op::WaitCross { .. } => None,
+    }
+}
+
+/// The machine reduces repeats of floats only: integer lanes are joined by the scalar unit.
+fn lanes_pipe(func: &Func, _op: RedOp, acc: View) -> Pipe {
+    match func.bufs[acc.buf].elem.is_float() {
+        true => Pipe::V,
+        false => Pipe::S,
+    }
+}
+
+/// Everything that one operation touches itself; not what stands in blocks nested in it.
+pub fn accesses(func: &Func, op: &Op) -> Accesses {
+    let mut list = Accesses::new();
+    let Some(pipe) = pipe_of(func, op) else {
+        return list;
+    };
+    let mut touch = |place: Place, reads: bool, writes: bool| {
+        merge(
+            &mut list,
+            Access {
+                pipe,
+                place,
+                reads,
+                writes,
+            },
+        )
+    };
+    match op {
+        Op::Load { dst, tensor, .. } => {
+            touch(Place::Tensor(*tensor), true, false);
+            touch(Place::Buf(dst.buf), false, true);
+        }
+        Op::Store { tensor, src, .. } => {
+            touch(Place::Buf(src.buf), true, false);
+            touch(Place::Tensor(*tensor), false, true);
+        }
+        Op::LoadTile { dst, src, .. } | Op::LoadWords { dst, src, .. } => {
+            touch(Place::Buf(src.buf), true, false);
+            touch(Place::Buf(*dst), false, true);
+        }
+        Op::Mad { c, a, b, .. } => {
+            touch(Place::Buf(*a), true, false);
+            touch(Place::Buf(*b), true, false);
+            touch(Place::Buf(*c), true, true);
+        }
+        Op::Drain {
+            tensor, src, cast, ..
+        } => {
+            touch(Place::Buf(*src), true, false);
+            if let FixCast::Requant(words) = cast {
+                touch(Place::Buf(words.buf), true, false);
+            }
+            touch(Place::Tensor(*tensor), false, true);
+        }
+        Op::Ew { dst, a, b, c, .. } => {
+            for operand in [Some(a), b.as_ref(), c.as_ref()].into_iter().flatten() {
+                if let Some(buf) = operand_buf(operand) {
+                    touch(Place::Buf(buf), true, false);
+                }
+            }
+            touch(Place::Buf(dst.buf), false, true);
+        }
+        Op::Spread { dst, src, .. } => {
+            touch(Place::Buf(src.buf), true, false);
+            touch(Place::Buf(dst.buf), false, true);
+        }
+        Op::Accumulate { acc, src, .. } => {
+            touch(Place::Buf(src.buf), true, false);
+            touch(Place::Buf(acc.buf), true, true);
+        }
+        Op::Lanes { dst, acc, .. } => {
+            touch(Place::Buf(acc.buf), true, false);
+            touch(Place::Buf(dst.buf), false, true);
+        }
+        Op::Peek { tensor, .. } => touch(Place::Tensor(*tensor), true, false),
+        Op::PeekBuf { src, .. } => touch(Place::Buf(src.buf), true, false),
+        Op::Poke { dst, .. } => touch(Place::Buf(dst.buf), false, true),
+        Op::Scalar { .. }
+        | Op::Query { .. }
+        | Op::For { .. }
+        | Op::If { .. }
+        | Op::Next { .. }
+        | Op::Acquire { .. }
+        | Op::Publish { .. }
+        | Op::Take { .. }
+        | Op::Release { .. }
+        | Op::SetFlag { .. }
+        | Op::WaitFlag { .. }
+        | Op::Barrier { .. }
+        | Op::SyncAll
+        | Op::SetCross { .. }
+        | Op::WaitCross { .. } => {}
+    }
+    list
+}
+
+/// One entry per place: an operand used twice counts once.
+fn merge(list: &mut Accesses, access: Access) {
+    match list
+        .iter_mut()
+        .find(|a| a.place == access.place && a.pipe == access.pipe)
+    {
+        Some(known) => {
+            known.reads |= access.reads;
+            known.writes |= access.writes;
+        }
+        None => list.push(access),
+    }
+}
+
+/// The buffer of a vector operand, if it has one.
+pub fn operand_buf(operand: &Operand) -> Option<Buf> {
+    match operand {
+        Operand::Full(view) | Operand::EachRow(view) | Operand::EachCol(view) => Some(view.buf),
+        Operand::Bits(_) | Operand::Scalar(_) => None,
+    }
+}
+
+/// Everything that an operation and the blocks nested in it touch, one entry per pipe and place.
+pub fn lifted(func: &Func, inst: Inst) -> Vec<Access> {
+    let mut all = Vec::new();
+    gather(func, inst, &mut all);
+    all
+}
+
+fn gather(func: &Func, inst: Inst, all: &mut Vec<Access>) {
+    let op = &func.insts[inst].op;
+    for access in accesses(func, op) {
+        match all
+            .iter_mut()
+            .find(|a| a.place == access.place && a.pipe == access.pipe)
+        {
+            Some(known) => {
+                known.reads |= access.reads;
+                known.writes |= access.writes;
+            }
+            None => all.push(access),
+        }
+    }
+    for block in op.blocks() {
+        for &inner in &func.blocks[block].insts {
+            gather(func, inner, all);
+        }
+    }
+}
+
+/// The blocks that run, in order, with the phase and the kind of core that runs each.
+pub fn roots(func: &Func) -> Vec<(usize, CoreKind, Block)> {
+    let mut roots = Vec::new();
+    for (number, phase) in func.phases.iter().enumerate() {
+        roots.extend(phase.cube.map(|block| (number, CoreKind::Cube, block)));
+        roots.extend(phase.vector.map(|block| (number, CoreKind::Vector, block)));
+    }
+    roots
+}

@@ -1,0 +1,204 @@
+//! Addresses: every buffer gets a place in its space such that buffers that conflict never share bytes.
+//!
+//! First fit, largest buffer first. In UB an operand of a vector operation is placed half a bank cycle (256 B of 512)
+//! away from the other sources of the same operation where that fits (davinci-facts §7, rule 1).
+
+use std::collections::BTreeMap;
+
+use ir::tile::{Buf, Func, Op};
+use isa::chip::Chip;
+use isa::types::Space;
+
+use super::access;
+use super::live::{Life, lives};
+
+/// Distance at which the groups of UB repeat: davinci-facts §7, rule 1.
+const BANK_PERIOD: u64 = 512;
+
+/// Addresses of all buffers that are used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Byte address of copy 0.
+    pub addr: BTreeMap<Buf, u32>,
+    /// Per space the end of the highest buffer.
+    pub peak: BTreeMap<Space, u64>,
+}
+
+/// A space that is too small for what is alive at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The space.
+    pub space: Space,
+    /// Bytes the buffers below need together.
+    pub needed: u64,
+    /// Bytes the space has.
+    pub available: u64,
+    /// The buffers that are alive together, with their bytes; the largest first.
+    pub live: Vec<(Buf, u64)>,
+}
+
+/// Gives every buffer an address, or says which space is too small for what.
+pub fn plan(func: &Func, chip: &Chip) -> Result<Plan, Overflow> {
+    let lives = lives(func);
+    let spread = place_all(func, chip, &lives, &partners(func));
+    spread.or_else(|_| place_all(func, chip, &lives, &BTreeMap::new()))
+}
+
+/// Bytes of all copies of a buffer; a buffer beyond 64 bits is as large as can be.
+fn total_bytes(func: &Func, buf: Buf) -> u64 {
+    let data = &func.bufs[buf];
+    let copies = u64::from(data.depth.max(1));
+    data.copy_bytes()
+        .and_then(|bytes| bytes.checked_mul(copies))
+        .unwrap_or(u64::MAX)
+}
+
+fn alignment(space: Space) -> u64 {
+    match space {
+        Space::L0a | Space::L0b => 512,
+        Space::L0c => 1024,
+        Space::Bt | Space::Fb => 64,
+        Space::Gm | Space::L1 | Space::Ub => 32,
+    }
+}
+
+/// A buffer with its place.
+#[derive(Copy, Clone)]
+struct Placed<'l> {
+    life: &'l Life,
+    start: u64,
+    end: u64,
+}
+
+fn place_all(
+    func: &Func,
+    chip: &Chip,
+    lives: &[Life],
+    partners: &BTreeMap<Buf, Vec<Buf>>,
+) -> Result<Plan, Overflow> {
+    let mut order: Vec<&Life> = lives.iter().collect();
+    order.sort_by_key(|life| (std::cmp::Reverse(total_bytes(func, life.buf)), life.buf));
+    let mut placed: Vec<Placed<'_>> = Vec::new();
+    let mut plan = Plan::default();
+    for life in order {
+        let space = func.bufs[life.buf].space;
+        let limit = chip.usable_bytes(space);
+        let taken = neighbours(func, life, &placed);
+        let bytes = total_bytes(func, life.buf);
+        let start = first_fit(
+            &taken,
+            bytes,
+            alignment(space),
+            wished_phase(life.buf, partners, &placed),
+        );
+        let end = start.saturating_add(bytes);
+        if end > limit {
+            return Err(overflow(func, life, lives, limit));
+        }
+        placed.push(Placed { life, start, end });
+        plan.addr
+            .insert(life.buf, u32::try_from(start).unwrap_or(u32::MAX));
+        let peak = plan.peak.entry(space).or_insert(0);
+        *peak = end.max(*peak);
+    }
+    Ok(plan)
+}
+
+/// The places that a buffer must avoid, ascending.
+fn neighbours(func: &Func, life: &Life, placed: &[Placed<'_>]) -> Vec<(u64, u64)> {
+    let space = func.bufs[life.buf].space;
+    let same = |p: &&Placed<'_>| func.bufs[p.life.buf].space == space && p.life.conflicts(life);
+    let mut taken: Vec<(u64, u64)> = placed
+        .iter()
+        .filter(same)
+        .map(|p| (p.start, p.end))
+        .collect();
+    taken.sort_unstable();
+    taken
+}
+
+/// The lowest start that is free; `phase` is the wished remainder by [`BANK_PERIOD`].
+fn first_fit(taken: &[(u64, u64)], bytes: u64, align: u64, phase: Option<u64>) -> u64 {
+    let mut start = aligned(0, align, phase);
+    for &(from, to) in taken {
+        if start.saturating_add(bytes) <= from {
+            break;
+        }
+        start = start.max(aligned(to, align, phase));
+    }
+    start
+}
+
+fn aligned(at: u64, align: u64, phase: Option<u64>) -> u64 {
+    let Some(phase) = phase else {
+        return at.next_multiple_of(align);
+    };
+    let below = at - at % BANK_PERIOD;
+    if below + phase >= at {
+        below + phase
+    } else {
+        below + BANK_PERIOD + phase
+    }
+}
+
+/// Half a period away from the first partner that has a place.
+fn wished_phase(
+    buf: Buf,
+    partners: &BTreeMap<Buf, Vec<Buf>>,
+    placed: &[Placed<'_>],
+) -> Option<u64> {
+    let mine = partners.get(&buf)?;
+    let partner = placed.iter().find(|p| mine.contains(&p.life.buf))?;
+    Some((partner.start + BANK_PERIOD / 2) % BANK_PERIOD)
+}
+
+/// For each UB buffer those that are read beside it by one vector operation.
+fn partners(func: &Func) -> BTreeMap<Buf, Vec<Buf>> {
+    let mut partners: BTreeMap<Buf, Vec<Buf>> = BTreeMap::new();
+    for data in func.insts.values() {
+        if !matches!(data.op, Op::Ew { .. } | Op::Accumulate { .. }) {
+            continue;
+        }
+        let read: Vec<Buf> = access::accesses(func, &data.op)
+            .into_iter()
+            .filter(|a| a.reads)
+            .filter_map(|a| {
+                if let access::Place::Buf(buf) = a.place {
+                    Some(buf)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        for &a in &read {
+            partners
+                .entry(a)
+                .or_default()
+                .extend(read.iter().filter(|&&b| b != a));
+        }
+    }
+    partners
+}
+
+/// What is alive together with the buffer that did not fit.
+fn overflow(func: &Func, culprit: &Life, lives: &[Life], available: u64) -> Overflow {
+    let space = func.bufs[culprit.buf].space;
+    let together = |l: &&Life| {
+        func.bufs[l.buf].space == space && (l.buf == culprit.buf || l.conflicts(culprit))
+    };
+    let mut live: Vec<(Buf, u64)> = lives
+        .iter()
+        .filter(together)
+        .map(|l| (l.buf, total_bytes(func, l.buf)))
+        .collect();
+    live.sort_by_key(|&(buf, bytes)| (std::cmp::Reverse(bytes), buf));
+    let needed = live
+        .iter()
+        .fold(0u64, |sum, &(_, bytes)| sum.saturating_add(bytes));
+    Overflow {
+        space,
+        needed,
+        available,
+        live,
+    }
+}

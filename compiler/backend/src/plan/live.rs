@@ -1,0 +1,160 @@
+//! Live ranges: when each buffer holds something, on one line per core kind.
+//!
+//! Operations are numbered in program order, phase after phase. A generation lives from its `Next` to its last access,
+//! extended to the end of every loop that contains an access but not the `Next`.
+
+use std::collections::BTreeMap;
+
+use cranelift_entity::EntityRef;
+use ir::tile::{Block, Buf, Func, Op};
+use isa::types::{CoreKind, Pipe};
+
+use super::access::{self, Place};
+
+/// When a buffer is alive in one phase, and who touches it there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The phase.
+    pub phase: usize,
+    /// Number of the first operation.
+    pub start: u32,
+    /// Number of the last operation, inclusive.
+    pub end: u32,
+    /// Pipes that touch it, ascending.
+    pub pipes: Vec<Pipe>,
+}
+
+impl Range {
+    /// Whether the vector unit alone touches the buffer, so that its own program order is the order of time.
+    pub fn is_vector_only(&self) -> bool {
+        self.pipes == [Pipe::V]
+    }
+}
+
+/// What the planner knows of a buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// The buffer.
+    pub buf: Buf,
+    /// The kind of core that has it.
+    pub core: CoreKind,
+    /// One range per phase that uses it.
+    pub ranges: Vec<Range>,
+}
+
+impl Life {
+    /// Whether two buffers of one space may never share bytes.
+    ///
+    /// Pipes run ahead of each other, so a buffer that several pipes touch keeps its place for a whole phase; a
+    /// temporary of the vector unit alone only while it lives.
+    pub fn conflicts(&self, other: &Life) -> bool {
+        self.ranges
+            .iter()
+            .any(|a| other.ranges.iter().any(|b| meet(a, b)))
+    }
+}
+
+fn meet(a: &Range, b: &Range) -> bool {
+    if a.phase != b.phase {
+        return false;
+    }
+    !a.is_vector_only() || !b.is_vector_only() || (a.start <= b.end && b.start <= a.end)
+}
+
+/// The lives of all buffers that are used, in the order of declaration.
+pub fn lives(func: &Func) -> Vec<Life> {
+    let mut lives: BTreeMap<usize, Life> = BTreeMap::new();
+    let mut clock = 0;
+    for (phase, core, root) in access::roots(func) {
+        let mut walk = Walk {
+            func,
+            clock,
+            loops: Vec::new(),
+            ranges: BTreeMap::new(),
+            level: BTreeMap::new(),
+        };
+        walk.block(root);
+        clock = walk.clock;
+        for (buf, (start, end, pipes)) in walk.ranges {
+            let buf = Buf::new(buf);
+            let life = lives.entry(buf.index()).or_insert_with(|| Life {
+                buf,
+                core,
+                ranges: Vec::new(),
+            });
+            life.ranges.push(Range {
+                phase,
+                start,
+                end,
+                pipes,
+            });
+        }
+    }
+    lives.into_values().collect()
+}
+
+struct Walk<'f> {
+    func: &'f Func,
+    clock: u32,
+    /// For each open loop the buffers that live to its end.
+    loops: Vec<Vec<usize>>,
+    ranges: BTreeMap<usize, (u32, u32, Vec<Pipe>)>,
+    /// Loop depth of the latest `Next` of each buffer.
+    level: BTreeMap<usize, usize>,
+}
+
+impl Walk<'_> {
+    fn block(&mut self, block: Block) {
+        for &inst in &self.func.blocks[block].insts {
+            self.clock = self.clock.saturating_add(1);
+            let op = &self.func.insts[inst].op;
+            if let Op::Next { buf } = op {
+                self.level.insert(buf.index(), self.loops.len());
+                self.extend(buf.index(), None);
+            }
+            for access in access::accesses(self.func, op) {
+                if let Place::Buf(buf) = access.place {
+                    self.touch(buf.index(), access.pipe);
+                }
+            }
+            if let Op::For { body, .. } = op {
+                self.repeat(*body);
+            } else {
+                op.blocks().into_iter().for_each(|inner| self.block(inner));
+            }
+        }
+    }
+
+    fn repeat(&mut self, body: Block) {
+        self.loops.push(Vec::new());
+        self.block(body);
+        self.clock = self.clock.saturating_add(1);
+        for buf in self.loops.pop().unwrap_or_default() {
+            self.extend(buf, None);
+        }
+    }
+
+    fn touch(&mut self, buf: usize, pipe: Pipe) {
+        self.extend(buf, Some(pipe));
+        let level = self.level.get(&buf).copied().unwrap_or(0);
+        if let Some(pending) = self.loops.get_mut(level)
+            && !pending.contains(&buf)
+        {
+            pending.push(buf);
+        }
+    }
+
+    fn extend(&mut self, buf: usize, pipe: Option<Pipe>) {
+        let clock = self.clock;
+        let (_, end, pipes) = self
+            .ranges
+            .entry(buf)
+            .or_insert_with(|| (clock, clock, Vec::new()));
+        *end = clock;
+        if let Some(pipe) = pipe
+            && let Err(at) = pipes.binary_search(&pipe)
+        {
+            pipes.insert(at, pipe);
+        }
+    }
+}
