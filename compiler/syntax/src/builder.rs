@@ -1,6 +1,8 @@
 //! Makes the nodes of the tree on behalf of the grammar: owns the arena, limits
 //! the depth, and reports what the grammar accepts although it is wrong.
 
+use std::cell::Cell;
+
 use diag::{Diagnostic, FileId, Span};
 use lalrpop_util::{ErrorRecovery, ParseError};
 
@@ -10,6 +12,10 @@ use crate::token::Token;
 
 /// A token with its place.
 pub(crate) type Spanned = (u32, Token, u32);
+
+/// After so many rejected tokens the rest of a file is not read: it is no `.vn`
+/// text, and each costs the parser a search for what it expected.
+pub(crate) const MAX_REJECTED: usize = 200;
 
 /// What stands between two commas in the head of a reduction.
 pub(crate) struct HeadArg {
@@ -21,6 +27,8 @@ pub(crate) struct HeadArg {
 pub(crate) struct Builder<'t> {
     text: &'t str,
     tokens: &'t [Spanned],
+    /// The number of rejected tokens, which the source of tokens watches.
+    count: &'t Cell<usize>,
     pub(crate) file: File,
     /// What is wrong in places that the grammar accepted.
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -39,10 +47,16 @@ pub(crate) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    pub(crate) fn new(file: FileId, text: &'t str, tokens: &'t [Spanned]) -> Builder<'t> {
+    pub(crate) fn new(
+        file: FileId,
+        text: &'t str,
+        tokens: &'t [Spanned],
+        count: &'t Cell<usize>,
+    ) -> Builder<'t> {
         Builder {
             text,
             tokens,
+            count,
             file: File {
                 file,
                 ..File::default()
@@ -92,6 +106,7 @@ impl Builder<'_> {
     ) -> Span {
         let span = self.span(start, end.max(start));
         self.rejected.push(recovery.error);
+        self.count.set(self.rejected.len());
         self.left_out.push(span);
         span
     }

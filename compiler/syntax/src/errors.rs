@@ -2,7 +2,7 @@
 
 mod unexpected;
 
-use diag::{Applicability, Diagnostic, Fix, Span, codes};
+use diag::{Applicability, Diagnostic, Fix, Note, NoteKind, Span, codes};
 
 use crate::ast::{MAX_DEPTH, Name};
 
@@ -11,6 +11,14 @@ pub(crate) use unexpected::{Unexpected, unexpected};
 /// E0101: the file cannot be addressed by 32-bit offsets.
 pub(crate) fn file_too_large() -> Diagnostic {
     Diagnostic::new(codes::E0101, "file is larger than 4 GiB")
+}
+
+/// The note on the last diagnostic of a file with too many.
+pub(crate) fn rest_not_read() -> Note {
+    Note {
+        kind: NoteKind::Note,
+        text: "too many syntax errors: the rest of the file was not read".to_owned(),
+    }
 }
 
 /// E0101: `fn sum(…)`.

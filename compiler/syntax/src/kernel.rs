@@ -1,12 +1,13 @@
 //! The entry point for `.vn` files: text in, tree and diagnostics out.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use diag::{Diagnostic, FileId, Span};
 use lalrpop_util::ParseError;
 
 use crate::ast::{File, Item};
-use crate::builder::{Builder, Spanned};
+use crate::builder::{Builder, MAX_REJECTED, Spanned};
 use crate::errors;
 use crate::grammar::FileParser;
 use crate::prepare::{Prepared, prepare};
@@ -52,18 +53,26 @@ pub fn parse_kernel(file: FileId, text: &str) -> Parsed {
         };
     }
     let prepared = prepare(file, text);
-    let mut builder = Builder::new(file, text, &prepared.tokens);
+    let count = Cell::new(0);
+    let mut builder = Builder::new(file, text, &prepared.tokens, &count);
     let tokens = prepared.tokens.iter().copied().map(Ok);
+    let tokens = tokens.take_while(|_| count.get() < MAX_REJECTED);
     let outcome = FileParser::new().parse(&mut builder, tokens);
     builder.rejected.extend(outcome.err());
+    // Behind the limit the parser met an end that the file does not have.
+    builder.rejected.truncate(MAX_REJECTED);
 
     let mut diagnostics = accepted_mistakes(&builder);
     let rejected = std::mem::take(&mut builder.rejected);
     let mut tree = builder.file;
     let explain = |e| explain(file, text, &prepared, e);
+    let gave_up = rejected.len() == MAX_REJECTED;
     diagnostics.extend(rejected.into_iter().filter_map(explain));
     diagnostics.extend(prepared.diagnostics);
     diag::sort(&mut diagnostics);
+    if gave_up && let Some(last) = diagnostics.last_mut() {
+        last.notes.push(errors::rest_not_read());
+    }
     attach_docs(text, &mut tree.items, &prepared.tokens, &prepared.comments);
     tree.directives = prepared.directives;
     Parsed {

@@ -31,3 +31,6 @@ mod grammar {
     )]
     include!(concat!(env!("OUT_DIR"), "/grammar.rs"));
 }
+
+#[cfg(test)]
+mod tests;

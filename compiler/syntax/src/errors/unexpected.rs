@@ -47,35 +47,40 @@ pub(crate) fn unexpected(at: &Unexpected<'_>) -> Diagnostic {
 
 /// Advice for mistakes that are often made.
 fn help(at: &Unexpected<'_>, position: usize, error: Diagnostic) -> Diagnostic {
+    let found = at.found.map(|f| f.1);
     let before = position.checked_sub(1).map(|p| at.tokens[p].1);
-    let operand = matches!(
-        before,
-        Some(
-            Token::Plus
-                | Token::Minus
-                | Token::Star
-                | Token::Slash
-                | Token::Percent
-                | Token::Less
-                | Token::LessEq
-                | Token::Greater
-                | Token::GreaterEq
-                | Token::EqEq
-                | Token::NotEq
-                | Token::AndAnd
-                | Token::OrOr
+    if found == Some(Token::If) || behind_reduction(at, position) {
+        error.help(
+            "a reduction, `fold`, `scan` or `if` that is an operand stands in parentheses: \
+             `(sum(k) x[k]) + 1`",
         )
-    );
-    match at.found.map(|f| f.1) {
-        Some(Token::If | Token::Reduction | Token::Fold | Token::Scan) if operand => error
-            .help("a reduction, `fold`, `scan` or `if` that is an operand stands in parentheses"),
-        Some(Token::Else) => {
-            error.help("a border is written `(x[i] else 0)`, around the access alone")
-        }
-        Some(Token::Caret) => error.help("`^` is for sizes; a float is raised with `pow(x, y)`"),
-        Some(Token::Assign) if before == Some(Token::Assign) => error.help("compare with `==`"),
-        _ => error,
+    } else if found == Some(Token::Else) {
+        error.help("a border is written `(x[i] else 0)`, around the access alone")
+    } else if found == Some(Token::Assign) && before == Some(Token::Assign) {
+        error.help("values are compared with `==`")
+    } else {
+        error
     }
+}
+
+/// Returns whether the found token stands behind `sum(…)` or the like.
+fn behind_reduction(at: &Unexpected<'_>, position: usize) -> bool {
+    let mut open = 0_usize;
+    for (index, token) in at.tokens[..position].iter().enumerate().rev() {
+        if token.1 == Token::RParen {
+            open += 1;
+        } else if token.1 == Token::LParen {
+            open = open.saturating_sub(1);
+        }
+        if open == 0 {
+            let word = index.checked_sub(1).map(|i| at.tokens[i].1);
+            return token.1 == Token::LParen && word == Some(Token::Reduction);
+        }
+        if is_stmt_boundary(token.1) {
+            return false;
+        }
+    }
+    false
 }
 
 /// The position of the found token among the tokens.

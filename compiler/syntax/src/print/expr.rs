@@ -79,23 +79,24 @@ impl Printer<'_> {
         }
     }
 
-    /// The first mask goes to the first index and so on: which index a mask stands
-    /// behind means nothing, and there are no more masks than places for them.
+    /// The masks stand behind the last indices, one each: which index a mask stands
+    /// behind means nothing. At most one is left for the order.
     fn head(&self, head: &ReduceHead) -> String {
         let mut masks = head.masks.iter();
-        let mut masked = |text: String| match masks.next() {
-            Some(mask) => format!("{text} where {}", self.expr(*mask)),
-            None => text,
+        let mut masked = |text: String, at: usize| match at >= masks.len() {
+            true => text,
+            false => match masks.next() {
+                Some(mask) => format!("{text} where {}", self.expr(*mask)),
+                None => text,
+            },
         };
-        let mut args: Vec<_> = head
-            .indices
-            .iter()
-            .map(|ix| masked(self.binder(ix)))
+        let behind = |at: usize| head.indices.len() - 1 - at;
+        let indices = head.indices.iter().enumerate();
+        let mut args: Vec<_> = indices
+            .map(|(at, ix)| masked(self.binder(ix), behind(at)))
             .collect();
-        args.extend(
-            head.order
-                .map(|order| masked(format!("order: {}", self.expr(order)))),
-        );
+        let order = head.order.map(|order| self.expr(order));
+        args.extend(order.map(|order| masked(format!("order: {order}"), 0)));
         args.join(", ")
     }
 
