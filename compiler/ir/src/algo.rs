@@ -7,6 +7,16 @@
 //! too: they are expanded to the operations below by the prelude.
 //!
 //! What fixes bits is here and nothing else does: element types, roundings, reduction orders.
+//!
+//! Start with [`eval`], which says what it all means; [`verify`] has the invariants, [`print`] the text.
+
+pub mod data;
+pub mod eval;
+mod facts;
+pub mod print;
+#[cfg(test)]
+mod sample;
+pub mod verify;
 
 use cranelift_entity::{PrimaryMap, entity_impl};
 use diag::Span;
@@ -119,6 +129,10 @@ pub struct ExprData {
 /// What an expression computes. Each float operation rounds once, to nearest even, in its own type; f16 and bf16
 /// results saturate (NaN becomes 0), f32 results do not; integers wrap.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "loads are the most frequent node"
+)]
 pub enum ExprKind {
     /// A float constant already rounded to the node's type, as exact f64; may be infinite or NaN.
     Float(f64),
@@ -303,12 +317,18 @@ pub enum Atom {
 impl Affine {
     /// The index alone.
     pub fn index(index: Index) -> Affine {
-        Affine { constant: 0, terms: SmallVec::from_iter([(1, Atom::Index(index))]) }
+        Affine {
+            constant: 0,
+            terms: SmallVec::from_iter([(1, Atom::Index(index))]),
+        }
     }
 
     /// A constant.
     pub fn constant(value: i64) -> Affine {
-        Affine { constant: value, terms: SmallVec::new() }
+        Affine {
+            constant: value,
+            terms: SmallVec::new(),
+        }
     }
 
     /// The index, if this is exactly one index with coefficient 1 and no constant.
