@@ -12,6 +12,9 @@ mod derive;
 
 pub mod chip;
 pub mod codec;
+pub mod cost;
+pub mod effects;
+pub mod form;
 pub mod inst;
 pub mod num;
 pub mod object;

@@ -2,5 +2,6 @@
 
 mod chips;
 mod common;
+mod cost;
 mod object;
 mod table;

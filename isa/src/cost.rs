@@ -1,0 +1,401 @@
+//! Cost of an instruction on a chip: the one function that scheduler, search and emulator share.
+//!
+//! A pipe is busy for `occ` cycles; after idleness `head` cycles come first; results are visible `tail` cycles after the
+//! occupancy ends (davinci-facts §9.1). Numbers come from the chip file alone. What depends on other cores and on history
+//! (hits in L2, sharing of bandwidth, drains, queue lengths) is the clock's business, which finds in [`GmTraffic`] what it
+//! needs. Knows no values in memory.
+
+mod ub;
+
+use crate::chip::Chip;
+use crate::effects::block_copy;
+use crate::form::VecForm;
+use crate::inst::*;
+use crate::types::BLOCK_BYTES;
+
+/// Cycles of one instruction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Before the occupancy, if the pipe was idle.
+    pub head: u32,
+    /// Cycles the pipe is busy.
+    pub occ: u32,
+    /// From the end of the occupancy until results are visible; for copies the latency of a hit in L2.
+    pub tail: u32,
+    /// Traffic of global memory.
+    pub gm: Option<GmTraffic>,
+}
+
+/// What an instruction asks of L2 and global memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GmTraffic {
+    /// Bytes moved.
+    pub bytes: u64,
+    /// Pieces that are contiguous in global memory.
+    pub bursts: u64,
+    /// Written rather than read.
+    pub write: bool,
+    /// The way it goes.
+    pub path: GmPath,
+}
+
+/// The ways between global memory and a core; each has its own port, and some share a cap over all cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GmPath {
+    /// To L1.
+    L1,
+    /// To UB.
+    Ub,
+    /// From UB.
+    UbOut,
+    /// From L1.
+    L1Out,
+    /// From the fixpipe: all cores together at most `fix.gm_port_shared` bytes a cycle and core.
+    Fix,
+    /// The scalar unit's data cache.
+    Scalar,
+}
+
+/// The cost of an instruction, with the registers as they are when it is issued.
+pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    match inst {
+        Inst::Nop(_)
+        | Inst::End(_)
+        | Inst::Trap(_)
+        | Inst::Li(_)
+        | Inst::Mov(_)
+        | Inst::Add(_)
+        | Inst::Sub(_)
+        | Inst::And(_)
+        | Inst::Or(_)
+        | Inst::Xor(_)
+        | Inst::Shl(_)
+        | Inst::Shr(_)
+        | Inst::Sar(_)
+        | Inst::Min(_)
+        | Inst::Max(_)
+        | Inst::Cmp(_)
+        | Inst::Sel(_)
+        | Inst::Rdspr(_)
+        | Inst::Wrspr(_)
+        | Inst::Vsetmask(_)
+        | Inst::Vsetcount(_)
+        | Inst::Dsb(_) => busy(chip.scalar.alu),
+        Inst::Mul(_) | Inst::Madd(_) => busy(chip.scalar.mul),
+        Inst::Div(_) | Inst::Rem(_) => busy(chip.scalar.div),
+        Inst::Fadd(_) | Inst::Fsub(_) | Inst::Fmul(_) => busy(chip.scalar.float),
+        Inst::Ld(i) => scalar_memory(i.mem, i.size, chip.scalar.load_hit, false),
+        Inst::St(i) => scalar_memory(i.mem, i.size, chip.scalar.store, true),
+        Inst::Jmp(_) | Inst::Bcc(_) | Inst::Call(_) | Inst::Ret(_) => busy(chip.scalar.branch),
+        Inst::Loop(_) | Inst::Endloop(_) => busy(chip.scalar.hardware_loop),
+        Inst::Dcci(_) => busy(chip.scalar.clean),
+        Inst::SetFlag(_) | Inst::WaitFlag(_) | Inst::Xwait(_) => busy(chip.sync.flag),
+        Inst::Xset(_) => Cost {
+            tail: narrow(chip.sync.cross_core),
+            ..busy(chip.sync.flag)
+        },
+        Inst::Bar(i) => busy(if i.pipe == PipeOp::All {
+            chip.sync.barrier_all
+        } else {
+            chip.sync.barrier
+        }),
+        Inst::Mmad(i) => mmad(i, regs, chip),
+        Inst::Ld2dA(i) => fractals(i.rep.get(regs), chip.mte1.l0a_fractal, chip),
+        Inst::Ld2dB(i) => fractals(i.rep.get(regs), chip.mte1.l0b_fractal, chip),
+        Inst::Ld2dtA(i) => fractals(squares(i.rep, i.size, regs), chip.mte1.l0a_fractal, chip),
+        Inst::Ld2dtB(i) => fractals(squares(i.rep, i.size, regs), chip.mte1.l0b_fractal, chip),
+        Inst::MovL1Bt(i) => busy(
+            i.len
+                .get(regs)
+                .saturating_mul(BLOCK_BYTES)
+                .div_ceil(chip.mte1.bt_port.max(1)),
+        ),
+        Inst::MovL1Fb(i) => {
+            let cycles = i
+                .len
+                .get(regs)
+                .saturating_mul(BLOCK_BYTES)
+                .div_ceil(chip.fix.fb_port.max(1));
+            busy(cycles.saturating_add(chip.fix.fb_fixed))
+        }
+        Inst::MovGmL1(_) | Inst::MovGmUb(_) | Inst::MovUbGm(_) | Inst::MovL1Gm(_) => {
+            block_traffic(inst, regs, chip)
+        }
+        Inst::MovpadGmUb(i) => copy(byte_burst(i.burst, GmPath::Ub, regs), chip),
+        Inst::MovpadUbGm(i) => copy(byte_burst(i.burst, GmPath::UbOut, regs), chip),
+        Inst::Nd2nzGmL1(i) => nd2nz(i, regs, chip),
+        Inst::FixL0cGm(i) => fix_gm(i, regs, chip),
+        Inst::FixL0cL1(i) => fix_l1(i, regs, chip),
+        Inst::MovUbUb(_) => ub_copy(inst, regs, chip),
+        Inst::Vadd(_)
+        | Inst::Vsub(_)
+        | Inst::Vmul(_)
+        | Inst::Vdiv(_)
+        | Inst::Vmax(_)
+        | Inst::Vmin(_)
+        | Inst::Vand(_)
+        | Inst::Vor(_)
+        | Inst::Vnot(_)
+        | Inst::Vadds(_)
+        | Inst::Vmuls(_)
+        | Inst::Vmaxs(_)
+        | Inst::Vmins(_)
+        | Inst::Vshl(_)
+        | Inst::Vshr(_)
+        | Inst::Vaxpy(_)
+        | Inst::Vmla(_)
+        | Inst::Vrelu(_)
+        | Inst::Vlrelu(_)
+        | Inst::Vabs(_)
+        | Inst::Vexp(_)
+        | Inst::Vln(_)
+        | Inst::Vsqrt(_)
+        | Inst::Vrsqrt(_)
+        | Inst::Vrec(_)
+        | Inst::Vconv(_)
+        | Inst::Vcmpv(_)
+        | Inst::Vcmpvs(_)
+        | Inst::Vsel(_)
+        | Inst::Vdup(_)
+        | Inst::Vcopy(_)
+        | Inst::Vbrcb(_)
+        | Inst::Viota(_)
+        | Inst::Vcadd(_)
+        | Inst::Vcmax(_)
+        | Inst::Vcmin(_)
+        | Inst::Vcgadd(_)
+        | Inst::Vcgmax(_)
+        | Inst::Vcgmin(_)
+        | Inst::Vcpadd(_) => vector(inst, regs, chip),
+    }
+}
+
+fn busy(cycles: u64) -> Cost {
+    Cost {
+        occ: narrow(cycles),
+        ..Cost::default()
+    }
+}
+
+fn narrow(cycles: u64) -> u32 {
+    u32::try_from(cycles).unwrap_or(u32::MAX)
+}
+
+fn scalar_memory(mem: ScalarMem, size: MemSize, cycles: u64, write: bool) -> Cost {
+    let traffic = GmTraffic {
+        bytes: size.bytes(),
+        bursts: 1,
+        write,
+        path: GmPath::Scalar,
+    };
+    Cost {
+        gm: (mem == ScalarMem::Gm).then_some(traffic),
+        ..busy(cycles)
+    }
+}
+
+/// Fractal triples times the cycles of one, and the fixed part.
+fn mmad(i: &Mmad, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let (m, k, n) = (i.m.get(regs), i.k.get(regs), i.n.get(regs));
+    let triples = m
+        .div_ceil(16)
+        .saturating_mul(n.div_ceil(16))
+        .saturating_mul(k.div_ceil(i.ty.k0()));
+    let cycles = triples.saturating_mul(i.ty.k0() / chip.cube_k(i.ty).max(1));
+    let occ = narrow(cycles.saturating_add(chip.cube.fixed));
+    Cost {
+        head: narrow(chip.cube.head),
+        occ,
+        tail: narrow(chip.cube.tail),
+        gm: None,
+    }
+}
+
+fn squares(rep: Rep, size: ElemSize, regs: &(impl Regs + ?Sized)) -> u64 {
+    rep.get(regs)
+        .saturating_mul(crate::effects::square_fractals(size))
+}
+
+fn fractals(count: u64, cycles_each: u64, chip: &Chip) -> Cost {
+    let cycles = count
+        .saturating_mul(cycles_each)
+        .saturating_add(chip.mte1.fixed);
+    Cost {
+        head: narrow(chip.mte1.head),
+        ..busy(cycles.max(chip.mte1.floor))
+    }
+}
+
+/// The traffic of a copy of blocks between global memory and the core.
+fn block_traffic(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let path = match inst.opcode() {
+        Opcode::MovGmL1 => GmPath::L1,
+        Opcode::MovUbGm => GmPath::UbOut,
+        Opcode::MovL1Gm => GmPath::L1Out,
+        opcode => {
+            debug_assert_eq!(
+                opcode,
+                Opcode::MovGmUb,
+                "the only other block copy of global memory"
+            );
+            GmPath::Ub
+        }
+    };
+    let Some(blocks) = block_copy(inst) else {
+        return Cost::default();
+    };
+    let bursts = blocks.burst.count.get(regs);
+    let bytes = bursts
+        .saturating_mul(blocks.burst.len.get(regs))
+        .saturating_mul(BLOCK_BYTES);
+    copy(
+        GmTraffic {
+            bytes,
+            bursts,
+            write: matches!(path, GmPath::UbOut | GmPath::L1Out),
+            path,
+        },
+        chip,
+    )
+}
+
+fn byte_burst(burst: Burst, path: GmPath, regs: &(impl Regs + ?Sized)) -> GmTraffic {
+    let bursts = burst.count.get(regs);
+    let bytes = bursts.saturating_mul(burst.len.get(regs));
+    GmTraffic {
+        bytes,
+        bursts,
+        write: path == GmPath::UbOut,
+        path,
+    }
+}
+
+/// A copy: its latency once, its port or its bursts, and never less than the issue interval.
+fn copy(traffic: GmTraffic, chip: &Chip) -> Cost {
+    let (mte2, mte3) = (&chip.mte2, &chip.mte3);
+    let (port, latency, issue, burst) = match traffic.path {
+        GmPath::L1 => (mte2.l1_port, mte2.l1_latency, mte2.issue, mte2.burst),
+        GmPath::Ub | GmPath::Scalar => (mte2.ub_port, mte2.ub_latency, mte2.issue, mte2.burst),
+        GmPath::UbOut => (mte3.ub_port, mte3.ub_latency, mte3.issue, mte3.burst),
+        GmPath::L1Out => (mte3.l1_port, mte3.l1_latency, mte3.issue, mte3.burst),
+        GmPath::Fix => (chip.fix.gm_port, chip.fix.gm_latency, chip.fix.gm_floor, 0),
+    };
+    let occ = traffic
+        .bytes
+        .div_ceil(port.max(1))
+        .max(traffic.bursts.saturating_mul(burst))
+        .max(issue);
+    Cost {
+        head: 0,
+        occ: narrow(occ),
+        tail: narrow(latency),
+        gm: Some(traffic),
+    }
+}
+
+fn nd2nz(i: &Nd2nzGmL1, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let rows = i.n.get(regs);
+    let bytes = rows
+        .saturating_mul(i.d.get(regs))
+        .saturating_mul(i.size.bytes());
+    let row_cycles = rows
+        .saturating_mul(chip.mte2.nd2nz_row_milli)
+        .div_ceil(1000);
+    let cycles = row_cycles.max(bytes.div_ceil(chip.mte2.nd2nz_port.max(1)));
+    Cost {
+        head: 0,
+        occ: narrow(cycles.saturating_add(chip.mte2.nd2nz_fixed)),
+        tail: narrow(chip.mte2.l1_latency),
+        gm: Some(GmTraffic {
+            bytes,
+            bursts: rows,
+            write: false,
+            path: GmPath::L1,
+        }),
+    }
+}
+
+fn fix_gm(i: &FixL0cGm, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let (m, n) = (i.m.get(regs), i.n.get(regs));
+    let elem = i.quant.dst(i.ty).bytes();
+    let columns = n.saturating_mul(elem).div_ceil(BLOCK_BYTES);
+    let (bytes, bursts) = match i.nd {
+        Adj::On => (m.saturating_mul(n).saturating_mul(elem), m),
+        Adj::Off => (
+            m.saturating_mul(columns).saturating_mul(BLOCK_BYTES),
+            columns,
+        ),
+    };
+    copy(
+        GmTraffic {
+            bytes,
+            bursts,
+            write: true,
+            path: GmPath::Fix,
+        },
+        chip,
+    )
+}
+
+fn fix_l1(i: &FixL0cL1, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let (m, n) = (
+        i.m.get(regs).next_multiple_of(16),
+        i.n.get(regs).next_multiple_of(16),
+    );
+    let elements = m.saturating_mul(n);
+    let bytes = elements.saturating_mul(i.quant.dst(i.ty).bytes());
+    let cycles = elements
+        .div_ceil(chip.fix.l1_elements.max(1))
+        .max(bytes.div_ceil(chip.fix.l1_port.max(1)));
+    Cost {
+        head: narrow(chip.fix.l1_head),
+        ..busy(cycles.saturating_add(chip.fix.l1_fixed))
+    }
+}
+
+fn ub_copy(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let costs = chip.vector_ops.get(inst.opcode());
+    let bytes = block_copy(inst).map_or(0, |blocks| {
+        let burst = blocks.burst.len.get(regs).saturating_mul(BLOCK_BYTES);
+        burst.saturating_mul(blocks.burst.count.get(regs))
+    });
+    let occ = bytes
+        .div_ceil(chip.vector.copy_port.max(1))
+        .max(costs.floor);
+    Cost {
+        head: narrow(costs.head),
+        occ: narrow(occ),
+        tail: narrow(costs.tail),
+        gm: None,
+    }
+}
+
+/// Repeats under the bank model of UB, and never less than the floor.
+fn vector(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let Some(form) = VecForm::of(inst) else {
+        return Cost::default();
+    };
+    let costs = chip.vector_ops.get(inst.opcode());
+    let base = if form.lane_bytes == 2 {
+        costs.per_repeat_16
+    } else {
+        costs.per_repeat_32
+    };
+    let counting = form.masked && matches!(regs.lanes(), Lanes::Count(_));
+    let mode = if counting { chip.vector.count_mode } else { 0 };
+    let occ = ub::cycles(&form, base, regs, chip)
+        .max(costs.floor)
+        .saturating_add(mode);
+    Cost {
+        head: narrow(costs.head),
+        occ: narrow(occ),
+        tail: narrow(costs.tail),
+        gm: None,
+    }
+}
+
+/// Cycles the cube needs for multiply-adds alone, at full rate: the ideal that utilisation is measured against.
+pub fn ideal_cube_cycles(mads: u64, ty: MmadTy, chip: &Chip) -> u64 {
+    let rate = chip.cube_mads(ty).saturating_mul(chip.cores.cube).max(1);
+    mads.div_ceil(rate)
+}

@@ -1,0 +1,204 @@
+//! Effects of the cube core's instructions: fractal loads, `mmad`, the fixpipe, `nd2nz`.
+
+use super::{Access, Collector, Place, Steps, places};
+use crate::inst::{Adj, ElemSize, FixSrc, QuantMode};
+use crate::inst::{
+    Dir, FixL0cGm, FixL0cL1, Inst, Ld2dA, Ld2dB, Ld2dtA, Ld2dtB, Mmad, Nd2nzGmL1, Regs, Spr,
+};
+use crate::types::{BLOCK_BYTES, FRACTAL_BYTES, Space};
+
+/// Adds the accesses of an instruction of this file; false if it is none.
+pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) -> bool {
+    let places = places(inst, to.regs);
+    if let Inst::Mmad(i) = inst {
+        mmad(i, &places, to);
+    } else if let Inst::Ld2dA(Ld2dA {
+        rep,
+        src_stride,
+        dst_gap,
+        ..
+    })
+    | Inst::Ld2dB(Ld2dB {
+        rep,
+        src_stride,
+        dst_gap,
+        ..
+    }) = inst
+    {
+        let fractals = |step: u64| Steps::new(rep.get(to.regs), step.saturating_mul(FRACTAL_BYTES));
+        let (dst, src) = (
+            fractals(dst_gap.get(to.regs).saturating_add(1)),
+            fractals(src_stride.get(to.regs)),
+        );
+        to.rows(places[0], FRACTAL_BYTES, dst);
+        to.rows(places[1], FRACTAL_BYTES, src);
+    } else if let Inst::Ld2dtA(Ld2dtA {
+        size,
+        rep,
+        src_stride,
+        dst_gap,
+        src_pair,
+        dst_pair,
+        ..
+    })
+    | Inst::Ld2dtB(Ld2dtB {
+        size,
+        rep,
+        src_stride,
+        dst_gap,
+        src_pair,
+        dst_pair,
+        ..
+    }) = inst
+    {
+        let steps = |count: u64, step: u64| Steps::new(count, step.saturating_mul(FRACTAL_BYTES));
+        let (count, pair) = (rep.get(to.regs), square_fractals(*size));
+        let dst = (
+            steps(count, dst_gap.get(to.regs).saturating_add(1)),
+            steps(pair, dst_pair.get(to.regs)),
+        );
+        let src = (
+            steps(count, src_stride.get(to.regs)),
+            steps(pair, src_pair.get(to.regs)),
+        );
+        to.grid(places[0], FRACTAL_BYTES, dst.0, dst.1);
+        to.grid(places[1], FRACTAL_BYTES, src.0, src.1);
+    } else if let Inst::MovL1Bt(i) = inst {
+        blocks(i.len.get(to.regs), &places, to);
+    } else if let Inst::MovL1Fb(i) = inst {
+        blocks(i.len.get(to.regs), &places, to);
+    } else if let Inst::Nd2nzGmL1(i) = inst {
+        nd2nz(i, &places, to);
+    } else if let Inst::FixL0cGm(i) = inst {
+        fix_gm(i, &places, to);
+    } else if let Inst::FixL0cL1(i) = inst {
+        fix_l1(i, &places, to);
+    } else {
+        return false;
+    }
+    true
+}
+
+/// Fractals that one repeat of a transposing load turns.
+pub(crate) const fn square_fractals(size: ElemSize) -> u64 {
+    match size {
+        ElemSize::B16 => 1,
+        ElemSize::B8 | ElemSize::B32 => 2,
+    }
+}
+
+fn blocks<R: Regs + ?Sized>(len: u64, places: &[Place], to: &mut Collector<'_, R>) {
+    let bytes = len.saturating_mul(BLOCK_BYTES);
+    to.rows(places[0], bytes, Steps::ONCE);
+    to.rows(places[1], bytes, Steps::ONCE);
+}
+
+fn mmad<R: Regs + ?Sized>(i: &Mmad, places: &[Place], to: &mut Collector<'_, R>) {
+    let (m, k, n) = (i.m.get(to.regs), i.k.get(to.regs), i.n.get(to.regs));
+    if m == 0 || k == 0 || n == 0 {
+        return;
+    }
+    let (m1, k1, n1) = (m.div_ceil(16), k.div_ceil(i.ty.k0()), n.div_ceil(16));
+    let fractals = |a: u64, b: u64, bytes: u64| a.saturating_mul(b).saturating_mul(bytes);
+    let init = i.init.get(to.regs);
+    let dst = Place {
+        dir: if init == 0 { Dir::InOut } else { Dir::Out },
+        ..places[0]
+    };
+    to.rows(dst, fractals(n1, m1, 2 * FRACTAL_BYTES), Steps::ONCE);
+    to.rows(places[1], fractals(m1, k1, FRACTAL_BYTES), Steps::ONCE);
+    to.rows(places[2], fractals(k1, n1, FRACTAL_BYTES), Steps::ONCE);
+    if init == 2 {
+        to.rows(places[3], n.saturating_mul(4), Steps::ONCE);
+    }
+}
+
+fn nd2nz<R: Regs + ?Sized>(i: &Nd2nzGmL1, places: &[Place], to: &mut Collector<'_, R>) {
+    let bytes = i.size.bytes();
+    let (n, d) = (i.n.get(to.regs), i.d.get(to.regs));
+    let columns = d.saturating_mul(bytes).div_ceil(BLOCK_BYTES);
+    let column_step = i.dst_rows.get(to.regs).saturating_mul(BLOCK_BYTES);
+    let row_step = i.src_stride.get(to.regs).saturating_mul(bytes);
+    to.rows(
+        places[0],
+        n.saturating_mul(BLOCK_BYTES),
+        Steps::new(columns, column_step),
+    );
+    to.rows(places[1], d.saturating_mul(bytes), Steps::new(n, row_step));
+}
+
+fn fix_gm<R: Regs + ?Sized>(i: &FixL0cGm, places: &[Place], to: &mut Collector<'_, R>) {
+    let (m, n) = (i.m.get(to.regs), i.n.get(to.regs));
+    let bytes = i.quant.dst(i.ty).bytes();
+    let stride = i.dst_stride.get(to.regs);
+    match i.nd {
+        Adj::On => to.rows(
+            places[0],
+            n.saturating_mul(bytes),
+            Steps::new(m, stride.saturating_mul(bytes)),
+        ),
+        Adj::Off => columns(i.ty, i.quant, (m, n), stride, places[0], to),
+    }
+    drained(i.quant, (m, n), i.src_rows.get(to.regs), places[1], to);
+}
+
+fn fix_l1<R: Regs + ?Sized>(i: &FixL0cL1, places: &[Place], to: &mut Collector<'_, R>) {
+    let (m, n) = (i.m.get(to.regs), i.n.get(to.regs));
+    columns(
+        i.ty,
+        i.quant,
+        (m, n),
+        i.dst_rows.get(to.regs),
+        places[0],
+        to,
+    );
+    drained(i.quant, (m, n), i.src_rows.get(to.regs), places[1], to);
+}
+
+/// NZ columns of the output type, `rows` blocks apart.
+fn columns<R: Regs + ?Sized>(
+    ty: FixSrc,
+    quant: QuantMode,
+    (m, n): (u64, u64),
+    rows: u64,
+    place: Place,
+    to: &mut Collector<'_, R>,
+) {
+    let columns = n
+        .saturating_mul(quant.dst(ty).bytes())
+        .div_ceil(BLOCK_BYTES);
+    to.rows(
+        place,
+        m.saturating_mul(BLOCK_BYTES),
+        Steps::new(columns, rows.saturating_mul(BLOCK_BYTES)),
+    );
+}
+
+/// NZ columns of L0C: 16 words of 4 bytes a row; and the quantisation words if there is one per column.
+fn drained<R: Regs + ?Sized>(
+    quant: QuantMode,
+    (m, n): (u64, u64),
+    rows: u64,
+    place: Place,
+    to: &mut Collector<'_, R>,
+) {
+    to.rows(
+        place,
+        m.saturating_mul(64),
+        Steps::new(n.div_ceil(16), rows.saturating_mul(64)),
+    );
+    if quant.per_column() && m > 0 {
+        let base = to.regs.spr(Spr::Fpc);
+        let len = n.saturating_mul(8);
+        let (outer, inner) = (Steps::ONCE, Steps::ONCE);
+        to.add(Access {
+            operand: "quant",
+            space: Space::Fb,
+            dir: Dir::In,
+            base,
+            len,
+            outer,
+            inner,
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! Effects of vector instructions: lanes under mask or count, bits, results.
+
+use super::{Collector, Place, Steps};
+use crate::form::{VecForm, Walk};
+use crate::inst::{Inst, Lanes, Regs};
+use crate::types::{BLOCK_BYTES, Space};
+use smallvec::{SmallVec, smallvec};
+
+/// Lanes `from..to` of each of `repeats` repeats, the first of which is number `first`.
+#[derive(Clone, Copy)]
+struct Run {
+    first: u64,
+    repeats: u64,
+    from: u64,
+    to: u64,
+}
+
+/// Adds the accesses of a vector instruction; false if it is none.
+pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) -> bool {
+    let Some(form) = VecForm::of(inst) else {
+        return false;
+    };
+    let repeats = form.repeats(to.regs);
+    let runs = active_runs(&form, repeats, to.regs.lanes());
+    for operand in &form.operands {
+        let base = operand.at.get(to.regs);
+        let place = Place {
+            operand: operand.name,
+            space: Space::Ub,
+            dir: operand.dir,
+            base,
+        };
+        match operand.walk {
+            Walk::Lanes { elem, blk, rep } => {
+                for run in &runs {
+                    lanes(*run, place, (elem, blk, rep), to);
+                }
+            }
+            Walk::Bits => to.rows(place, bits(&form, repeats, to.regs.lanes()), Steps::ONCE),
+            Walk::Run { bytes, rep } => to.rows(place, bytes, Steps::new(repeats, rep)),
+            Walk::Blocks { blk, rep } => {
+                to.grid(
+                    place,
+                    BLOCK_BYTES,
+                    Steps::new(repeats, rep),
+                    Steps::new(8, blk),
+                );
+            }
+        }
+    }
+    true
+}
+
+/// Bytes of the mask bits.
+fn bits(form: &VecForm, repeats: u64, lanes: Lanes) -> u64 {
+    match lanes {
+        Lanes::Count(count) => count.div_ceil(8),
+        Lanes::Mask(_, _) => repeats.saturating_mul(form.lanes / 8),
+    }
+}
+
+/// Which lanes of which repeats are active.
+fn active_runs(form: &VecForm, repeats: u64, lanes: Lanes) -> SmallVec<[Run; 2]> {
+    match lanes {
+        Lanes::Count(count) => {
+            let (full, rest) = (count / form.lanes, count % form.lanes);
+            let whole = Run {
+                first: 0,
+                repeats: full,
+                from: 0,
+                to: form.lanes,
+            };
+            smallvec![
+                whole,
+                Run {
+                    first: full,
+                    repeats: 1,
+                    from: 0,
+                    to: rest
+                }
+            ]
+        }
+        Lanes::Mask(low, high) => mask_runs(
+            form.lanes,
+            repeats,
+            u128::from(high) << 64 | u128::from(low),
+        ),
+    }
+}
+
+fn mask_runs(lanes: u64, repeats: u64, mask: u128) -> SmallVec<[Run; 2]> {
+    let mut runs = SmallVec::new();
+    let mut from = 0;
+    while from < lanes {
+        let rest = mask >> from;
+        let ones = u64::from(rest.trailing_ones()).min(lanes - from);
+        if ones > 0 {
+            runs.push(Run {
+                first: 0,
+                repeats,
+                from,
+                to: from + ones,
+            });
+        }
+        let zeros = u64::from((!rest).trailing_ones().max(1)).min(lanes);
+        from += if ones > 0 { ones } else { zeros };
+    }
+    runs
+}
+
+/// The bytes of a run of lanes: whole if blocks are adjacent, else first part, whole blocks, last part.
+fn lanes<R: Regs + ?Sized>(
+    run: Run,
+    place: Place,
+    (elem, blk, rep): (u64, u64, u64),
+    to: &mut Collector<'_, R>,
+) {
+    let base = place.base.saturating_add(run.first.saturating_mul(rep));
+    let repeats = Steps::new(run.repeats, rep);
+    let (start, end) = (run.from * elem, run.to * elem);
+    let at = |byte: u64| Place {
+        base: base
+            .saturating_add(byte / BLOCK_BYTES * blk)
+            .saturating_add(byte % BLOCK_BYTES),
+        ..place
+    };
+    if blk == BLOCK_BYTES {
+        to.rows(at(start), end - start, repeats);
+        return;
+    }
+    let first_whole = start.next_multiple_of(BLOCK_BYTES).min(end);
+    let last_whole = (end - end % BLOCK_BYTES).max(first_whole);
+    to.rows(at(start), first_whole - start, repeats);
+    let whole = (last_whole - first_whole) / BLOCK_BYTES;
+    to.grid(
+        at(first_whole),
+        BLOCK_BYTES,
+        repeats,
+        Steps::new(whole, blk),
+    );
+    to.rows(at(last_whole), end - last_whole, repeats);
+}
