@@ -118,9 +118,10 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
                 .div_ceil(chip.fix.fb_port.max(1));
             busy(cycles.saturating_add(chip.fix.fb_fixed))
         }
-        Inst::MovGmL1(_) | Inst::MovGmUb(_) | Inst::MovUbGm(_) | Inst::MovL1Gm(_) => {
-            block_traffic(inst, regs, chip)
-        }
+        Inst::MovGmL1(_) => block_traffic(inst, GmPath::L1, regs, chip),
+        Inst::MovGmUb(_) => block_traffic(inst, GmPath::Ub, regs, chip),
+        Inst::MovUbGm(_) => block_traffic(inst, GmPath::UbOut, regs, chip),
+        Inst::MovL1Gm(_) => block_traffic(inst, GmPath::L1Out, regs, chip),
         Inst::MovpadGmUb(i) => copy(byte_burst(i.burst, GmPath::Ub, regs), chip),
         Inst::MovpadUbGm(i) => copy(byte_burst(i.burst, GmPath::UbOut, regs), chip),
         Inst::Nd2nzGmL1(i) => nd2nz(i, regs, chip),
@@ -227,20 +228,7 @@ fn fractals(count: u64, cycles_each: u64, chip: &Chip) -> Cost {
 }
 
 /// The traffic of a copy of blocks between global memory and the core.
-fn block_traffic(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
-    let path = match inst.opcode() {
-        Opcode::MovGmL1 => GmPath::L1,
-        Opcode::MovUbGm => GmPath::UbOut,
-        Opcode::MovL1Gm => GmPath::L1Out,
-        opcode => {
-            debug_assert_eq!(
-                opcode,
-                Opcode::MovGmUb,
-                "the only other block copy of global memory"
-            );
-            GmPath::Ub
-        }
-    };
+fn block_traffic(inst: &Inst, path: GmPath, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
     let Some(blocks) = block_copy(inst) else {
         return Cost::default();
     };

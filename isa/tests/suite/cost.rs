@@ -111,6 +111,7 @@ fn dependent_repeats_wait() {
     let st = St3 {
         dst_rep: 0,
         a_rep: 0,
+        b_rep: 0,
         ..St3::FLAT
     };
     let chain = Vadd {
