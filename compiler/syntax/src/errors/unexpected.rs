@@ -26,14 +26,14 @@ pub(crate) fn unexpected(at: &Unexpected<'_>) -> Diagnostic {
         let opening = &at.text[open.range()];
         return unclosed_delimiter(opening, open, &found, found_span(at));
     }
-    let expected = expected_words(at.expected);
+    let expected = expected_words(at);
     let message = match expected.is_empty() {
         true => format!("unexpected {found}"),
         false => format!("expected {expected}, found {found}"),
     };
     let error = Diagnostic::new(codes::E0101, message);
     match previous_line_end(at, position) {
-        Some(end) if at.expected.iter().any(|e| e == "\";\"") => error
+        Some(end) if at.expects(";") => error
             .primary(end, "`;` is missing here")
             .label(found_span(at), format!("{found} found"))
             .fix("add `;`", end, ";"),
@@ -47,19 +47,74 @@ pub(crate) fn unexpected(at: &Unexpected<'_>) -> Diagnostic {
 
 /// Advice for mistakes that are often made.
 fn help(at: &Unexpected<'_>, position: usize, error: Diagnostic) -> Diagnostic {
-    let found = at.found.map(|f| f.1);
+    let Some((start, found, end)) = at.found else {
+        return error;
+    };
+    let word = &at.text[start as usize..end as usize];
     let before = position.checked_sub(1).map(|p| at.tokens[p].1);
-    if found == Some(Token::If) || behind_reduction(at, position) {
+    let operand = at.expects("int");
+    if (found == Token::If && operand) || behind_reduction(at, position) {
         error.help(
             "a reduction, `fold`, `scan` or `if` that is an operand stands in parentheses: \
              `(sum(k) x[k]) + 1`",
         )
-    } else if found == Some(Token::Else) {
+    } else if found == Token::Else {
         error.help("a border is written `(x[i] else 0)`, around the access alone")
-    } else if found == Some(Token::Assign) && before == Some(Token::Assign) {
+    } else if found == Token::Assign && before == Some(Token::Assign) {
         error.help("values are compared with `==`")
+    } else if (found == Token::For || word == "while") && at.expects("let") {
+        error.help("there are no loops: an index runs over its whole extent by itself")
+    } else if at.expects("name") && is_reserved(found) && !operand {
+        error.note(format!("`{word}` is a reserved word"))
+    } else if let Some(verb) = diag::similar(word, VERBS).filter(|_| at.expects("grid")) {
+        error.help(format!("did you mean `{verb}`?"))
     } else {
         error
+    }
+}
+
+const VERBS: [&str; 14] = [
+    "grid",
+    "stream",
+    "place",
+    "pack",
+    "engine",
+    "fuse",
+    "keep",
+    "recompute",
+    "split",
+    "pad",
+    "unroll",
+    "skip",
+    "workspace",
+    "expect",
+];
+
+fn is_reserved(token: Token) -> bool {
+    token.starts_item()
+        || matches!(
+            token,
+            Token::Let
+                | Token::Assert
+                | Token::GenericConst
+                | Token::Where
+                | Token::When
+                | Token::If
+                | Token::Then
+                | Token::Else
+                | Token::As
+                | Token::For
+                | Token::In
+                | Token::True
+                | Token::False
+        )
+}
+
+impl Unexpected<'_> {
+    /// Returns whether this terminal of the grammar could stand there.
+    fn expects(&self, terminal: &str) -> bool {
+        let matches = |e: &String| e.trim_matches('"') == terminal;
+        self.expected.iter().any(matches)
     }
 }
 
@@ -182,31 +237,35 @@ fn last_open(tokens: &[Spanned], pairs: &[(Token, Token)]) -> Option<Spanned> {
 }
 
 /// The expected terminals in words, at most four of them.
-fn expected_words(expected: &[String]) -> String {
-    let has = |terminal: &str| expected.iter().any(|e| e.trim_matches('"') == terminal);
-    let mut words: Vec<String> = Vec::new();
-    let closers = [
-        ";", ",", ")", "]", "}", "{", "=", ":", "->", "then", "else", "::",
+fn expected_words(at: &Unexpected<'_>) -> String {
+    let operator = at.expects("+") || at.expects("*");
+    let signs = [
+        ";", ",", ")", "]", "}", "{", "=", ":", "->", "then", "else", "::", "in", "at", "to",
+        "across", "for", "when",
     ];
-    words.extend(closers.iter().filter(|t| has(t)).map(|t| format!("`{t}`")));
-    if has("int") && has("(") {
+    let quoted = |terminal: &&str| format!("`{terminal}`");
+    let signs = signs.iter().filter(|t| at.expects(t));
+    let mut words: Vec<String> = signs.map(quoted).collect();
+    if at.expects("name") {
+        // These words may stand there as names too, and are no news then.
+        words.retain(|w| !["`at`", "`to`", "`across`"].contains(&w.as_str()));
+    }
+    if at.expects("int") && at.expects("(") {
         words.push("an expression".to_owned());
-    } else if has("name") {
+    } else if at.expects("name") {
         words.push("a name".to_owned());
-    } else if has("grid") {
+    } else if at.expects("grid") {
         words.push("a decision".to_owned());
     }
-    if has("kernel") {
+    if at.expects("kernel") {
         words.push("an item".to_owned());
     }
-    if has("+") || has("*") {
+    if operator {
         words.push("an operator".to_owned());
     }
-    let keywords = [
-        "(", "<", "for", "when", "where", "in", "as", "across", "at", "to", "merge", "block",
-    ];
     if words.is_empty() {
-        words.extend(keywords.iter().filter(|t| has(t)).map(|t| format!("`{t}`")));
+        let openings = ["(", "<", "as", "merge", "block"];
+        words.extend(openings.iter().filter(|t| at.expects(t)).map(quoted));
     }
     words.truncate(4);
     match words.split_last() {

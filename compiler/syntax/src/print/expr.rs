@@ -82,21 +82,17 @@ impl Printer<'_> {
     /// The masks stand behind the last indices, one each: which index a mask stands
     /// behind means nothing. At most one is left for the order.
     fn head(&self, head: &ReduceHead) -> String {
+        let first_masked = head.indices.len().saturating_sub(head.masks.len());
         let mut masks = head.masks.iter();
-        let mut masked = |text: String, at: usize| match at >= masks.len() {
-            true => text,
-            false => match masks.next() {
-                Some(mask) => format!("{text} where {}", self.expr(*mask)),
-                None => text,
-            },
-        };
-        let behind = |at: usize| head.indices.len() - 1 - at;
-        let indices = head.indices.iter().enumerate();
-        let mut args: Vec<_> = indices
-            .map(|(at, ix)| masked(self.binder(ix), behind(at)))
-            .collect();
-        let order = head.order.map(|order| self.expr(order));
-        args.extend(order.map(|order| masked(format!("order: {order}"), 0)));
+        let mut mask = || masks.next().map(|m| format!(" where {}", self.expr(*m)));
+        let mut args: Vec<String> = Vec::new();
+        for (at, index) in head.indices.iter().enumerate() {
+            let mask = if at < first_masked { None } else { mask() };
+            args.push(self.binder(index) + &mask.unwrap_or_default());
+        }
+        if let Some(order) = head.order {
+            args.push(format!("order: {}", self.expr(order)) + &mask().unwrap_or_default());
+        }
         args.join(", ")
     }
 

@@ -175,7 +175,7 @@ fn damaged_kernels() {
 
 #[test]
 fn bombs() {
-    let many = 100_000;
+    let many = 20_000;
     for (opening, closing) in [
         ("(", ")"),
         ("[", "]"),
@@ -290,9 +290,6 @@ pub kernel gemm<M, K, N>(a: f16[M, K], b: f16[K, N], bias: f32[N]) -> y: f16[M, 
     let seconds = clock.elapsed().as_secs_f64();
     assert!(parsed.diagnostics.is_empty());
     assert_eq!(parsed.file.items.len(), 10_000 / 8);
-    // A tenth of a second in release; this bound holds without optimisation.
+    // 0.03 s in release; this bound holds without optimisation.
     assert!(seconds < 5.0, "{seconds} s");
-    if std::env::var_os("VINCI_TEST_TIMES").is_some() {
-        panic!("10,000 lines in {seconds} s");
-    }
 }

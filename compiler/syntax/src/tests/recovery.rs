@@ -164,6 +164,27 @@ fn every_syntax_code_is_reached() {
 }
 
 #[test]
+fn a_loop_of_another_language_is_one_mistake() {
+    let text = "kernel k<M>(x: f32[M]) -> y: f32[M] {
+        for i in 0..3 { y[i] = x[i]; }
+        let t = 2;
+    }
+    const D = 4;";
+    assert_eq!(
+        findings(text),
+        ["2:9 E0101 expected `}` or an expression, found `for`"]
+    );
+    assert_eq!(parse(text).file.items.len(), 2);
+}
+
+#[test]
+fn many_mistakes_end_the_reading_of_a_file() {
+    let found = parse(&format!("fn f() -> f32 {{ {} 1 }}", "; ".repeat(1000))).diagnostics;
+    assert_eq!(found.len(), 200);
+    assert_eq!(found[199].notes.len(), 1);
+}
+
+#[test]
 fn the_fix_for_a_negated_body_is_the_parentheses() {
     let text = "fn f(x: f32) -> f32 { max(i, j) -x[i, j] }";
     let found = parse(text).diagnostics;
