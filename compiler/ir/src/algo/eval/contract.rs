@@ -21,13 +21,13 @@ use crate::algo::data::Data;
 use crate::algo::{BinaryOp, Expr, ExprKind, Func, Index, Order, ReduceOp};
 
 /// Rows of a tile of outputs that is kept in registers.
-const ROWS: usize = 4;
+const ROWS: usize = 6;
 /// Columns of such a tile.
-const COLUMNS: usize = 8;
+const COLUMNS: usize = 16;
 /// Items between two visits of a tile to memory. 255² · 256 < 2^24.
 const DEPTH: usize = 256;
 /// Rows whose operand is evaluated at once.
-const ROW_BLOCK: usize = 64;
+const ROW_BLOCK: usize = 60;
 /// The most outputs that are computed as a whole.
 const MOST_OUTPUTS: usize = 1 << 28;
 /// Below this many products it is not worth it.
@@ -351,15 +351,21 @@ impl Outputs {
 }
 
 /// The inner loop: one accumulator per output, products added in the order of the items.
-#[inline(never)]
-fn multiply_tile(mut tile: Tile, a: &[[f32; ROWS]], b: &[[f32; COLUMNS]]) -> Tile {
-    for (a, b) in a.iter().zip(b) {
-        for (row, &a) in tile.iter_mut().zip(a) {
-            for (cell, &b) in row.iter_mut().zip(b) {
-                *cell += a * b;
+///
+/// It goes through `apply_slice` for one tile, because that compiles it for the widest vectors there are.
+fn multiply_tile(tile: Tile, a: &[[f32; ROWS]], b: &[[f32; COLUMNS]]) -> Tile {
+    let mut result = [tile];
+    num::apply_slice(&mut result, &[(tile, a, b)], |(mut tile, a, b)| {
+        for (a, b) in a.iter().zip(b) {
+            for (row, &a) in tile.iter_mut().zip(a) {
+                for (cell, &b) in row.iter_mut().zip(b) {
+                    *cell += a * b;
+                }
             }
         }
-    }
+        tile
+    });
+    let [tile] = result;
     tile
 }
 
