@@ -25,8 +25,9 @@ pub struct Diagnostic {
     labels: Vec<Label>,
     /// The facts that decided it, and advice.
     pub notes: Vec<Note>,
-    /// How to mend it by an edit, where that is known.
-    pub fix: Option<Fix>,
+    /// How to mend it by an edit, where that is known. Boxed, because a
+    /// `Result` with a diagnostic in it should stay small.
+    pub fix: Option<Box<Fix>>,
 }
 
 /// A place and what to say there.
@@ -153,7 +154,7 @@ impl Diagnostic {
     /// Adds a fix of several edits or of another applicability.
     #[must_use]
     pub fn with_fix(mut self, fix: Fix) -> Diagnostic {
-        self.fix = Some(fix);
+        self.fix = Some(Box::new(fix));
         self
     }
 
