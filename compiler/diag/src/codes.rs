@@ -110,6 +110,8 @@ codes! {
     E0705 Error "unknown-argument" "unknown or missing argument";
     E0706 Error "bad-option-value" "command line value that cannot be used";
     E0707 Error "unknown-target" "unknown target";
+    E0708 Error "cannot-write-file" "cannot write a file";
+    E0709 Error "check-failed" "result differs from the reference";
 
     F0001 Error "uninitialised-read" "read of memory that nothing wrote";
     F0002 Error "access-out-of-bounds" "access outside a memory or a tensor";
@@ -120,6 +122,7 @@ codes! {
     F0007 Error "bad-instruction" "word that is no instruction";
     F0008 Error "step-limit" "step limit reached";
     F0009 Error "value-fault" "division by zero or data index out of range";
+    F0010 Error "unordered-access" "two accesses that nothing orders";
 }
 
 /// The page of a code, as Markdown.
