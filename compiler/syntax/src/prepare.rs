@@ -35,7 +35,8 @@ pub(crate) fn prepare(file: FileId, text: &str) -> Prepared {
     prepared
 }
 
-fn lex(file: FileId, text: &str) -> Prepared {
+/// The tokens alone, without the meaning of their place.
+pub(crate) fn lex(file: FileId, text: &str) -> Prepared {
     let mut prepared = Prepared {
         tokens: Vec::new(),
         at_token: BTreeMap::new(),

@@ -2,7 +2,7 @@
 //!
 //! The text is complete and canonical: it holds everything of a [`Func`] but its spans, one statement a line, and
 //! reading it gives a function that prints the same. Values keep their author's name where no visible value has it;
-//! all others are numbered `v0`, `v1` … in the order in which they are printed. Names that are not identifiers, or are
+//! all others are numbered `v0`, `v1` … in the order in which a block of a core defines them. Names that are not identifiers, or are
 //! words of the tile form, stand in double quotes. Nothing here panics on a function that the verifier would refuse:
 //! what is missing prints as `?`.
 
@@ -118,6 +118,7 @@ impl Printer<'_> {
         self.depth += 1;
         for (kind, block) in [("cube", phase.cube), ("vector", phase.vector)] {
             if let Some(block) = block {
+                self.numbered = 0;
                 self.line(&format!("on {kind} {{"));
                 self.block(block)?;
                 self.line("}");
