@@ -40,6 +40,11 @@ pub fn no_instruction(func: &Func, inst: Inst, what: &str) -> Diagnostic {
         .primary(span, "needed here")
 }
 
+/// A construct that this compiler has no code for yet.
+pub fn not_compiled(span: Span, what: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::new(codes::E0502, what).primary(span, "needed here"))
+}
+
 /// More scalars alive at once than the machine has registers.
 pub fn too_many_scalars(span: Span) -> Diagnostic {
     Diagnostic::new(codes::E0502, "too many live scalars")

@@ -4,4 +4,5 @@
 //! and after it.
 
 pub mod insert_sync;
+pub mod normalize;
 pub mod place_buffers;

@@ -1,0 +1,564 @@
+//! Which definitions are computed together, and on which engine: the default schedule.
+//!
+//! Input is the algorithm in normal form. A [`Step`] becomes one phase of the tile form; tensors that cross steps live
+//! in global memory. No operation is recognised by name: what counts is the form of definitions and accesses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ir::algo::{
+    BinaryOp, Def, Expr, ExprKind, Func, Index, Order, Overflow, Reduce, ReduceOp, Role, Round,
+    Tensor,
+};
+use isa::types::Elem;
+
+use crate::pass::normalize::{is_product_sum, operands};
+use crate::tiling::access::{Linear, collapse, flatten};
+
+/// Definitions that are computed together. Numbers index `Func::defs`.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A matrix product on the cube, and what is done to each block of its result.
+    Product(Box<Product>, Epilogue),
+    /// Definitions over one space of rows × columns on the vector cores.
+    Rows(Rows),
+    /// One reduction whose items are visited in order, on the vector cores.
+    Items(usize),
+}
+
+/// A matrix product `d[outer…, m, n] = Σk a · b`.
+#[derive(Clone, Debug)]
+pub(crate) struct Product {
+    /// The definition.
+    pub(crate) def: usize,
+    /// Index of the rows; none for a vector times a matrix.
+    pub(crate) m: Option<Index>,
+    /// Index of the columns.
+    pub(crate) n: Index,
+    /// Reduced index.
+    pub(crate) k: Index,
+    /// All other indices of the result.
+    pub(crate) outer: Vec<Index>,
+    /// Left factor: moves with `m`.
+    pub(crate) a: Factor,
+    /// Right factor: moves with `n`.
+    pub(crate) b: Factor,
+}
+
+/// A factor of a matrix product.
+#[derive(Clone, Debug)]
+pub(crate) struct Factor {
+    /// The tensor read.
+    pub(crate) tensor: Tensor,
+    /// Flat offset of the element.
+    pub(crate) at: Linear,
+    /// Stored with the reduced index as the row (for the left factor: transposed).
+    pub(crate) k_major: bool,
+    /// Distance of stored rows.
+    pub(crate) pitch: i64,
+}
+
+/// What happens to a block of a product before it is stored.
+#[derive(Clone, Debug)]
+pub(crate) enum Epilogue {
+    /// The product itself is stored as it is.
+    Store,
+    /// The fixpipe converts on the way out to this definition's tensor.
+    Fixpipe(FixEpilogue),
+    /// Vector cores compute these definitions from the block.
+    Vector(Vec<usize>),
+}
+
+/// A conversion that the fixpipe can do.
+#[derive(Clone, Debug)]
+pub(crate) struct FixEpilogue {
+    /// The definition it computes.
+    pub(crate) def: usize,
+    /// Clamp below at zero.
+    pub(crate) relu: bool,
+    /// Per-column scale of a requantisation to i8, a bf16 vector over `n`.
+    pub(crate) scale: Option<Tensor>,
+}
+
+/// Definitions over one space.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    /// Extents of the row dimensions.
+    pub(crate) rows: Vec<i64>,
+    /// Extents of the column dimensions; reductions run over all of them.
+    pub(crate) cols: Vec<i64>,
+    /// Members in dependence order.
+    pub(crate) defs: Vec<usize>,
+}
+
+/// Splits the function into steps, in an order that respects dependences.
+pub(crate) fn partition(func: &Func) -> Vec<Step> {
+    let mut cx = Partition {
+        func,
+        defined_by: func
+            .defs
+            .iter()
+            .enumerate()
+            .map(|(i, d)| (d.target, i))
+            .collect(),
+        placed: BTreeSet::new(),
+    };
+    let mut steps = Vec::new();
+    for def in 0..func.defs.len() {
+        if !cx.placed.contains(&def) {
+            let step = cx.step_from(def);
+            cx.placed.extend(members(&step));
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+/// The definitions of a step.
+pub(crate) fn members(step: &Step) -> Vec<usize> {
+    match step {
+        Step::Product(p, Epilogue::Store) => vec![p.def],
+        Step::Product(p, Epilogue::Fixpipe(f)) => vec![p.def, f.def],
+        Step::Product(p, Epilogue::Vector(defs)) => {
+            [p.def].into_iter().chain(defs.iter().copied()).collect()
+        }
+        Step::Rows(rows) => rows.defs.clone(),
+        Step::Items(def) => vec![*def],
+    }
+}
+
+struct Partition<'a> {
+    func: &'a Func,
+    defined_by: BTreeMap<Tensor, usize>,
+    placed: BTreeSet<usize>,
+}
+
+impl Partition<'_> {
+    fn step_from(&self, def: usize) -> Step {
+        if let Some(product) = product(self.func, def) {
+            let epilogue = self.epilogue(&product);
+            return Step::Product(Box::new(product), epilogue);
+        }
+        match root_reduce(self.func, def) {
+            Some(reduce) if !self.runs_along_columns(def, reduce) => Step::Items(def),
+            Some(_) | None => Step::Rows(self.best_rows(def)),
+        }
+    }
+
+    fn epilogue(&self, product: &Product) -> Epilogue {
+        let fused = self.fused_after(product.def);
+        if fused.is_empty() {
+            return Epilogue::Store;
+        }
+        let target = self.func.defs[product.def].target;
+        let alone = self.func.tensors[target].role == Role::Let
+            && (0..self.func.defs.len())
+                .all(|d| fused.contains(&d) || !self.reads(d).contains(&target));
+        match fused.as_slice() {
+            [only] if alone => match fix_epilogue(self.func, product, *only) {
+                Some(fix) => Epilogue::Fixpipe(fix),
+                None => Epilogue::Vector(fused),
+            },
+            _ => Epilogue::Vector(fused),
+        }
+    }
+
+    /// Maps over the same indices as a product that need nothing but it, each other and what is there already.
+    fn fused_after(&self, root: usize) -> Vec<usize> {
+        let mut inside: BTreeSet<usize> = [root].into();
+        let mut fused = Vec::new();
+        for def in root + 1..self.func.defs.len() {
+            let depends = self
+                .reads(def)
+                .iter()
+                .any(|t| self.defined_by.get(t).is_some_and(|d| inside.contains(d)));
+            let same = self.shape(def) == self.shape(root) && root_reduce(self.func, def).is_none();
+            if depends && same && self.fits(def, &inside, &|d, at| self.identity(d, at)) {
+                inside.insert(def);
+                fused.push(def);
+            }
+        }
+        fused
+    }
+
+    /// Whether every tensor that `def` reads is there, or a member read the way `allowed` says.
+    fn fits(
+        &self,
+        def: usize,
+        inside: &BTreeSet<usize>,
+        allowed: &dyn Fn(usize, &[Option<usize>]) -> bool,
+    ) -> bool {
+        if self.placed.contains(&def) || inside.contains(&def) {
+            return false;
+        }
+        let order = self.all_indices(def);
+        self.loads(def).into_iter().all(|(tensor, at)| {
+            let Some(source) = self.defined_by.get(&tensor) else {
+                return true;
+            };
+            if !inside.contains(source) {
+                return self.placed.contains(source);
+            }
+            let places: Vec<Option<usize>> = at
+                .iter()
+                .map(|a| {
+                    a.as_index()
+                        .and_then(|i| order.iter().position(|o| *o == i))
+                })
+                .collect();
+            allowed(*source, &places)
+        })
+    }
+
+    /// Whether an access reads the member at the very indices of the reader.
+    fn identity(&self, source: usize, places: &[Option<usize>]) -> bool {
+        places.len() == self.shape(source).len()
+            && places.iter().enumerate().all(|(d, p)| *p == Some(d))
+    }
+
+    fn best_rows(&self, def: usize) -> Rows {
+        let mut best: Option<((bool, usize), Rows)> = None;
+        for (rows, cols) in self.candidate_spaces(def) {
+            let grown = self.grow(def, rows, cols);
+            let score = (self.streams(&grown), grown.defs.len());
+            if best.as_ref().is_none_or(|(b, _)| score > *b) {
+                best = Some((score, grown));
+            }
+        }
+        best.map_or_else(
+            || Rows {
+                rows: Vec::new(),
+                cols: self.shape(def),
+                defs: vec![def],
+            },
+            |(_, rows)| rows,
+        )
+    }
+
+    fn candidate_spaces(&self, def: usize) -> Vec<(Vec<i64>, Vec<i64>)> {
+        let shape = self.shape(def);
+        if let Some(reduce) = root_reduce(self.func, def) {
+            return vec![(shape, self.axes(reduce))];
+        }
+        (0..shape.len().max(1))
+            .map(|k| {
+                let k = k.min(shape.len());
+                (shape[..k].to_vec(), shape[k..].to_vec())
+            })
+            .collect()
+    }
+
+    fn grow(&self, first: usize, rows: Vec<i64>, cols: Vec<i64>) -> Rows {
+        let mut step = Rows {
+            rows,
+            cols,
+            defs: Vec::new(),
+        };
+        let mut inside = BTreeSet::new();
+        for def in first..self.func.defs.len() {
+            let fits = self.belongs(def, &step)
+                && self.fits(def, &inside, &|source, places| {
+                    self.identity(source, places)
+                });
+            if fits {
+                inside.insert(def);
+                step.defs.push(def);
+            } else if def == first {
+                break;
+            }
+        }
+        step
+    }
+
+    /// Whether a definition's own space is the step's: full maps, row maps, or reductions over all columns.
+    fn belongs(&self, def: usize, step: &Rows) -> bool {
+        let shape = self.shape(def);
+        match root_reduce(self.func, def) {
+            Some(reduce) => {
+                shape == step.rows
+                    && self.axes(reduce) == step.cols
+                    && product(self.func, def).is_none()
+                    && self.runs_along_columns(def, reduce)
+            }
+            None => {
+                let full: Vec<i64> = step.rows.iter().chain(&step.cols).copied().collect();
+                let reduced = step
+                    .defs
+                    .iter()
+                    .any(|&d| root_reduce(self.func, d).is_some());
+                shape == full || (reduced && !step.rows.is_empty() && shape == step.rows)
+            }
+        }
+    }
+
+    /// Whether a reduction can run in 64 lanes along its flattened axes, and its data does lie along them.
+    fn runs_along_columns(&self, def: usize, reduce: &Reduce) -> bool {
+        let elem = self.func.exprs[self.func.defs[def].value].elem;
+        let order_free_of_bits = match reduce.op {
+            ReduceOp::Sum => {
+                elem.is_int() || matches!(reduce.order, Order::Lanes(64) | Order::Free)
+            }
+            ReduceOp::Max | ReduceOp::Min => true,
+            ReduceOp::Prod
+            | ReduceOp::Any
+            | ReduceOp::All
+            | ReduceOp::ArgMax
+            | ReduceOp::ArgMin => false,
+        };
+        order_free_of_bits && (self.along(def, &reduce.axes) || !self.along_last(def))
+    }
+
+    fn along(&self, def: usize, cols: &[Index]) -> bool {
+        self.loads(def).iter().all(|(tensor, at)| {
+            flatten(self.func, *tensor, at).is_none_or(|linear| {
+                let dims: Vec<_> = cols
+                    .iter()
+                    .map(|&i| (linear.stride(i), self.func.indices[i].extent))
+                    .collect();
+                matches!(collapse(&dims), Some(0 | 1))
+            })
+        })
+    }
+
+    fn along_last(&self, def: usize) -> bool {
+        self.func.defs[def]
+            .indices
+            .last()
+            .is_some_and(|&last| self.along(def, &[last]))
+    }
+
+    /// Whether every access of every member runs along the columns.
+    fn streams(&self, step: &Rows) -> bool {
+        step.defs.iter().all(|&def| {
+            let order = self.all_indices(def);
+            self.along(def, order.get(step.rows.len()..).unwrap_or(&[]))
+        })
+    }
+
+    fn shape(&self, def: usize) -> Vec<i64> {
+        self.func.tensors[self.func.defs[def].target].shape.to_vec()
+    }
+
+    fn axes(&self, reduce: &Reduce) -> Vec<i64> {
+        reduce
+            .axes
+            .iter()
+            .map(|&i| self.func.indices[i].extent)
+            .collect()
+    }
+
+    /// The indices of a definition, those of its root reduction last.
+    fn all_indices(&self, def: usize) -> Vec<Index> {
+        let axes = root_reduce(self.func, def).map(|r| r.axes.to_vec());
+        let own = self.func.defs[def].indices.iter().copied();
+        own.chain(axes.unwrap_or_default()).collect()
+    }
+
+    fn reads(&self, def: usize) -> BTreeSet<Tensor> {
+        self.loads(def).into_iter().map(|(t, _)| t).collect()
+    }
+
+    fn loads(&self, def: usize) -> Vec<(Tensor, Vec<ir::algo::Affine>)> {
+        loads(self.func, self.func.defs[def].value)
+            .into_iter()
+            .filter_map(|e| match &self.func.exprs[e].kind {
+                ExprKind::Load { tensor, at, .. } => Some((*tensor, at.to_vec())),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Every load below an expression, each once.
+pub(crate) fn loads(func: &Func, root: Expr) -> Vec<Expr> {
+    let mut seen = BTreeSet::new();
+    let mut work = vec![root];
+    while let Some(e) = work.pop() {
+        if seen.insert(e) {
+            work.extend(operands(&func.exprs[e].kind));
+        }
+    }
+    seen.into_iter()
+        .filter(|&e| matches!(func.exprs[e].kind, ExprKind::Load { .. }))
+        .collect()
+}
+
+/// The reduction at the root of a definition.
+pub(crate) fn root_reduce(func: &Func, def: usize) -> Option<&Reduce> {
+    match &func.exprs[func.defs[def].value].kind {
+        ExprKind::Reduce(reduce) => Some(reduce),
+        _ => None,
+    }
+}
+
+/// Reads a definition as a matrix product that the cube can compute.
+pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
+    let def = &func.defs[number];
+    let reduce = root_reduce(func, number)?;
+    if !is_product_sum(reduce, &|e| func.exprs[e].clone()) {
+        return None;
+    }
+    let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[reduce.body].kind else {
+        return None;
+    };
+    let (x, y) = (factor_load(func, x)?, factor_load(func, y)?);
+    let k = *reduce.axes.first()?;
+    let (a, b, n) = assign_columns(def, x, y)?;
+    let m = def
+        .indices
+        .iter()
+        .rev()
+        .copied()
+        .find(|&i| i != n && a.1.stride(i) != 0 && b.1.stride(i) == 0);
+    let outer = def
+        .indices
+        .iter()
+        .copied()
+        .filter(|&i| i != n && Some(i) != m)
+        .collect();
+    Some(Product {
+        def: number,
+        m,
+        n,
+        k,
+        outer,
+        a: factor(a, m, k)?,
+        b: factor(b, Some(n), k)?,
+    })
+}
+
+type Access = (Tensor, Linear);
+
+/// Names the factors so that the last index of the result belongs to the right one.
+fn assign_columns(def: &Def, x: Access, y: Access) -> Option<(Access, Access, Index)> {
+    let n = def.indices.last().copied()?;
+    match (x.1.stride(n) != 0, y.1.stride(n) != 0) {
+        (true, true) => None,
+        (true, false) => Some((y, x, n)),
+        (false, true | false) => Some((x, y, n)),
+    }
+}
+
+fn factor_load(func: &Func, expr: Expr) -> Option<Access> {
+    match &func.exprs[expr].kind {
+        ExprKind::Load {
+            tensor,
+            at,
+            border: None,
+        } => Some((*tensor, flatten(func, *tensor, at)?)),
+        _ => None,
+    }
+}
+
+fn factor((tensor, at): Access, free: Option<Index>, k: Index) -> Option<Factor> {
+    let along_free = free.map_or(0, |i| at.stride(i));
+    let along_k = at.stride(k);
+    let (k_major, pitch) = match (along_free, along_k) {
+        (pitch, 0 | 1) if pitch >= 0 => (false, pitch),
+        (0 | 1, pitch) if pitch >= 0 => (true, pitch),
+        _ => return None,
+    };
+    Some(Factor {
+        tensor,
+        at,
+        k_major,
+        pitch,
+    })
+}
+
+/// Reads a definition as a conversion of the product that the fixpipe does bit for bit.
+fn fix_epilogue(func: &Func, product: &Product, def: usize) -> Option<FixEpilogue> {
+    let value = func.defs[def].value;
+    let source = func.defs[product.def].target;
+    let is_source =
+        |e: Expr| matches!(&func.exprs[e].kind, ExprKind::Load { tensor, .. } if *tensor == source);
+    let plain = |relu| {
+        Some(FixEpilogue {
+            def,
+            relu,
+            scale: None,
+        })
+    };
+    let narrow = |e: Expr| match func.exprs[e].kind {
+        ExprKind::Cast {
+            value,
+            round: Round::Even,
+            overflow: Overflow::Saturate,
+        } if matches!(func.exprs[e].elem, Elem::F16 | Elem::Bf16)
+            && func.exprs[value].elem == Elem::F32 =>
+        {
+            Some(value)
+        }
+        _ => None,
+    };
+    if let Some(inner) = narrow(value) {
+        if is_source(inner) {
+            return plain(false);
+        }
+        return clamped(func, inner)
+            .filter(|&e| is_source(e))
+            .and_then(|_| plain(true));
+    }
+    if let Some(inner) = clamped(func, value) {
+        let direct = is_source(inner) || narrow(inner).is_some_and(is_source);
+        return if direct { plain(true) } else { None };
+    }
+    let scale = requant_scale(func, product, def, &is_source)?;
+    Some(FixEpilogue {
+        def,
+        relu: false,
+        scale: Some(scale),
+    })
+}
+
+/// `max(x, 0)` in either order: gives `x`.
+fn clamped(func: &Func, expr: Expr) -> Option<Expr> {
+    let zero = |e: Expr| match func.exprs[e].kind {
+        ExprKind::Float(x) => x == 0.0 && x.is_sign_positive(),
+        ExprKind::Int(x) => x == 0,
+        _ => false,
+    };
+    match func.exprs[expr].kind {
+        ExprKind::Binary(BinaryOp::Max, a, b) if zero(b) => Some(a),
+        ExprKind::Binary(BinaryOp::Max, a, b) if zero(a) => Some(b),
+        _ => None,
+    }
+}
+
+/// `(acc as f32 * (scale[n] as f32)) as i8` with an i32 product and a bf16 vector: the fixpipe's multiplier keeps 10
+/// mantissa bits, so a bf16 scale passes unchanged and the arithmetic is the same step for step (davinci-facts §3.6).
+fn requant_scale(
+    func: &Func,
+    product: &Product,
+    def: usize,
+    is_source: &dyn Fn(Expr) -> bool,
+) -> Option<Tensor> {
+    let expr = func.defs[def].value;
+    let cast = |e: Expr, to: Elem| match func.exprs[e].kind {
+        ExprKind::Cast {
+            value,
+            round: Round::Even,
+            overflow: Overflow::Saturate,
+        } if func.exprs[e].elem == to => Some(value),
+        _ => None,
+    };
+    let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[cast(expr, Elem::I8)?].kind else {
+        return None;
+    };
+    let [x, y] = [cast(x, Elem::F32)?, cast(y, Elem::F32)?];
+    let scale = if is_source(x) { y } else { x };
+    if !is_source(if is_source(x) { x } else { y }) || func.exprs[scale].elem != Elem::Bf16 {
+        return None;
+    }
+    match &func.exprs[scale].kind {
+        ExprKind::Load {
+            tensor,
+            at,
+            border: None,
+        } if func.tensors[*tensor].shape.len() == 1 => {
+            let columns = func.defs[product.def].indices.last() == Some(&product.n);
+            let last = func.defs[def].indices.last().copied();
+            (columns && at.first()?.as_index() == last).then_some(*tensor)
+        }
+        _ => None,
+    }
+}

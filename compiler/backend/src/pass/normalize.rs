@@ -1,0 +1,352 @@
+//! Normal form of the algorithm: every definition is one reduction at its root or has none, and both factors of a
+//! matrix product are plain elements of tensors.
+//!
+//! Before: `y[m, n] = gelu((sum(k) a[m, k] * b[k, n]) + bias[n])`.
+//! After: `y.sum0[m, n] = sum(k) a[m, k] * b[k, n]` and `y[m, n] = gelu(y.sum0[m, n] + bias[n])`.
+//! Bits do not change: a new tensor holds the value in the type it had.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ir::algo::{
+    Affine, Atom, BinaryOp, Def, Expr, ExprData, ExprKind, Func, Index, IndexData, Order, Reduce,
+    ReduceOp, Role, Tensor, TensorData,
+};
+use isa::types::Elem;
+
+/// Returns the function in normal form.
+pub fn run(func: &Func) -> Func {
+    let mut copier = Copier {
+        old: func,
+        new: Func {
+            name: func.name.clone(),
+            sizes: func.sizes.clone(),
+            tensors: func.tensors.clone(),
+            params: func.params.clone(),
+            results: func.results.clone(),
+            order_free: func.order_free,
+            span: func.span,
+            ..Func::default()
+        },
+        fresh: 0,
+    };
+    for def in &func.defs {
+        copier.copy_def(def);
+    }
+    copier.new
+}
+
+/// Whether a reduction is a matrix product by its form: a plain sum of products in ascending (or free) order.
+pub(crate) fn is_product_sum(reduce: &Reduce, exprs: &impl Fn(Expr) -> ExprData) -> bool {
+    if reduce.op != ReduceOp::Sum || reduce.mask.is_some() || reduce.axes.len() != 1 {
+        return false;
+    }
+    let body = exprs(reduce.body);
+    matches!(reduce.order, Order::Ascending | Order::Free)
+        && matches!(body.kind, ExprKind::Binary(BinaryOp::Mul, _, _))
+        && match body.elem {
+            Elem::F16 | Elem::Bf16 | Elem::I8 => reduce.exact_product,
+            Elem::F32 => true,
+            Elem::I64 | Elem::I32 | Elem::I16 | Elem::U8 | Elem::Bool => false,
+        }
+}
+
+struct Copier<'a> {
+    old: &'a Func,
+    new: Func,
+    fresh: u32,
+}
+
+/// One definition's view of the copy: its indices and what was copied already.
+struct Scope {
+    target: Tensor,
+    indices: Vec<(Index, Index)>,
+    done: BTreeMap<Expr, Expr>,
+}
+
+impl Scope {
+    fn index(&self, old: Index) -> Index {
+        let found = self.indices.iter().rev().find(|(from, _)| *from == old);
+        debug_assert!(
+            found.is_some(),
+            "verified: every index of an expression is bound"
+        );
+        found.map_or(old, |(_, to)| *to)
+    }
+}
+
+impl Copier<'_> {
+    fn copy_def(&mut self, def: &Def) {
+        let mut scope = Scope {
+            target: def.target,
+            indices: Vec::new(),
+            done: BTreeMap::new(),
+        };
+        let indices = def
+            .indices
+            .iter()
+            .map(|&i| self.bind(&mut scope, i))
+            .collect();
+        let value = self.copy_root(def.value, &mut scope);
+        self.new.defs.push(Def {
+            target: def.target,
+            indices,
+            value,
+            span: def.span,
+        });
+    }
+
+    fn bind(&mut self, scope: &mut Scope, old: Index) -> Index {
+        let new = self.new.indices.push(self.old.indices[old].clone());
+        scope.indices.push((old, new));
+        new
+    }
+
+    fn copy_root(&mut self, expr: Expr, scope: &mut Scope) -> Expr {
+        match &self.old.exprs[expr].kind {
+            ExprKind::Reduce(reduce) => self.copy_reduce(expr, reduce, scope),
+            ExprKind::Float(_)
+            | ExprKind::Int(_)
+            | ExprKind::Index(_)
+            | ExprKind::Load { .. }
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Select(..)
+            | ExprKind::Cast { .. } => self.copy(expr, scope),
+        }
+    }
+
+    fn copy_reduce(&mut self, expr: Expr, reduce: &Reduce, scope: &mut Scope) -> Expr {
+        let depth = scope.indices.len();
+        let outer = std::mem::take(&mut scope.done);
+        let axes = reduce.axes.iter().map(|&i| self.bind(scope, i)).collect();
+        let mask = reduce.mask.map(|m| self.copy(m, scope));
+        let body = self.copy_body(reduce, scope);
+        scope.indices.truncate(depth);
+        scope.done = outer;
+        let kind = ExprKind::Reduce(Box::new(Reduce {
+            op: reduce.op,
+            axes,
+            mask,
+            body,
+            order: reduce.order,
+            exact_product: reduce.exact_product,
+        }));
+        self.like(expr, kind)
+    }
+
+    fn copy_body(&mut self, reduce: &Reduce, scope: &mut Scope) -> Expr {
+        let body = &self.old.exprs[reduce.body];
+        let product = is_product_sum(reduce, &|e| self.old.exprs[e].clone());
+        match body.kind {
+            ExprKind::Binary(op, a, b) if product => {
+                let (a, b) = (self.copy_factor(a, scope), self.copy_factor(b, scope));
+                self.like(reduce.body, ExprKind::Binary(op, a, b))
+            }
+            _ => self.copy(reduce.body, scope),
+        }
+    }
+
+    /// A factor of a matrix product: an element of a tensor stays, anything else becomes a tensor.
+    fn copy_factor(&mut self, expr: Expr, scope: &mut Scope) -> Expr {
+        match &self.old.exprs[expr].kind {
+            ExprKind::Load { border: None, .. } => self.copy(expr, scope),
+            _ if self.free(expr).is_empty() => self.copy(expr, scope),
+            _ => self.hoist(expr, "factor", scope),
+        }
+    }
+
+    fn copy(&mut self, expr: Expr, scope: &mut Scope) -> Expr {
+        if let Some(&done) = scope.done.get(&expr) {
+            return done;
+        }
+        let kind = match self.old.exprs[expr].kind.clone() {
+            ExprKind::Index(i) => ExprKind::Index(scope.index(i)),
+            ExprKind::Load { tensor, at, border } => ExprKind::Load {
+                tensor,
+                at: at.iter().map(|a| self.affine(a, scope)).collect(),
+                border: border.map(|e| self.copy(e, scope)),
+            },
+            ExprKind::Unary(op, a) => ExprKind::Unary(op, self.copy(a, scope)),
+            ExprKind::Binary(op, a, b) => {
+                ExprKind::Binary(op, self.copy(a, scope), self.copy(b, scope))
+            }
+            ExprKind::Compare(op, a, b) => {
+                ExprKind::Compare(op, self.copy(a, scope), self.copy(b, scope))
+            }
+            ExprKind::Select(c, a, b) => ExprKind::Select(
+                self.copy(c, scope),
+                self.copy(a, scope),
+                self.copy(b, scope),
+            ),
+            ExprKind::Cast {
+                value,
+                round,
+                overflow,
+            } => ExprKind::Cast {
+                value: self.copy(value, scope),
+                round,
+                overflow,
+            },
+            ExprKind::Reduce(reduce) => {
+                let hoisted = self.hoist(expr, reduce_name(reduce.op), scope);
+                scope.done.insert(expr, hoisted);
+                return hoisted;
+            }
+            kind @ (ExprKind::Float(_) | ExprKind::Int(_)) => kind,
+        };
+        let new = self.like(expr, kind);
+        scope.done.insert(expr, new);
+        new
+    }
+
+    /// Gives an expression a tensor of its own, over the indices it depends on.
+    fn hoist(&mut self, expr: Expr, role: &str, scope: &Scope) -> Expr {
+        let free = self.free(expr);
+        let order: Vec<Index> = scope
+            .indices
+            .iter()
+            .map(|(old, _)| *old)
+            .filter(|i| free.contains(i))
+            .collect();
+        let mut inner = Scope {
+            target: scope.target,
+            indices: Vec::new(),
+            done: BTreeMap::new(),
+        };
+        let indices = order
+            .iter()
+            .map(|&i| self.bind(&mut inner, i))
+            .collect::<Vec<_>>();
+        let value = self.copy_root(expr, &mut inner);
+        let span = self.old.exprs[expr].span;
+        let name = format!(
+            "{}.{role}{}",
+            self.new.tensors[scope.target].name, self.fresh
+        );
+        self.fresh += 1;
+        let target = self.new.tensors.push(TensorData {
+            name,
+            elem: self.old.exprs[expr].elem,
+            shape: indices
+                .iter()
+                .map(|&i: &Index| -> i64 {
+                    let data: &IndexData = &self.new.indices[i];
+                    data.extent
+                })
+                .collect(),
+            role: Role::Let,
+            span,
+        });
+        self.new.defs.push(Def {
+            target,
+            indices: indices.into_iter().collect(),
+            value,
+            span,
+        });
+        let at = order
+            .iter()
+            .map(|&i| Affine::index(scope.index(i)))
+            .collect();
+        self.like(
+            expr,
+            ExprKind::Load {
+                tensor: target,
+                at,
+                border: None,
+            },
+        )
+    }
+
+    fn like(&mut self, old: Expr, kind: ExprKind) -> Expr {
+        let ExprData { elem, span, .. } = self.old.exprs[old];
+        self.new.exprs.push(ExprData { kind, elem, span })
+    }
+
+    fn affine(&self, affine: &Affine, scope: &Scope) -> Affine {
+        let atom = |atom: &Atom| match atom {
+            Atom::Index(i) => Atom::Index(scope.index(*i)),
+            Atom::Div(a, n) => Atom::Div(Box::new(self.affine(a, scope)), *n),
+            Atom::Mod(a, n) => Atom::Mod(Box::new(self.affine(a, scope)), *n),
+            Atom::Clamp(a, lo, hi) => Atom::Clamp(Box::new(self.affine(a, scope)), *lo, *hi),
+        };
+        Affine {
+            constant: affine.constant,
+            terms: affine.terms.iter().map(|(c, a)| (*c, atom(a))).collect(),
+        }
+    }
+
+    fn free(&self, expr: Expr) -> BTreeSet<Index> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut bound = BTreeSet::new();
+        let mut work = vec![expr];
+        while let Some(e) = work.pop() {
+            if !seen.insert(e) {
+                continue;
+            }
+            if let ExprKind::Reduce(reduce) = &self.old.exprs[e].kind {
+                bound.extend(reduce.axes.iter().copied());
+            }
+            indices_of(&self.old.exprs[e].kind, &mut found);
+            work.extend(operands(&self.old.exprs[e].kind));
+        }
+        found.difference(&bound).copied().collect()
+    }
+}
+
+/// The direct operands of an expression.
+pub(crate) fn operands(kind: &ExprKind) -> Vec<Expr> {
+    match kind {
+        ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) => Vec::new(),
+        ExprKind::Load { border, .. } => border.iter().copied().collect(),
+        ExprKind::Unary(_, a) => vec![*a],
+        ExprKind::Binary(_, a, b) | ExprKind::Compare(_, a, b) => vec![*a, *b],
+        ExprKind::Select(c, a, b) => vec![*c, *a, *b],
+        ExprKind::Cast { value, .. } => vec![*value],
+        ExprKind::Reduce(reduce) => reduce.mask.into_iter().chain([reduce.body]).collect(),
+    }
+}
+
+/// Adds the indices that an expression names itself (not through its operands).
+pub(crate) fn indices_of(kind: &ExprKind, into: &mut BTreeSet<Index>) {
+    match kind {
+        ExprKind::Index(i) => {
+            into.insert(*i);
+        }
+        ExprKind::Load { at, .. } => at.iter().for_each(|a| affine_indices(a, into)),
+        ExprKind::Float(_)
+        | ExprKind::Int(_)
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::Compare(..)
+        | ExprKind::Select(..)
+        | ExprKind::Cast { .. }
+        | ExprKind::Reduce(_) => {}
+    }
+}
+
+/// Adds the indices of an affine expression.
+pub(crate) fn affine_indices(affine: &Affine, into: &mut BTreeSet<Index>) {
+    for (_, atom) in &affine.terms {
+        match atom {
+            Atom::Index(i) => {
+                into.insert(*i);
+            }
+            Atom::Div(a, _) | Atom::Mod(a, _) | Atom::Clamp(a, _, _) => affine_indices(a, into),
+        }
+    }
+}
+
+fn reduce_name(op: ReduceOp) -> &'static str {
+    match op {
+        ReduceOp::Sum => "sum",
+        ReduceOp::Prod => "prod",
+        ReduceOp::Max => "max",
+        ReduceOp::Min => "min",
+        ReduceOp::Any => "any",
+        ReduceOp::All => "all",
+        ReduceOp::ArgMax => "argmax",
+        ReduceOp::ArgMin => "argmin",
+    }
+}

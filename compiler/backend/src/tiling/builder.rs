@@ -1,0 +1,244 @@
+//! Building tile form: operations appended to a current block, scalar arithmetic folded as it is written.
+//!
+//! Knows the shape of the tile IR, nothing of algorithms or chips.
+
+use diag::Span;
+use ir::algo::CmpOp;
+use ir::tile::{
+    Arg, Block, Buf, BufData, CoreQuery, EwOp, Func, Op, Operand, ScalarOp, Value, View,
+};
+use isa::types::{Elem, Layout, Space};
+
+/// Appends to `func` at the end of `block`.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    /// The function under construction.
+    pub(crate) func: Func,
+    /// Where operations go.
+    pub(crate) block: Block,
+    /// The span given to operations.
+    pub(crate) span: Span,
+    next_name: u32,
+}
+
+/// The shape of a buffer to declare.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) elem: Elem,
+    pub(crate) space: Space,
+    pub(crate) layout: Layout,
+    pub(crate) depth: u32,
+    pub(crate) rows: i64,
+    pub(crate) cols: i64,
+}
+
+impl Builder {
+    pub(crate) fn new(mut func: Func) -> Builder {
+        let block = func.add_block();
+        Builder {
+            func,
+            block,
+            span: Span::NONE,
+            next_name: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, op: Op) {
+        self.func.push(self.block, op, self.span);
+    }
+
+    /// Declares a buffer under `role` made unique and opens its first generation here.
+    pub(crate) fn buf(&mut self, role: &str, shape: Shape) -> Buf {
+        let buf = self.declare(role, shape);
+        self.push(Op::Next { buf });
+        buf
+    }
+
+    /// Declares a buffer without opening a generation.
+    pub(crate) fn declare(&mut self, role: &str, shape: Shape) -> Buf {
+        let name = format!("{role}{}", self.next_name);
+        self.next_name += 1;
+        self.func.bufs.push(BufData {
+            name,
+            elem: shape.elem,
+            space: shape.space,
+            layout: shape.layout,
+            depth: shape.depth,
+            rows: shape.rows,
+            cols: shape.cols,
+            addr: None,
+            span: self.span,
+        })
+    }
+
+    pub(crate) fn query(&mut self, what: CoreQuery) -> Value {
+        let dst = self.func.add_value();
+        self.push(Op::Query { dst, what });
+        dst
+    }
+
+    pub(crate) fn scalar(&mut self, op: ScalarOp, a: Arg, b: Arg) -> Arg {
+        if let Some(folded) = fold(op, a, b) {
+            return folded;
+        }
+        let dst = self.func.add_value();
+        self.push(Op::Scalar { dst, op, a, b });
+        Arg::Val(dst)
+    }
+
+    pub(crate) fn add(&mut self, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Add, a.into(), b.into())
+    }
+
+    pub(crate) fn sub(&mut self, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Sub, a.into(), b.into())
+    }
+
+    pub(crate) fn mul(&mut self, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Mul, a.into(), b.into())
+    }
+
+    pub(crate) fn div(&mut self, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Div, a.into(), b.into())
+    }
+
+    pub(crate) fn rem(&mut self, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Rem, a.into(), b.into())
+    }
+
+    pub(crate) fn min(&mut self, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Min, a.into(), b.into())
+    }
+
+    pub(crate) fn max(&mut self, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Max, a.into(), b.into())
+    }
+
+    pub(crate) fn cmp(&mut self, op: CmpOp, a: impl Into<Arg>, b: impl Into<Arg>) -> Arg {
+        self.scalar(ScalarOp::Cmp(op), a.into(), b.into())
+    }
+
+    /// What is left of `total` from `start` on, at most `step`; constant where `step` divides `total`.
+    pub(crate) fn clip(&mut self, step: i64, total: i64, start: Arg) -> Arg {
+        if total % step == 0 {
+            return Arg::Const(step);
+        }
+        let left = self.sub(total, start);
+        self.min(step, left)
+    }
+
+    /// `for var in lo..hi step step { body }`.
+    pub(crate) fn for_loop<R>(
+        &mut self,
+        lo: impl Into<Arg>,
+        hi: impl Into<Arg>,
+        step: i64,
+        body: impl FnOnce(&mut Builder, Value) -> R,
+    ) -> R {
+        let var = self.func.add_value();
+        let (outer, inner) = (self.block, self.func.add_block());
+        let (lo, hi) = (lo.into(), hi.into());
+        self.push(Op::For {
+            var,
+            lo,
+            hi,
+            step,
+            body: inner,
+        });
+        self.block = inner;
+        let result = body(self, var);
+        self.block = outer;
+        result
+    }
+
+    /// `if cond { then } else { els }`.
+    pub(crate) fn if_else(
+        &mut self,
+        cond: Arg,
+        then: impl FnOnce(&mut Builder),
+        els: impl FnOnce(&mut Builder),
+    ) {
+        let outer = self.block;
+        let (yes, no) = (self.func.add_block(), self.func.add_block());
+        self.push(Op::If {
+            cond,
+            then: yes,
+            els: Some(no),
+        });
+        self.block = yes;
+        then(self);
+        self.block = no;
+        els(self);
+        self.block = outer;
+    }
+
+    /// An element-wise operation with up to two operands.
+    pub(crate) fn ew(
+        &mut self,
+        op: EwOp,
+        dst: Buf,
+        a: Operand,
+        b: Option<Operand>,
+        (rows, cols): (Arg, Arg),
+    ) {
+        self.push(Op::Ew {
+            op,
+            dst: whole(dst),
+            a,
+            b,
+            c: None,
+            rows,
+            cols,
+        });
+    }
+}
+
+/// The view of a buffer from its first element.
+pub(crate) fn whole(buf: Buf) -> View {
+    View {
+        buf,
+        row: Arg::Const(0),
+        col: Arg::Const(0),
+    }
+}
+
+fn fold(op: ScalarOp, a: Arg, b: Arg) -> Option<Arg> {
+    match (op, a, b) {
+        (ScalarOp::Add, Arg::Const(0), x)
+        | (ScalarOp::Add | ScalarOp::Sub, x, Arg::Const(0))
+        | (ScalarOp::Mul, Arg::Const(1), x)
+        | (ScalarOp::Mul | ScalarOp::Div, x, Arg::Const(1)) => Some(x),
+        (ScalarOp::Mul, Arg::Const(0), _)
+        | (ScalarOp::Mul, _, Arg::Const(0))
+        | (ScalarOp::Rem, _, Arg::Const(1)) => Some(Arg::Const(0)),
+        (_, Arg::Const(x), Arg::Const(y)) => constant(op, x, y).map(Arg::Const),
+        (_, Arg::Const(_) | Arg::Val(_), Arg::Const(_) | Arg::Val(_)) => None,
+    }
+}
+
+fn constant(op: ScalarOp, x: i64, y: i64) -> Option<i64> {
+    match op {
+        ScalarOp::Add => x.checked_add(y),
+        ScalarOp::Sub => x.checked_sub(y),
+        ScalarOp::Mul => x.checked_mul(y),
+        ScalarOp::Div => x.checked_div(y),
+        ScalarOp::Rem => x.checked_rem(y),
+        ScalarOp::Min => Some(x.min(y)),
+        ScalarOp::Max => Some(x.max(y)),
+        ScalarOp::And => Some(x & y),
+        ScalarOp::Or => Some(x | y),
+        ScalarOp::Shl => u32::try_from(y).ok().and_then(|y| x.checked_shl(y)),
+        ScalarOp::Shr => u32::try_from(y)
+            .ok()
+            .and_then(|y| (x.cast_unsigned()).checked_shr(y))
+            .map(u64::cast_signed),
+        ScalarOp::Cmp(op) => Some(i64::from(match op {
+            CmpOp::Eq => x == y,
+            CmpOp::Ne => x != y,
+            CmpOp::Lt => x < y,
+            CmpOp::Le => x <= y,
+            CmpOp::Gt => x > y,
+            CmpOp::Ge => x >= y,
+        })),
+    }
+}

@@ -1,0 +1,603 @@
+//! A step of definitions over rows × columns, on the vector cores.
+//!
+//! Blocks of rows go to the cores in turn. If a whole row fits into the unified buffer, everything happens in one pass;
+//! otherwise rows are walked in chunks, once per level of reductions that depend on each other (a softmax: maximum, sum,
+//! result), and what is element-wise is computed again. Sums keep 64 lanes a row, so chunking does not change a bit.
+
+use std::collections::BTreeMap;
+
+use ir::algo::{BinaryOp, Expr, ExprKind, Func, Overflow, Reduce, ReduceOp, Round};
+use ir::tile::{Arg, Buf, CoreQuery, EwOp, Op, Operand, RedOp, View};
+use isa::types::{Elem, Layout, Space};
+
+use super::access::{collapse, flatten};
+use super::builder::{Builder, Shape, whole};
+use super::expr::{
+    Emitter, Extent, GmMap, Internal, Kind, Place, Val, ceil_div, float_bits, rep, round_up,
+};
+use super::{Result, StepCx};
+use crate::errors;
+use crate::partition::{Rows, loads, root_reduce};
+use crate::pass::normalize::operands;
+
+/// Lanes of a row's partial sums: those of one f32 repeat.
+const LANES: i64 = 64;
+/// Elements that one block of a buffer should hold: enough to hide latencies, small enough for a dozen buffers.
+const BLOCK_ELEMENTS: i64 = 16384;
+
+/// The size of a block.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) rows: i64,
+    pub(crate) cols: i64,
+}
+
+/// Block sizes worth trying, best first.
+pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
+    let unit = column_unit(cx.algo, step);
+    let (rows, cols) = (product(&step.rows), product(&step.cols));
+    let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
+    let whole_row = round_up(cols, unit);
+    let mut sizes = Vec::new();
+    if whole_row <= 2 * BLOCK_ELEMENTS {
+        let share = ceil_div(rows, cx.vector_cores()).max(1);
+        let mut block = (cx.block_elements() / whole_row).clamp(1, share);
+        let balanced = whole_row.min(round_up(ceil_div(cols, cx.vector_cores()), unit));
+        if !reduces && rows == 1 {
+            sizes.push(Block {
+                rows: 1,
+                cols: balanced.min(cx.block_elements() / 2),
+            });
+        } else {
+            while block > 1 {
+                sizes.push(Block {
+                    rows: block,
+                    cols: whole_row,
+                });
+                block /= 2;
+            }
+            sizes.push(Block {
+                rows: 1,
+                cols: whole_row,
+            });
+        }
+    }
+    let mut chunk = round_up(cx.block_elements() / 2, 256).min(round_up(whole_row, 256));
+    if !reduces && rows == 1 {
+        chunk = chunk.min(round_up(ceil_div(cols, cx.vector_cores()), 256));
+    }
+    while chunk >= 256 {
+        sizes.push(Block {
+            rows: 1,
+            cols: chunk,
+        });
+        chunk = round_up(chunk / 2, 256).min(chunk - 256).max(0);
+    }
+    sizes
+}
+
+/// Masks hold a bit an element and start at 32-byte blocks; other buffers hold 16-bit elements at least.
+fn column_unit(algo: &Func, step: &Rows) -> i64 {
+    let has = |found: &dyn Fn(Expr) -> bool| {
+        step.defs
+            .iter()
+            .any(|&d| below(algo, algo.defs[d].value).into_iter().any(found))
+    };
+    if has(&|e| algo.exprs[e].elem == Elem::Bool || border(algo, e)) {
+        256
+    } else if has(&|e| algo.exprs[e].elem.bytes() == 1) {
+        32
+    } else if has(&|e| algo.exprs[e].elem.bytes() == 2) {
+        16
+    } else {
+        8
+    }
+}
+
+fn border(algo: &Func, e: Expr) -> bool {
+    matches!(
+        algo.exprs[e].kind,
+        ExprKind::Load {
+            border: Some(_),
+            ..
+        }
+    )
+}
+
+fn below(algo: &Func, root: Expr) -> Vec<Expr> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut work = vec![root];
+    while let Some(e) = work.pop() {
+        if seen.insert(e) {
+            work.extend(operands(&algo.exprs[e].kind));
+        }
+    }
+    seen.into_iter().collect()
+}
+
+/// Appends the step to the current block of `b`, which every vector core runs.
+pub(crate) fn emit(
+    cx: &StepCx<'_>,
+    step: &Rows,
+    block: Block,
+    b: Builder,
+    gm: &GmMap,
+) -> Result<Builder> {
+    let plan = Plan::new(cx, step, block);
+    let mut e = Emitter::new(cx.algo, b, gm, plan.extent.clone());
+    plan.bind(&mut e);
+    let core = Arg::Val(e.b.query(CoreQuery::Core));
+    plan.hoist_invariants(&mut e)?;
+    let blocks = plan.row_blocks * if plan.reduces { 1 } else { plan.chunks };
+    e.for_loop_strided(core, blocks, cx.vector_cores(), |e, t| {
+        if plan.reduces {
+            plan.enter_rows(e, t);
+            plan.rows_with_reductions(e)
+        } else {
+            let row_block = e.b.div(t, plan.chunks);
+            let chunk = e.b.rem(t, plan.chunks);
+            plan.enter_rows(e, row_block);
+            plan.enter_chunk(e, chunk);
+            plan.maps(e, None)
+        }
+    })?;
+    Ok(e.b)
+}
+
+struct Plan<'a> {
+    cx: &'a StepCx<'a>,
+    step: &'a Rows,
+    extent: Extent,
+    rows: i64,
+    cols: i64,
+    row_blocks: i64,
+    chunks: i64,
+    reduces: bool,
+    level: BTreeMap<usize, u32>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(cx: &'a StepCx<'a>, step: &'a Rows, block: Block) -> Plan<'a> {
+        let (rows, cols) = (product(&step.rows), product(&step.cols));
+        let chunks = ceil_div(cols, block.cols).max(1);
+        let mut plan = Plan {
+            cx,
+            step,
+            extent: Extent {
+                rows: step.rows.clone(),
+                cols: step.cols.clone(),
+                cap_rows: block.rows,
+                cap_cols: block.cols,
+                row0: Arg::Const(0),
+                col0: Arg::Const(0),
+                row_count: Arg::Const(block.rows.min(rows)),
+                col_count: Arg::Const(block.cols.min(cols)),
+                padded: false,
+                depth: cx.depth(),
+            },
+            rows,
+            cols,
+            row_blocks: ceil_div(rows, block.rows).max(1),
+            chunks,
+            reduces: step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some()),
+            level: BTreeMap::new(),
+        };
+        plan.extent.padded =
+            cols == block.cols || (chunks == 1 && plan.loads_fill_rows(block.cols));
+        for &def in &step.defs {
+            let level = plan.level_of(def);
+            plan.level.insert(def, level);
+        }
+        plan
+    }
+
+    /// Whether every load initialises its buffer's rows up to `pitch`: DMA fills the last 32 B block.
+    fn loads_fill_rows(&self, pitch: i64) -> bool {
+        let algo = self.cx.algo;
+        self.step.defs.iter().all(|&def| {
+            let order = self.cx.indices(def);
+            let cols = order.get(self.step.rows.len()..).unwrap_or(&[]).to_vec();
+            loads(algo, algo.defs[def].value).into_iter().all(|e| {
+                let ExprKind::Load { tensor, at, border } = &algo.exprs[e].kind else {
+                    return true;
+                };
+                if self.member(*tensor).is_some() {
+                    return true;
+                }
+                let Some(linear) = flatten(algo, *tensor, at) else {
+                    return false;
+                };
+                let dims: Vec<_> = cols
+                    .iter()
+                    .map(|&i| (linear.stride(i), algo.indices[i].extent))
+                    .collect();
+                let unit = 32 / i64::try_from(algo.tensors[*tensor].elem.bytes()).unwrap_or(1);
+                border.is_none()
+                    && match collapse(&dims) {
+                        Some(0) => true,
+                        Some(1) => round_up(self.cols, unit) == pitch,
+                        Some(_) | None => false,
+                    }
+            })
+        })
+    }
+
+    fn member(&self, tensor: ir::algo::Tensor) -> Option<usize> {
+        self.step
+            .defs
+            .iter()
+            .copied()
+            .find(|&d| self.cx.algo.defs[d].target == tensor)
+    }
+
+    /// In which pass a definition can be computed: after the reductions that it needs.
+    fn level_of(&self, def: usize) -> u32 {
+        let algo = self.cx.algo;
+        loads(algo, algo.defs[def].value)
+            .into_iter()
+            .filter_map(|e| match &algo.exprs[e].kind {
+                ExprKind::Load { tensor, .. } => self.member(*tensor),
+                _ => None,
+            })
+            .map(|source| {
+                let level = self.level.get(&source).copied().unwrap_or(0);
+                level + u32::from(root_reduce(algo, source).is_some())
+            })
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn bind(&self, e: &mut Emitter<'_>) {
+        let algo = self.cx.algo;
+        for &def in &self.step.defs {
+            for (d, index) in self.cx.indices(def).into_iter().enumerate() {
+                let place = if algo.indices[index].extent == 1 {
+                    Place::Fixed(Arg::Const(0))
+                } else if d < self.step.rows.len() {
+                    Place::Row(d)
+                } else {
+                    Place::Col(d - self.step.rows.len())
+                };
+                e.place.insert(index, place);
+            }
+            let target = algo.defs[def].target;
+            let internal = match root_reduce(algo, def) {
+                Some(_) => Internal::Pending(Kind::Row),
+                None => Internal::Map(algo.defs[def].value),
+            };
+            e.internal.insert(target, internal);
+        }
+    }
+
+    /// Computes before the loop what no row changes.
+    fn hoist_invariants(&self, e: &mut Emitter<'_>) -> Result<()> {
+        let widest = if self.chunks == 1 {
+            Kind::Col
+        } else {
+            Kind::Uniform
+        };
+        for &def in &self.step.defs {
+            e.hoist(self.cx.algo.defs[def].value, &|kind| {
+                kind == Kind::Uniform || kind == widest
+            })?;
+        }
+        Ok(())
+    }
+
+    fn enter_rows(&self, e: &mut Emitter<'_>, block: Arg) {
+        let cap = self.extent.cap_rows;
+        e.extent.row0 = e.b.mul(block, cap);
+        let row0 = e.extent.row0;
+        e.extent.row_count = e.b.clip(cap.min(self.rows), self.rows, row0);
+    }
+
+    fn enter_chunk(&self, e: &mut Emitter<'_>, chunk: Arg) {
+        let cap = self.extent.cap_cols;
+        e.extent.col0 = e.b.mul(chunk, cap);
+        let col0 = e.extent.col0;
+        e.extent.col_count = e.b.clip(cap.min(self.cols), self.cols, col0);
+    }
+
+    fn rows_with_reductions(&self, e: &mut Emitter<'_>) -> Result<()> {
+        if self.chunks == 1 {
+            for &def in &self.step.defs {
+                match root_reduce(self.cx.algo, def) {
+                    Some(reduce) => self.reduce_at_once(e, def, reduce)?,
+                    None => self.store_map(e, def)?,
+                }
+            }
+        } else {
+            let passes = self.level.values().copied().max().unwrap_or(0);
+            for pass in 0..=passes {
+                self.pass(e, pass)?;
+            }
+        }
+        self.store_row_results(e);
+        self.forget_reductions(e);
+        Ok(())
+    }
+
+    fn reduce_at_once(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Result<()> {
+        let acc = self.start_lanes(e, def, reduce);
+        self.accumulate(e, def, reduce, acc)?;
+        self.finish_lanes(e, def, reduce, acc);
+        Ok(())
+    }
+
+    /// One walk over the chunks of the rows: the reductions and results of one level.
+    fn pass(&self, e: &mut Emitter<'_>, pass: u32) -> Result<()> {
+        let algo = self.cx.algo;
+        let here: Vec<usize> = self
+            .step
+            .defs
+            .iter()
+            .copied()
+            .filter(|d| self.level.get(d) == Some(&pass) && self.walks(*d))
+            .collect();
+        if here.is_empty() {
+            return Ok(());
+        }
+        for &def in &here {
+            e.hoist(algo.defs[def].value, &|kind| kind == Kind::Row)?;
+        }
+        let lanes: Vec<Option<Buf>> = here
+            .iter()
+            .map(|&d| root_reduce(algo, d).map(|r| self.start_lanes(e, d, r)))
+            .collect();
+        e.for_loop(0, self.chunks, 1, |e, chunk| -> Result<()> {
+            self.enter_chunk(e, chunk);
+            for (&def, acc) in here.iter().zip(&lanes) {
+                match (root_reduce(algo, def), acc) {
+                    (Some(reduce), Some(acc)) => self.accumulate(e, def, reduce, *acc)?,
+                    _ => self.store_map(e, def)?,
+                }
+            }
+            Ok(())
+        })?;
+        for (&def, acc) in here.iter().zip(&lanes) {
+            if let (Some(reduce), Some(acc)) = (root_reduce(algo, def), acc) {
+                self.finish_lanes(e, def, reduce, *acc);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a definition needs its columns walked: reductions, and full results.
+    fn walks(&self, def: usize) -> bool {
+        root_reduce(self.cx.algo, def).is_some() || (self.cx.stored(def) && !self.is_row(def))
+    }
+
+    fn is_row(&self, def: usize) -> bool {
+        let dims = self.cx.algo.defs[def].indices.len();
+        root_reduce(self.cx.algo, def).is_some()
+            || dims < self.step.rows.len() + self.step.cols.len()
+    }
+
+    fn maps(&self, e: &mut Emitter<'_>, only: Option<u32>) -> Result<()> {
+        for &def in &self.step.defs {
+            if only.is_none_or(|level| self.level.get(&def) == Some(&level)) {
+                if self.is_row(def) {
+                    self.store_row(e, def)?;
+                } else {
+                    self.store_map(e, def)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn store_map(&self, e: &mut Emitter<'_>, def: usize) -> Result<()> {
+        if !self.cx.stored(def) || self.is_row(def) {
+            return Ok(());
+        }
+        let (target, value) = self.target(def);
+        let elem = self.cx.algo.tensors[target].elem;
+        let val = e.value(value)?;
+        let src = e.to_storage(elem, Kind::Full, val);
+        let row = e.extent.row0;
+        let down = e.b.mul(row, self.cols);
+        let col0 = e.extent.col0;
+        let at = e.b.add(down, col0);
+        let (rows, cols) = (e.extent.row_count, e.extent.col_count);
+        self.store(e, target, at, src, (rows, cols));
+        Ok(())
+    }
+
+    fn store_row_results(&self, e: &mut Emitter<'_>) {
+        for &def in &self.step.defs {
+            if self.is_row(def) {
+                // Every reduction has finished, so a row value exists or is a map of such.
+                let done = self.store_row(e, def);
+                debug_assert!(done.is_ok(), "row values follow from finished reductions");
+            }
+        }
+    }
+
+    fn store_row(&self, e: &mut Emitter<'_>, def: usize) -> Result<()> {
+        if !self.cx.stored(def) {
+            return Ok(());
+        }
+        let (target, value) = self.target(def);
+        let val = match e.internal.get(&target) {
+            Some(Internal::Ready(val, _)) => *val,
+            _ => e.value(value)?,
+        };
+        let src = e.to_storage(self.cx.algo.tensors[target].elem, Kind::Row, val);
+        let (at, cols) = (e.extent.row0, e.extent.row_count);
+        self.store(e, target, at, src, (Arg::Const(1), cols));
+        Ok(())
+    }
+
+    fn store(
+        &self,
+        e: &mut Emitter<'_>,
+        target: ir::algo::Tensor,
+        at: Arg,
+        src: Buf,
+        (rows, cols): (Arg, Arg),
+    ) {
+        if let Some(&tensor) = e.gm.get(&target) {
+            let pitch = Arg::Const(self.cols);
+            e.b.push(Op::Store {
+                tensor,
+                at,
+                src: whole(src),
+                rows,
+                cols,
+                pitch,
+            });
+        }
+    }
+
+    fn target(&self, def: usize) -> (ir::algo::Tensor, Expr) {
+        let def = &self.cx.algo.defs[def];
+        (def.target, def.value)
+    }
+
+    fn forget_reductions(&self, e: &mut Emitter<'_>) {
+        for &def in &self.step.defs {
+            if root_reduce(self.cx.algo, def).is_some() {
+                e.internal
+                    .insert(self.cx.algo.defs[def].target, Internal::Pending(Kind::Row));
+            }
+        }
+    }
+
+    // ---- reductions in lanes -----------------------------------------------------------------------------------
+
+    fn start_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Buf {
+        let elem = lane_elem(self.result_elem(def));
+        let acc = e.b.buf(
+            "acc",
+            Shape {
+                elem,
+                space: Space::Ub,
+                layout: Layout::Nd,
+                depth: 1,
+                rows: self.extent.cap_rows,
+                cols: LANES,
+            },
+        );
+        let rows = e.extent.row_count;
+        let start = Operand::Bits(identity(reduce.op, elem));
+        e.b.ew(EwOp::Copy, acc, start, None, (rows, Arg::Const(LANES)));
+        acc
+    }
+
+    fn result_elem(&self, def: usize) -> Elem {
+        self.cx.algo.exprs[self.cx.algo.defs[def].value].elem
+    }
+
+    fn accumulate(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce, acc: Buf) -> Result<()> {
+        let elem = lane_elem(self.result_elem(def));
+        let mut item = item(e, reduce)?;
+        if let Some(mask) = reduce.mask {
+            item = e.choose(elem, mask, item, Val::Bits(identity(reduce.op, elem)))?;
+        }
+        let src = e.materialise(Kind::Full, elem, item);
+        let op = red_op(reduce.op);
+        let (rows, cols) = (e.extent.row_count, e.extent.col_count);
+        e.b.push(Op::Accumulate {
+            op,
+            acc: whole(acc),
+            src: whole(src),
+            rows,
+            cols,
+        });
+        Ok(())
+    }
+
+    fn finish_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce, acc: Buf) {
+        let wanted = self.result_elem(def);
+        let elem = lane_elem(wanted);
+        let dst = e.temp(Kind::Row, elem);
+        e.clear_row_value(dst);
+        let rows = e.extent.row_count;
+        e.b.push(Op::Lanes {
+            op: red_op(reduce.op),
+            dst: whole(dst),
+            acc: whole(acc),
+            rows,
+        });
+        let mut val = Val::Buf(Kind::Row, dst);
+        if rep(wanted) == Elem::F16 {
+            val = e.convert(val, Elem::F32, Elem::F16, Round::Even, Overflow::Keep);
+        }
+        let target = self.cx.algo.defs[def].target;
+        e.internal.insert(target, Internal::Ready(val, Kind::Row));
+    }
+}
+
+/// What a reduction adds, in the type of its lanes.
+pub(crate) fn item(e: &mut Emitter<'_>, reduce: &Reduce) -> Result<Val> {
+    let data = e.algo.exprs[reduce.body].clone();
+    if reduce.exact_product && data.elem.is_float() {
+        if data.elem == Elem::Bf16 {
+            // The product of two bf16 may leave the range of f32; only the cube keeps it exact.
+            return Err(errors::not_compiled(
+                data.span,
+                "a sum of bf16 products outside a matrix product is not compiled yet",
+            ));
+        }
+        if let ExprKind::Binary(BinaryOp::Mul, a, b) = data.kind {
+            let (a, b) = (e.value(a)?, e.value(b)?);
+            let (a, b) = (e.widen(a, rep(data.elem)), e.widen(b, rep(data.elem)));
+            return Ok(e.multiply(a, b));
+        }
+    }
+    let val = e.value(reduce.body)?;
+    Ok(e.widen(val, rep(data.elem)))
+}
+
+/// Lanes are 32 bits wide.
+pub(crate) fn lane_elem(elem: Elem) -> Elem {
+    if elem.is_float() {
+        Elem::F32
+    } else {
+        Elem::I32
+    }
+}
+
+/// The identity of an operator as bits of a lane.
+pub(crate) fn identity(op: ReduceOp, lane: Elem) -> u32 {
+    let float = |x: f64| float_bits(x, Elem::F32);
+    match (op, lane) {
+        (ReduceOp::Prod, Elem::F32) => float(1.0),
+        (ReduceOp::Max, Elem::F32) => float(f64::NEG_INFINITY),
+        (ReduceOp::Min, Elem::F32) => float(f64::INFINITY),
+        (ReduceOp::Prod, _) => 1,
+        (ReduceOp::Max, _) => i32::MIN.cast_unsigned(),
+        (ReduceOp::Min, _) => i32::MAX.cast_unsigned(),
+        (
+            ReduceOp::Sum | ReduceOp::Any | ReduceOp::All | ReduceOp::ArgMax | ReduceOp::ArgMin,
+            _,
+        ) => 0,
+    }
+}
+
+fn red_op(op: ReduceOp) -> RedOp {
+    match op {
+        ReduceOp::Max => RedOp::Max,
+        ReduceOp::Min => RedOp::Min,
+        ReduceOp::Sum
+        | ReduceOp::Prod
+        | ReduceOp::Any
+        | ReduceOp::All
+        | ReduceOp::ArgMax
+        | ReduceOp::ArgMin => RedOp::Sum,
+    }
+}
+
+/// The product of extents; the front end has checked that tensors are addressable.
+pub(crate) fn product(extents: &[i64]) -> i64 {
+    extents.iter().product()
+}
+
+/// The view of one row.
+pub(crate) fn row_of(buf: Buf, row: Arg) -> View {
+    View {
+        buf,
+        row,
+        col: Arg::Const(0),
+    }
+}
