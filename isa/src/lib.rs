@@ -10,6 +10,7 @@
 #[macro_use]
 mod derive;
 
+pub mod asm;
 pub mod chip;
 pub mod codec;
 pub mod cost;

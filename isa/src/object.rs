@@ -26,7 +26,7 @@ mod elf;
 mod meta;
 
 use crate::codec::{DecodeError, EncodeError};
-use crate::inst::{Inst, MmadTy};
+use crate::inst::{Inst, MmadTy, info};
 use crate::types::{CoreKind, Elem};
 use std::fmt;
 
@@ -169,6 +169,8 @@ pub enum ObjectError {
     Encode(CoreKind, usize, EncodeError),
     /// A word is no instruction.
     Decode(CoreKind, usize, DecodeError),
+    /// This kind of core has no such instruction.
+    Core(CoreKind, usize),
     /// A jump of this instruction leaves its program.
     Label(CoreKind, usize),
     /// The metadata is no TOML, or a key is missing or wrong.
@@ -200,6 +202,11 @@ impl fmt::Display for ObjectError {
             ObjectError::Decode(core, pc, e) => {
                 write!(f, "word {pc} of the {} program: {e}", core.name())
             }
+            ObjectError::Core(core, pc) => write!(
+                f,
+                "instruction {pc} of the {} program is none of such a core",
+                core.name()
+            ),
             ObjectError::Label(core, pc) => {
                 write!(
                     f,
@@ -276,6 +283,10 @@ impl Object {
         let code = self.code(core);
         if code.len() >= MAX_CODE {
             return Err(ObjectError::TooLong(core));
+        }
+        let foreign = |inst: &Inst| !info(inst.opcode()).runs_on(core);
+        if let Some(pc) = code.iter().position(foreign) {
+            return Err(ObjectError::Core(core, pc));
         }
         let strays = |inst: &Inst| {
             inst.label()

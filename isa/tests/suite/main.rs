@@ -1,5 +1,6 @@
 //! The crate's tests from outside: one file a subject.
 
+mod asm;
 mod chips;
 mod common;
 mod cost;
