@@ -1,1 +1,26 @@
-//! Placeholder header, replaced by the crate's owner in its first commit.
+//! Executes objects on a modelled chip: one run gives values, cycles and hazards.
+//!
+//! Invariant: two independent halves. `exec` says what an instruction *does* and knows no cycles; `clock` says *when* and
+//! knows no values; between them passes one stream of events a core. Arithmetic is [`isa::num`]'s, cycles are
+//! [`isa::cost`]'s and the chip file's; nothing here repeats either. Reads no files, prints nothing, keeps no global
+//! state, and gives the same bits and the same cycles for any number of host threads.
+//!
+//! Start with [`run`]: it takes a finished object, the bytes of its inputs in the order of its parameters, a chip and
+//! options, and gives every tensor back with a [`Report`], or the first [`Fault`].
+
+mod core;
+mod exec;
+mod fault;
+mod gm;
+mod gm_hazard;
+mod hazard;
+mod kernel;
+mod l0;
+mod memory;
+mod options;
+mod run;
+mod stream;
+
+pub use fault::{CoreId, Fault, FaultKind, OtherAccess, Place, Wait, WaitReason};
+pub use options::{Options, Sanitize};
+pub use run::{Outcome, run};

@@ -1,0 +1,497 @@
+//! Moves between global memory, L1, UB and L0: bytes and their shadow, never a value.
+
+use isa::inst::*;
+use isa::types::Space;
+
+use super::at_most;
+use crate::core::{Core, Halt};
+use crate::fault::{FaultKind, Stop};
+use crate::gm::Region;
+use crate::memory::{Local, Shadow, copy_blocks};
+
+type Done = Result<(), Halt>;
+
+const BLOCK: usize = 32;
+const FRACTAL: usize = 512;
+
+/// A strided copy: `count` pieces of `len` bytes, starts `src_step` and `dst_step` bytes apart.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Pieces {
+    pub(super) count: usize,
+    pub(super) len: usize,
+    pub(super) src_step: u64,
+    pub(super) dst_step: u64,
+}
+
+/// The pieces of a copy of whole blocks.
+pub(super) fn block_pieces(
+    core: &Core<'_>,
+    burst: &Burst,
+    src_gap: Val<16>,
+    dst_gap: Val<16>,
+) -> Result<Pieces, Stop> {
+    let c = &core.context;
+    let count = at_most("burst", burst.count.get(c), 4095, "at most 4095 bursts")?;
+    let len = at_most(
+        "burst",
+        burst.len.get(c),
+        65535,
+        "at most 65535 blocks a burst",
+    )? * BLOCK;
+    let src_gap = at_most("src_gap", src_gap.get(c), 65535, "at most 65535 blocks")? * BLOCK;
+    let dst_gap = at_most("dst_gap", dst_gap.get(c), 65535, "at most 65535 blocks")? * BLOCK;
+    Ok(Pieces {
+        count,
+        len,
+        src_step: (len + src_gap) as u64,
+        dst_step: (len + dst_gap) as u64,
+    })
+}
+
+/// Count and length in bytes of a copy that is exact to the byte.
+fn byte_burst(core: &Core<'_>, burst: &Burst) -> Result<(usize, usize), Stop> {
+    let c = &core.context;
+    let count = at_most("burst", burst.count.get(c), 4095, "at most 4095 bursts")?;
+    let len = at_most(
+        "burst",
+        burst.len.get(c),
+        2_097_151,
+        "at most 2097151 bytes a burst",
+    )?;
+    Ok((count, len))
+}
+
+/// Copies the shadow of a piece of global memory into a local one.
+fn shadow_in(region: &Region, offset: usize, to: &mut Shadow, at: usize, len: usize) {
+    if region.is_full() {
+        to.set(at, len);
+        return;
+    }
+    for piece in (0..len).step_by(BLOCK) {
+        let size = BLOCK.min(len - piece);
+        to.put_bits(at + piece, size, region.bits(offset + piece, size));
+    }
+}
+
+impl Core<'_> {
+    /// Global memory to a local one.
+    fn copy_in(&mut self, space: Space, dst: u64, src: u64, pieces: Pieces) -> Result<(), Stop> {
+        for n in 0..pieces.count as u64 {
+            self.piece_in(
+                space,
+                dst + n * pieces.dst_step,
+                src.wrapping_add(n * pieces.src_step),
+                pieces.len,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn piece_in(&mut self, space: Space, dst: u64, src: u64, len: usize) -> Result<(), Stop> {
+        let at = self
+            .memory(space)
+            .aligned("dst", dst, len as u64, BLOCK as u64)?;
+        if len == 0 {
+            return Ok(());
+        }
+        let span = self.launch.gm.span("src", src, len as u64)?;
+        self.gm_reads("src", src, len)?;
+        self.writes("dst", space, at, len)?;
+        let local = self.memory(space);
+        span.region
+            .read(span.offset, &mut local.bytes[at..at + len]);
+        shadow_in(span.region, span.offset, &mut local.shadow, at, len);
+        local.touch(at + len);
+        Ok(())
+    }
+
+    /// A local memory to global memory; the values must be there.
+    fn copy_out(&mut self, space: Space, dst: u64, src: u64, pieces: Pieces) -> Result<(), Stop> {
+        self.plain_store()?;
+        for n in 0..pieces.count as u64 {
+            let (dst, src) = (
+                dst.wrapping_add(n * pieces.dst_step),
+                src + n * pieces.src_step,
+            );
+            let at = self
+                .memory(space)
+                .aligned("src", src, pieces.len as u64, BLOCK as u64)?;
+            if pieces.len == 0 {
+                continue;
+            }
+            self.reads("src", space, at, pieces.len, true)?;
+            let span = self.launch.gm.span("dst", dst, pieces.len as u64)?;
+            span.region.writable("dst", dst, pieces.len as u64)?;
+            self.gm_writes("dst", dst, pieces.len)?;
+            span.region
+                .write(span.offset, &self.memory(space).bytes[at..at + pieces.len]);
+            span.region.set(span.offset, pieces.len);
+        }
+        Ok(())
+    }
+
+    /// Refuses the atomic modes, whose result would depend on the order of cores.
+    pub(super) fn plain_store(&self) -> Result<(), Stop> {
+        match self.context.spr(Spr::Atomic) & Spr::ATOMIC_OP {
+            0 => Ok(()),
+            _ => Err(Box::new(FaultKind::NotModelled {
+                what: "atomic stores to global memory",
+            })),
+        }
+    }
+
+    /// Loads fractals from L1, one after the other in the destination with a gap.
+    fn load_fractals(&mut self, to: Space, dst: u64, src: u64, load: Fractals) -> Result<(), Stop> {
+        let Fractals {
+            rep,
+            src_stride,
+            dst_step,
+        } = load;
+        if rep == 0 {
+            return Ok(());
+        }
+        let packed = src_stride == 1 && dst_step == 1;
+        let (chunks, len) = if packed {
+            (1, rep * FRACTAL)
+        } else {
+            (rep, FRACTAL)
+        };
+        for n in 0..chunks as u64 {
+            let src = src + n * (src_stride * FRACTAL) as u64;
+            let dst = dst + n * (dst_step * FRACTAL) as u64;
+            let from = self
+                .memory(Space::L1)
+                .aligned("src", src, len as u64, BLOCK as u64)?;
+            let at = self
+                .memory(to)
+                .aligned("dst", dst, len as u64, FRACTAL as u64)?;
+            self.reads("src", Space::L1, from, len, false)?;
+            self.writes("dst", to, at, len)?;
+            let (l1, l0) = self.two(Space::L1, to);
+            copy_blocks(l1, from, l0, at, len);
+            self.replaced(to, at, len, false);
+        }
+        Ok(())
+    }
+
+    /// Tells the packed image which fractals are new.
+    fn replaced(&mut self, to: Space, at: usize, len: usize, flipped: bool) {
+        let image = if to == Space::L0a {
+            &mut self.l0a
+        } else {
+            &mut self.l0b
+        };
+        for fractal in at / FRACTAL..(at + len) / FRACTAL {
+            image.replaced(fractal, flipped);
+        }
+    }
+
+    fn fractals(&self, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>) -> Result<Fractals, Stop> {
+        let c = &self.context;
+        Ok(Fractals {
+            rep: at_most("rep", rep.get(c), 255, "at most 255 fractals")?,
+            src_stride: at_most(
+                "src_stride",
+                src_stride.get(c),
+                65535,
+                "at most 65535 fractals",
+            )?,
+            dst_step: 1 + at_most("dst_gap", dst_gap.get(c), 255, "at most 255 fractals")?,
+        })
+    }
+
+    /// Loads squares from L1 and transposes each.
+    fn load_transposed(
+        &mut self,
+        to: Space,
+        dst: u64,
+        src: u64,
+        load: Fractals,
+        square: Square,
+    ) -> Result<(), Stop> {
+        let pair = square.size != ElemSize::B16;
+        for n in 0..load.rep as u64 {
+            let src = src + n * (load.src_stride * FRACTAL) as u64;
+            let dst = dst + n * (load.dst_step * FRACTAL) as u64;
+            let mut from = [0; 2];
+            let mut at = [0; 2];
+            for half in 0..1 + usize::from(pair) {
+                let src = src + (half * square.src_pair * FRACTAL) as u64;
+                let dst = dst + (half * square.dst_pair * FRACTAL) as u64;
+                from[half] =
+                    self.memory(Space::L1)
+                        .aligned("src", src, FRACTAL as u64, BLOCK as u64)?;
+                at[half] = self
+                    .memory(to)
+                    .aligned("dst", dst, FRACTAL as u64, FRACTAL as u64)?;
+                self.reads("src", Space::L1, from[half], FRACTAL, false)?;
+                self.writes("dst", to, at[half], FRACTAL)?;
+            }
+            let (l1, l0) = self.two(Space::L1, to);
+            match square.size {
+                // The image keeps the fractal as it came; see `l0`.
+                ElemSize::B16 => copy_blocks(l1, from[0], l0, at[0], FRACTAL),
+                ElemSize::B8 => {
+                    transpose_pair(l1, from, l0, at, 32, |r, c| (r / 16, r % 16 * 32 + c))
+                }
+                ElemSize::B32 => {
+                    transpose_pair(l1, from, l0, at, 16, |r, c| (c / 8, r * 32 + c % 8 * 4))
+                }
+            }
+            for &at in &at[..1 + usize::from(pair)] {
+                self.replaced(to, at, FRACTAL, !pair);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The repeat part of an L0 load, in fractals.
+#[derive(Copy, Clone, Debug)]
+struct Fractals {
+    rep: usize,
+    src_stride: usize,
+    dst_step: usize,
+}
+
+/// The element part of a transposing load.
+#[derive(Copy, Clone, Debug)]
+struct Square {
+    size: ElemSize,
+    src_pair: usize,
+    dst_pair: usize,
+}
+
+/// Transposes a square of `extent` rows that lies in two fractals; `place` gives fractal and byte of an element.
+fn transpose_pair(
+    l1: &Local,
+    from: [usize; 2],
+    l0: &mut Local,
+    at: [usize; 2],
+    extent: usize,
+    place: impl Fn(usize, usize) -> (usize, usize),
+) {
+    let size = 1024 / (extent * extent);
+    for row in 0..extent {
+        for column in 0..extent {
+            let (half, byte) = place(row, column);
+            let src = from[half] + byte;
+            let (half, byte) = place(column, row);
+            let dst = at[half] + byte;
+            l0.bytes[dst..dst + size].copy_from_slice(&l1.bytes[src..src + size]);
+            let bits = l1.shadow.bits(src, size);
+            l0.shadow.put_bits(dst, size, bits);
+        }
+    }
+    l0.touch(at[0].max(at[1]) + FRACTAL);
+}
+
+impl Mte1Unit for Core<'_> {
+    fn ld2d_a(&mut self, i: &Ld2dA) -> Done {
+        let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.load_fractals(Space::L0a, dst, src, load)?)
+    }
+
+    fn ld2d_b(&mut self, i: &Ld2dB) -> Done {
+        let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.load_fractals(Space::L0b, dst, src, load)?)
+    }
+
+    fn ld2dt_a(&mut self, i: &Ld2dtA) -> Done {
+        let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
+        let square = self.square(i.size, i.src_pair, i.dst_pair)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.load_transposed(Space::L0a, dst, src, load, square)?)
+    }
+
+    fn ld2dt_b(&mut self, i: &Ld2dtB) -> Done {
+        let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
+        let square = self.square(i.size, i.src_pair, i.dst_pair)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.load_transposed(Space::L0b, dst, src, load, square)?)
+    }
+
+    fn mov_l1_bt(&mut self, i: &MovL1Bt) -> Done {
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.table_copy(Space::Bt, dst, src, i.len)?)
+    }
+}
+
+impl Core<'_> {
+    fn square(&self, size: ElemSize, src_pair: Val<12>, dst_pair: Val<8>) -> Result<Square, Stop> {
+        let c = &self.context;
+        Ok(Square {
+            size,
+            src_pair: at_most("src_pair", src_pair.get(c), 4095, "at most 4095 fractals")?,
+            dst_pair: at_most("dst_pair", dst_pair.get(c), 255, "at most 255 fractals")?,
+        })
+    }
+
+    /// L1 to the bias table or the fixpipe buffer, whole blocks.
+    pub(super) fn table_copy(
+        &mut self,
+        to: Space,
+        dst: u64,
+        src: u64,
+        len: Val<8>,
+    ) -> Result<(), Stop> {
+        let len = at_most("len", len.get(&self.context), 255, "at most 255 blocks")? * BLOCK;
+        let align = self.launch.chip.alignment(to);
+        let from = self
+            .memory(Space::L1)
+            .aligned("src", src, len as u64, BLOCK as u64)?;
+        let at = self.memory(to).aligned("dst", dst, len as u64, align)?;
+        self.reads("src", Space::L1, from, len, false)?;
+        self.writes("dst", to, at, len)?;
+        let (l1, table) = self.two(Space::L1, to);
+        copy_blocks(l1, from, table, at, len);
+        Ok(())
+    }
+
+    /// Reads rows of global memory and writes them as fractals.
+    fn nd2nz(&mut self, i: &Nd2nzGmL1) -> Result<(), Stop> {
+        let c = &self.context;
+        let n = at_most("n", i.n.get(c), 16384, "at most 16384 rows")?;
+        let d = at_most("d", i.d.get(c), 65535, "at most 65535 columns")?;
+        let src_stride = at_most(
+            "src_stride",
+            i.src_stride.get(c),
+            65535,
+            "at most 65535 elements",
+        )?;
+        let dst_rows = at_most("dst_rows", i.dst_rows.get(c), 16384, "at most 16384 rows")?;
+        let (dst, src) = (i.dst.at.get(c), i.src.at.get(c));
+        let size = i.size.bytes() as usize;
+        let row_bytes = d * size;
+        if n == 0 || d == 0 {
+            return Ok(());
+        }
+        let columns = row_bytes.div_ceil(BLOCK);
+        let column_bytes = dst_rows * BLOCK;
+        let extent = (columns - 1) * column_bytes + n * BLOCK;
+        let base = self
+            .memory(Space::L1)
+            .aligned("dst", dst, extent as u64, BLOCK as u64)?;
+        for column in 0..columns {
+            self.writes("dst", Space::L1, base + column * column_bytes, n * BLOCK)?;
+        }
+        let mut row = std::mem::take(&mut self.scratch);
+        row.clear();
+        row.resize(columns * BLOCK, 0);
+        for r in 0..n {
+            let address = src.wrapping_add((r * src_stride * size) as u64);
+            let span = self.launch.gm.span("src", address, row_bytes as u64)?;
+            self.gm_reads("src", address, row_bytes)?;
+            span.region.read(span.offset, &mut row[..row_bytes]);
+            let full = span.region.is_full();
+            let l1 = self.memory(Space::L1);
+            for (column, block) in row.chunks_exact(BLOCK).enumerate() {
+                let at = base + column * column_bytes + r * BLOCK;
+                l1.bytes[at..at + BLOCK].copy_from_slice(block);
+                let bits = match full {
+                    true => u32::MAX,
+                    false => padded_bits(span.region, span.offset, row_bytes, column),
+                };
+                l1.shadow.set_block(at / BLOCK, bits);
+            }
+        }
+        self.scratch = row;
+        self.memory(Space::L1).touch(base + extent);
+        Ok(())
+    }
+}
+
+/// The shadow of one block of a row; the zeros behind the row's end are values.
+fn padded_bits(region: &Region, offset: usize, row_bytes: usize, column: usize) -> u32 {
+    let first = column * BLOCK;
+    let size = BLOCK.min(row_bytes - first);
+    let bits = region.bits(offset + first, size);
+    match size {
+        BLOCK => bits,
+        _ => bits | u32::MAX << size,
+    }
+}
+
+impl Mte2Unit for Core<'_> {
+    fn mov_gm_l1(&mut self, i: &MovGmL1) -> Done {
+        let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.copy_in(Space::L1, dst, src, pieces)?)
+    }
+
+    fn nd2nz_gm_l1(&mut self, i: &Nd2nzGmL1) -> Done {
+        Ok(self.nd2nz(i)?)
+    }
+
+    fn mov_gm_ub(&mut self, i: &MovGmUb) -> Done {
+        let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.copy_in(Space::Ub, dst, src, pieces)?)
+    }
+
+    fn movpad_gm_ub(&mut self, i: &MovpadGmUb) -> Done {
+        let c = &self.context;
+        let (count, len) = byte_burst(self, &i.burst)?;
+        let src_gap = i.src_gap.get(c);
+        let dst_gap = at_most("dst_gap", i.dst_gap.get(c), 65535, "at most 65535 blocks")?;
+        let size = i.size.bytes() as usize;
+        let pad = c.spr(Spr::PadVal).to_le_bytes();
+        let (dst, src) = (i.dst.at.get(c), i.src.at.get(c));
+        if !len.is_multiple_of(size) {
+            return Err(Halt::Fault(Box::new(FaultKind::IllegalValue {
+                operand: "burst",
+                value: len as i64,
+                expected: "a whole number of elements",
+            })));
+        }
+        let padded = len.next_multiple_of(BLOCK);
+        for n in 0..count as u64 {
+            let src = src.wrapping_add(n * (len as u64 + src_gap));
+            let dst = dst + n * (padded + dst_gap * BLOCK) as u64;
+            self.memory(Space::Ub)
+                .aligned("dst", dst, padded as u64, BLOCK as u64)?;
+            self.piece_in(Space::Ub, dst, src, len)?;
+            let rest = dst as usize + len..dst as usize + padded;
+            if !rest.is_empty() {
+                self.writes("dst", Space::Ub, rest.start, rest.len())?;
+            }
+            let ub = self.memory(Space::Ub);
+            for element in ub.bytes[rest.clone()].chunks_exact_mut(size) {
+                element.copy_from_slice(&pad[..size]);
+            }
+            ub.shadow.set(rest.start, rest.len());
+            ub.touch(rest.end);
+        }
+        Ok(())
+    }
+}
+
+impl Mte3Unit for Core<'_> {
+    fn mov_ub_gm(&mut self, i: &MovUbGm) -> Done {
+        let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.copy_out(Space::Ub, dst, src, pieces)?)
+    }
+
+    fn movpad_ub_gm(&mut self, i: &MovpadUbGm) -> Done {
+        let c = &self.context;
+        let (count, len) = byte_burst(self, &i.burst)?;
+        let src_gap = at_most("src_gap", i.src_gap.get(c), 65535, "at most 65535 blocks")?;
+        let pieces = Pieces {
+            count,
+            len,
+            src_step: (len.next_multiple_of(BLOCK) + src_gap * BLOCK) as u64,
+            dst_step: len as u64 + i.dst_gap.get(c),
+        };
+        let (dst, src) = (i.dst.at.get(c), i.src.at.get(c));
+        Ok(self.copy_out(Space::Ub, dst, src, pieces)?)
+    }
+
+    fn mov_l1_gm(&mut self, i: &MovL1Gm) -> Done {
+        let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
+        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        Ok(self.copy_out(Space::L1, dst, src, pieces)?)
+    }
+}

@@ -1,0 +1,418 @@
+//! The closed list of faults: what a program can do wrong, and where it did.
+//!
+//! A fault is plain data with the place as core, section and instruction number; the driver turns it into a diagnostic
+//! through the object's line table. Nothing here knows how a fault is found.
+
+use std::fmt;
+
+use isa::types::{CoreKind, Pipe, Space};
+
+/// A core of the launch: a cube core of a group, or one of its two vector cores.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CoreId {
+    /// Which group: the block number of the launch.
+    pub group: u32,
+    /// Which of the group's cores: none for the cube core, 0 or 1 for a vector core.
+    pub vector: Option<u8>,
+}
+
+impl CoreId {
+    /// The kind of core, which is also the section it runs.
+    pub const fn kind(self) -> CoreKind {
+        match self.vector {
+            None => CoreKind::Cube,
+            Some(_) => CoreKind::Vector,
+        }
+    }
+}
+
+impl fmt::Display for CoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.vector {
+            None => write!(f, "cube core {}", self.group),
+            Some(v) => write!(f, "vector core {}.{v}", self.group),
+        }
+    }
+}
+
+/// Where a fault happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The core that ran the instruction.
+    pub core: CoreId,
+    /// Number of the instruction in the section of the core's kind.
+    pub pc: u32,
+    /// The instruction in assembly form.
+    pub text: String,
+}
+
+/// Something that an object, run on these inputs, did wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What happened.
+    pub kind: FaultKind,
+    /// Where; none when no instruction is to blame (a bad input, an output left unwritten).
+    pub place: Option<Place>,
+}
+
+/// Every kind of fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// An instruction used a byte that nothing has written.
+    Uninitialised {
+        /// Operand of the instruction.
+        operand: &'static str,
+        /// Memory that was read.
+        space: Space,
+        /// First byte without a value.
+        address: u64,
+    },
+    /// An instruction reached outside a buffer or outside every tensor.
+    OutOfBounds {
+        /// Operand of the instruction.
+        operand: &'static str,
+        /// Memory that was addressed.
+        space: Space,
+        /// First byte of the access.
+        address: u64,
+        /// Length of the access.
+        bytes: u64,
+        /// What lies nearest: a tensor's name, or the size of the buffer.
+        nearest: String,
+    },
+    /// An address without the alignment that the memory demands.
+    Misaligned {
+        /// Operand of the instruction.
+        operand: &'static str,
+        /// Memory that was addressed.
+        space: Space,
+        /// The address.
+        address: u64,
+        /// The alignment it should have.
+        align: u64,
+    },
+    /// Two accesses to the same bytes, at least one a write, that nothing orders.
+    Unordered {
+        /// Operand of the later access.
+        operand: &'static str,
+        /// Memory that both touch.
+        space: Space,
+        /// First byte in conflict.
+        address: u64,
+        /// Pipe of the later access.
+        pipe: Pipe,
+        /// Whether the later access writes.
+        write: bool,
+        /// The earlier access.
+        other: Box<OtherAccess>,
+    },
+    /// A flag was set although it may still be set.
+    FlagSetTwice {
+        /// Pipe that sets.
+        src: Pipe,
+        /// Pipe that waits.
+        dst: Pipe,
+        /// Number of the flag.
+        id: u8,
+    },
+    /// A flag was still set when the program ended.
+    FlagLeaked {
+        /// Pipe that sets.
+        src: Pipe,
+        /// Pipe that waits.
+        dst: Pipe,
+        /// Number of the flag.
+        id: u8,
+    },
+    /// A cross-core counter was not zero when the program ended.
+    CounterLeaked {
+        /// Number of the counter.
+        id: u8,
+        /// Its value.
+        value: u32,
+    },
+    /// A cross-core counter passed 15.
+    CounterOverflow {
+        /// The core that owns the counter.
+        owner: CoreId,
+        /// Number of the counter.
+        id: u8,
+    },
+    /// Nothing can run, and not every program has ended.
+    Deadlock {
+        /// What each blocked queue waits for.
+        waits: Vec<Wait>,
+    },
+    /// An operand value that the instruction does not take.
+    IllegalValue {
+        /// Operand of the instruction.
+        operand: &'static str,
+        /// The value.
+        value: i64,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The instruction does not exist on this kind of core.
+    WrongCore {
+        /// Pipe that the core lacks.
+        pipe: Pipe,
+    },
+    /// A combination of operands that the model does not define.
+    NotModelled {
+        /// What it is.
+        what: &'static str,
+    },
+    /// A scalar division by zero.
+    DivisionByZero,
+    /// A control transfer outside the section, or an unbalanced loop, call or return.
+    BadControlFlow {
+        /// What it is.
+        what: &'static str,
+    },
+    /// More instructions than the options allow.
+    StepLimit {
+        /// The limit.
+        steps: u64,
+    },
+    /// A `trap` instruction.
+    Trap {
+        /// Its code.
+        code: u16,
+    },
+    /// An output tensor was not written completely.
+    OutputUnwritten {
+        /// Name of the tensor.
+        tensor: String,
+        /// First element without a value.
+        element: u64,
+    },
+    /// The inputs do not fit the kernel.
+    BadInput {
+        /// What is wrong.
+        what: String,
+    },
+    /// The object cannot be run on this chip.
+    BadObject {
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// The access that a later one conflicts with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherAccess {
+    /// Its core.
+    pub core: CoreId,
+    /// Its pipe.
+    pub pipe: Pipe,
+    /// Whether it writes.
+    pub write: bool,
+    /// Its instruction number, when it is still known.
+    pub pc: Option<u32>,
+}
+
+/// A queue that cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Its core.
+    pub core: CoreId,
+    /// Its pipe.
+    pub pipe: Pipe,
+    /// Number of the instruction at its head.
+    pub pc: u32,
+    /// What it waits for.
+    pub reason: WaitReason,
+}
+
+/// What a blocked queue waits for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// A flag that `src` has to set.
+    Flag {
+        /// Pipe that sets.
+        src: Pipe,
+        /// Pipe that waits.
+        dst: Pipe,
+        /// Number of the flag.
+        id: u8,
+    },
+    /// A cross-core counter that other cores have to raise.
+    Counter {
+        /// Number of the counter.
+        id: u8,
+        /// Its value.
+        value: u32,
+        /// The value it waits for.
+        quorum: u32,
+    },
+    /// The scalar unit waits until a queue has drained.
+    Drain {
+        /// The queue.
+        pipe: Pipe,
+    },
+    /// The scalar unit waits for a place in a full queue.
+    Full {
+        /// The queue.
+        pipe: Pipe,
+    },
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitReason::Flag { src, dst, id } => {
+                write!(f, "flag {src} -> {dst} #{id}, which only {src} can set")
+            }
+            WaitReason::Counter { id, value, quorum } => {
+                write!(
+                    f,
+                    "cross-core counter {id} to reach {quorum}, it is {value}"
+                )
+            }
+            WaitReason::Drain { pipe } => write!(f, "{pipe} to drain"),
+            WaitReason::Full { pipe } => write!(f, "a place in the full queue of {pipe}"),
+        }
+    }
+}
+
+impl FaultKind {
+    /// The diagnostic code of this kind: `F0001` and on.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            FaultKind::Uninitialised { .. } | FaultKind::OutputUnwritten { .. } => "F0001",
+            FaultKind::OutOfBounds { .. } => "F0002",
+            FaultKind::Misaligned { .. } => "F0003",
+            FaultKind::FlagSetTwice { .. }
+            | FaultKind::FlagLeaked { .. }
+            | FaultKind::CounterLeaked { .. }
+            | FaultKind::CounterOverflow { .. } => "F0004",
+            FaultKind::Deadlock { .. } => "F0005",
+            FaultKind::NotModelled { .. } => "F0006",
+            FaultKind::IllegalValue { .. }
+            | FaultKind::WrongCore { .. }
+            | FaultKind::BadControlFlow { .. }
+            | FaultKind::BadObject { .. } => "F0007",
+            FaultKind::StepLimit { .. } => "F0008",
+            FaultKind::DivisionByZero | FaultKind::Trap { .. } | FaultKind::BadInput { .. } => {
+                "F0009"
+            }
+            FaultKind::Unordered { .. } => "F0010",
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FaultKind::Uninitialised {
+                operand,
+                space,
+                address,
+            } => write!(
+                f,
+                "`{operand}` reads {space}+{address:#x}, which nothing has written"
+            ),
+            FaultKind::OutOfBounds {
+                operand,
+                space,
+                address,
+                bytes,
+                nearest,
+            } => write!(
+                f,
+                "`{operand}` reaches {bytes} bytes at {space}+{address:#x}, outside {nearest}"
+            ),
+            FaultKind::Misaligned {
+                operand,
+                space,
+                address,
+                align,
+            } => write!(
+                f,
+                "`{operand}` is at {space}+{address:#x}, which is not a multiple of {align}"
+            ),
+            FaultKind::Unordered {
+                operand,
+                space,
+                address,
+                pipe,
+                write,
+                other,
+            } => {
+                let verb = |w: bool| if w { "writes" } else { "reads" };
+                write!(
+                    f,
+                    "`{operand}` {} {space}+{address:#x} on {pipe}, but {} of {} {} it and nothing orders the two",
+                    verb(*write),
+                    other.pipe,
+                    other.core,
+                    verb(other.write)
+                )?;
+                match other.pc {
+                    Some(pc) => write!(f, " (instruction {pc})"),
+                    None => Ok(()),
+                }
+            }
+            FaultKind::FlagSetTwice { src, dst, id } => write!(
+                f,
+                "flag {src} -> {dst} #{id} is set although its last setting may not have been waited for"
+            ),
+            FaultKind::FlagLeaked { src, dst, id } => write!(
+                f,
+                "flag {src} -> {dst} #{id} is still set at the end of the program"
+            ),
+            FaultKind::CounterLeaked { id, value } => write!(
+                f,
+                "cross-core counter {id} is still {value} at the end of the program"
+            ),
+            FaultKind::CounterOverflow { owner, id } => {
+                write!(f, "cross-core counter {id} of {owner} passes 15")
+            }
+            FaultKind::Deadlock { waits } => {
+                write!(f, "deadlock")?;
+                for (n, wait) in waits.iter().enumerate() {
+                    let joint = if n == 0 { ": " } else { "; " };
+                    write!(
+                        f,
+                        "{joint}{} of {} at instruction {} waits for {}",
+                        wait.pipe, wait.core, wait.pc, wait.reason
+                    )?;
+                }
+                Ok(())
+            }
+            FaultKind::IllegalValue {
+                operand,
+                value,
+                expected,
+            } => write!(f, "`{operand}` is {value}, expected {expected}"),
+            FaultKind::WrongCore { pipe } => write!(f, "this core has no pipe {pipe}"),
+            FaultKind::NotModelled { what } => write!(f, "not modelled: {what}"),
+            FaultKind::DivisionByZero => write!(f, "division by zero"),
+            FaultKind::BadControlFlow { what } => write!(f, "{what}"),
+            FaultKind::StepLimit { steps } => write!(f, "more than {steps} instructions"),
+            FaultKind::Trap { code } => write!(f, "trap {code}"),
+            FaultKind::OutputUnwritten { tensor, element } => {
+                write!(
+                    f,
+                    "output `{tensor}` has no value from element {element} on"
+                )
+            }
+            FaultKind::BadInput { what } | FaultKind::BadObject { what } => f.write_str(what),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        match &self.place {
+            Some(p) => write!(f, ", at `{}` (instruction {} of {})", p.text, p.pc, p.core),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// What stops an executor method: a fault still without its place.
+pub(crate) type Stop = Box<FaultKind>;

@@ -1,0 +1,288 @@
+//! Global memory: the parameter block, the tensors and the workspace, shared by all cores of a run.
+//!
+//! Words are atomics used with relaxed order, so that cores on different host threads may share them in safe code; a
+//! program without unordered conflicts gives the same bytes whatever the threads do. Every region stands alone in the
+//! address space with a gap behind it, so that an access beyond a tensor is found and not read as the next one.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use isa::types::Space;
+
+use crate::fault::{FaultKind, Stop};
+use crate::memory::{byte_mask, for_blocks};
+
+/// Where the parameter block starts; anything but zero, so that a null address is a fault.
+const FIRST_ADDRESS: u64 = 0x1000_0000;
+/// Alignment of a region: one line of L2.
+const REGION_ALIGN: u64 = 512;
+/// Unmapped bytes behind a region.
+const GUARD: u64 = 1 << 20;
+
+/// One contiguous piece of global memory.
+#[derive(Debug)]
+pub(crate) struct Region {
+    pub(crate) name: String,
+    pub(crate) start: u64,
+    pub(crate) len: u64,
+    /// Whether the program may not write it: a parameter that is only read.
+    read_only: bool,
+    words: Vec<AtomicU64>,
+    shadow: Vec<AtomicU32>,
+}
+
+/// A checked range inside a region.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Span<'a> {
+    pub(crate) region: &'a Region,
+    pub(crate) offset: usize,
+}
+
+/// All of global memory.
+#[derive(Debug, Default)]
+pub(crate) struct Global {
+    regions: Vec<Region>,
+}
+
+impl Global {
+    /// Adds a region of `len` bytes without values and returns its number.
+    pub(crate) fn add(&mut self, name: &str, len: u64, read_only: bool) -> usize {
+        let start = match self.regions.last() {
+            None => FIRST_ADDRESS,
+            Some(r) => (r.start + r.len + GUARD).next_multiple_of(REGION_ALIGN),
+        };
+        let words = len.div_ceil(32) as usize * 4;
+        self.regions.push(Region {
+            name: name.to_owned(),
+            start,
+            len,
+            read_only,
+            words: std::iter::repeat_with(|| AtomicU64::new(0))
+                .take(words)
+                .collect(),
+            shadow: std::iter::repeat_with(|| AtomicU32::new(0))
+                .take(words / 4)
+                .collect(),
+        });
+        self.regions.len() - 1
+    }
+
+    pub(crate) fn region(&self, number: usize) -> &Region {
+        &self.regions[number]
+    }
+
+    /// Finds the region that holds all of an access.
+    pub(crate) fn span(
+        &self,
+        operand: &'static str,
+        address: u64,
+        bytes: u64,
+    ) -> Result<Span<'_>, Stop> {
+        let holder = self.regions.iter().find(|r| {
+            address >= r.start
+                && address
+                    .checked_add(bytes)
+                    .is_some_and(|e| e <= r.start + r.len)
+        });
+        match holder {
+            Some(region) => Ok(Span {
+                region,
+                offset: (address - region.start) as usize,
+            }),
+            None => Err(self.outside(operand, address, bytes)),
+        }
+    }
+
+    /// The fault of an access that no region holds.
+    #[cold]
+    fn outside(&self, operand: &'static str, address: u64, bytes: u64) -> Stop {
+        let before = self.regions.iter().rfind(|r| r.start <= address);
+        let nearest = match before {
+            None => "every tensor".to_owned(),
+            Some(r) => format!(
+                "`{}`, which has {} bytes (the access starts at byte {})",
+                r.name,
+                r.len,
+                address - r.start
+            ),
+        };
+        Box::new(FaultKind::OutOfBounds {
+            operand,
+            space: Space::Gm,
+            address,
+            bytes,
+            nearest,
+        })
+    }
+}
+
+impl Region {
+    /// Refuses to write what is only read.
+    pub(crate) fn writable(
+        &self,
+        operand: &'static str,
+        address: u64,
+        bytes: u64,
+    ) -> Result<(), Stop> {
+        match self.read_only {
+            false => Ok(()),
+            true => Err(Box::new(FaultKind::OutOfBounds {
+                operand,
+                space: Space::Gm,
+                address,
+                bytes,
+                nearest: format!("what may be written: `{}` is an input", self.name),
+            })),
+        }
+    }
+
+    /// Whether every byte has had its value since before the launch.
+    pub(crate) fn is_full(&self) -> bool {
+        self.read_only
+    }
+
+    /// Copies bytes out of the region.
+    pub(crate) fn read(&self, offset: usize, out: &mut [u8]) {
+        let mut position = offset;
+        let mut rest = out;
+        let lead = position % 8;
+        if lead != 0 && !rest.is_empty() {
+            let size = rest.len().min(8 - lead);
+            let word = self.words[position / 8].load(Relaxed).to_le_bytes();
+            let (head, tail) = rest.split_at_mut(size);
+            head.copy_from_slice(&word[lead..lead + size]);
+            rest = tail;
+            position += size;
+        }
+        let whole = rest.len() / 8;
+        let words = &self.words[position / 8..position / 8 + whole];
+        let (body, tail) = rest.split_at_mut(whole * 8);
+        for (chunk, word) in body.chunks_exact_mut(8).zip(words) {
+            chunk.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+        }
+        if !tail.is_empty() {
+            let word = self.words[position / 8 + whole].load(Relaxed).to_le_bytes();
+            tail.copy_from_slice(&word[..tail.len()]);
+        }
+    }
+
+    /// Copies bytes into the region; the shadow is the caller's business.
+    pub(crate) fn write(&self, offset: usize, data: &[u8]) {
+        let mut position = offset;
+        let mut rest = data;
+        let lead = position % 8;
+        if lead != 0 && !rest.is_empty() {
+            let size = rest.len().min(8 - lead);
+            self.merge(position / 8, lead, &rest[..size]);
+            rest = &rest[size..];
+            position += size;
+        }
+        let whole = rest.len() / 8;
+        let words = &self.words[position / 8..position / 8 + whole];
+        for (chunk, word) in rest.chunks_exact(8).zip(words) {
+            let bytes: [u8; 8] = chunk.try_into().expect("chunks of exactly eight bytes");
+            word.store(u64::from_le_bytes(bytes), Relaxed);
+        }
+        let tail = &rest[whole * 8..];
+        if !tail.is_empty() {
+            self.merge(position / 8 + whole, 0, tail);
+        }
+    }
+
+    /// Replaces some bytes of one word, leaving the others to whoever else writes them.
+    fn merge(&self, word: usize, lead: usize, data: &[u8]) {
+        let mut value = [0; 8];
+        let mut mask = [0; 8];
+        value[lead..lead + data.len()].copy_from_slice(data);
+        mask[lead..lead + data.len()].fill(0xff);
+        let (value, mask) = (u64::from_le_bytes(value), u64::from_le_bytes(mask));
+        let merged = |old: u64| Some(old & !mask | value);
+        // The closure never refuses, so the result carries no information.
+        let _ = self.words[word].fetch_update(Relaxed, Relaxed, merged);
+    }
+
+    /// Marks bytes as holding a value.
+    pub(crate) fn set(&self, offset: usize, len: usize) {
+        for_blocks(offset, len, |block, bits| {
+            if bits == u32::MAX {
+                self.shadow[block].store(u32::MAX, Relaxed);
+            } else {
+                self.shadow[block].fetch_or(bits, Relaxed);
+            }
+        });
+    }
+
+    /// The first byte of a range without a value.
+    pub(crate) fn first_unset(&self, offset: usize, len: usize) -> Option<usize> {
+        let mut found = None;
+        for_blocks(offset, len, |block, bits| {
+            let missing = bits & !self.shadow[block].load(Relaxed);
+            if missing != 0 && found.is_none() {
+                found = Some(block * 32 + missing.trailing_zeros() as usize);
+            }
+        });
+        found
+    }
+
+    /// The shadow bits of up to 32 bytes from any address, the first in bit 0.
+    pub(crate) fn bits(&self, offset: usize, len: usize) -> u32 {
+        let shift = offset % 32;
+        let low = u64::from(self.shadow[offset / 32].load(Relaxed));
+        let high = match shift + len > 32 {
+            true => u64::from(self.shadow[offset / 32 + 1].load(Relaxed)),
+            false => 0,
+        };
+        (((high << 32 | low) >> shift) as u32) & byte_mask(0, len)
+    }
+
+    /// All bytes of the region.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut out = vec![0; self.len as usize];
+        self.read(0, &mut out);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_offset_and_length_round_trips() {
+        let mut gm = Global::default();
+        let number = gm.add("x", 100, false);
+        let region = gm.region(number);
+        for offset in 0..20 {
+            for len in 0..40 {
+                let data: Vec<u8> = (0..len).map(|i| (i * 7 + offset) as u8).collect();
+                region.write(offset, &data);
+                let mut back = vec![0; len];
+                region.read(offset, &mut back);
+                assert_eq!(back, data, "offset {offset} length {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_of_a_partial_write_keep_their_value() {
+        let mut gm = Global::default();
+        let number = gm.add("x", 32, false);
+        let region = gm.region(number);
+        region.write(0, &[9; 32]);
+        region.write(3, &[1, 2, 3]);
+        assert_eq!(region.to_vec()[..8], [9, 9, 9, 1, 2, 3, 9, 9]);
+        region.set(3, 3);
+        assert_eq!(region.first_unset(3, 4), Some(6));
+        assert_eq!(region.bits(2, 6), 0b1110);
+    }
+
+    #[test]
+    fn regions_stand_apart() {
+        let mut gm = Global::default();
+        let (a, b) = (gm.add("a", 100, false), gm.add("b", 100, false));
+        let (a, b) = (gm.region(a).start, gm.region(b).start);
+        assert!(gm.span("src", a + 96, 4).is_ok());
+        assert!(gm.span("src", a + 97, 4).is_err());
+        assert!(gm.span("src", b, 100).is_ok());
+        assert!(gm.span("src", 0, 1).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! Unordered conflicts of one core's queues in global memory, by pages that appear when they are touched.
+//!
+//! Inputs cannot be written, so nothing is kept for them. Conflicts between cores are not looked for here.
+
+use std::collections::HashMap;
+
+use isa::types::Space;
+
+use crate::core::Core;
+use crate::fault::Stop;
+use crate::hazard::{Conflict, Track};
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
+/// The pages that a core has touched.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    pages: HashMap<u64, Track>,
+}
+
+impl Core<'_> {
+    /// Notes a read of global memory.
+    pub(crate) fn gm_reads(
+        &mut self,
+        operand: &'static str,
+        address: u64,
+        len: usize,
+    ) -> Result<(), Stop> {
+        self.gm_access(operand, address, len, false)
+    }
+
+    /// Notes a write of global memory.
+    pub(crate) fn gm_writes(
+        &mut self,
+        operand: &'static str,
+        address: u64,
+        len: usize,
+    ) -> Result<(), Stop> {
+        self.gm_access(operand, address, len, true)
+    }
+
+    fn gm_access(
+        &mut self,
+        operand: &'static str,
+        address: u64,
+        len: usize,
+        write: bool,
+    ) -> Result<(), Stop> {
+        if !self.launch.sanitize.hazards || len == 0 {
+            return Ok(());
+        }
+        let span = self.launch.gm.span(operand, address, len as u64)?;
+        if span.region.is_full() {
+            return Ok(());
+        }
+        let mut at = address;
+        let end = address + len as u64;
+        while at < end {
+            let stop = end.min((at / PAGE + 1) * PAGE);
+            if let Some(conflict) = self.page_access(at, (stop - at) as usize, write) {
+                return Err(self.conflict(operand, Space::Gm, write, conflict));
+            }
+            at = stop;
+        }
+        Ok(())
+    }
+
+    fn page_access(&mut self, at: u64, len: usize, write: bool) -> Option<Conflict> {
+        let page = at / PAGE;
+        let track = self
+            .pages
+            .pages
+            .entry(page)
+            .or_insert_with(|| Track::new(PAGE as usize));
+        let (order, lane) = (&self.order, self.lane);
+        let known = order.known[lane];
+        let offset = (at % PAGE) as usize;
+        let found = match write {
+            true => track.write(order, &known, lane, offset, len),
+            false => track.read(order, &known, lane, offset, len),
+        };
+        let base = (page * PAGE) as usize;
+        found.map(|c| Conflict {
+            address: base + c.address,
+            ..c
+        })
+    }
+}

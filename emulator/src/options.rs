@@ -1,0 +1,51 @@
+//! What a caller may ask of a run.
+
+/// Which mistakes a run looks for. Addresses and operand values are always checked, because nothing can go on without.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Sanitize {
+    /// Reads of bytes that nothing has written, and outputs left unwritten.
+    pub uninit: bool,
+    /// Accesses that nothing orders.
+    pub hazards: bool,
+    /// Flags set twice, flags and counters left over at the end.
+    pub flags: bool,
+}
+
+impl Sanitize {
+    /// Everything.
+    pub const ALL: Sanitize = Sanitize {
+        uninit: true,
+        hazards: true,
+        flags: true,
+    };
+    /// Nothing that can be left out.
+    pub const NONE: Sanitize = Sanitize {
+        uninit: false,
+        hazards: false,
+        flags: false,
+    };
+}
+
+/// Options of a run.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Host threads; 0 takes as many as the host offers. Results do not depend on it.
+    pub threads: usize,
+    /// What to look for.
+    pub sanitize: Sanitize,
+    /// Most instructions that one core may execute.
+    pub max_steps: u64,
+    /// Whether to keep the time of every instruction, for [`crate::Outcome::trace`].
+    pub trace: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            threads: 0,
+            sanitize: Sanitize::ALL,
+            max_steps: 1 << 32,
+            trace: false,
+        }
+    }
+}

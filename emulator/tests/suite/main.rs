@@ -1,0 +1,4 @@
+//! The emulator as its users see it: objects in, tensors, reports and faults out.
+
+mod common;
+mod cube;
