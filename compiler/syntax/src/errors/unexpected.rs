@@ -51,7 +51,10 @@ fn help(at: &Unexpected<'_>, position: usize, error: Diagnostic) -> Diagnostic {
         return error;
     };
     let word = &at.text[start as usize..end as usize];
-    let before = position.checked_sub(1).map(|p| at.tokens[p].1);
+    let previous = position.checked_sub(1).map(|p| at.tokens[p]);
+    let before = previous.map(|t| t.1);
+    let word_before = previous.map_or("", |t| &at.text[t.0 as usize..t.2 as usize]);
+    let arrow = position.checked_sub(2).map(|p| at.tokens[p].1) == Some(Token::Arrow);
     let operand = at.expects("int");
     if (found == Token::If && operand) || behind_reduction(at, position) {
         error.help(
@@ -62,7 +65,9 @@ fn help(at: &Unexpected<'_>, position: usize, error: Diagnostic) -> Diagnostic {
         error.help("a border is written `(x[i] else 0)`, around the access alone")
     } else if found == Token::Assign && before == Some(Token::Assign) {
         error.help("values are compared with `==`")
-    } else if (found == Token::For || word == "while") && at.expects("let") {
+    } else if arrow && at.expects(":") {
+        error.help("the results of a kernel have names: `-> y: f32[M]`")
+    } else if (found == Token::For && at.expects("let")) || word_before == "while" {
         error.help("there are no loops: an index runs over its whole extent by itself")
     } else if at.expects("name") && is_reserved(found) && !operand {
         error.note(format!("`{word}` is a reserved word"))

@@ -178,6 +178,28 @@ fn a_loop_of_another_language_is_one_mistake() {
 }
 
 #[test]
+fn advice_fits_the_mistake() {
+    for (text, advice) in [
+        ("kernel k(x: f32) -> f32 { y = x; }", "have names"),
+        ("fn f() -> f32 { 1 + if a then b else c }", "parentheses"),
+        ("fn f() -> f32 { 1 + sum(k) x[k] }", "parentheses"),
+        ("fn f() -> f32 { x[i] else 0 }", "a border is written"),
+        ("fn f() -> f32 { let if = 1; 2 }", "`if` is a reserved word"),
+        ("fn f() -> f32 { while a { 1 } 2 }", "no loops"),
+        ("schedule k { streem k: 64; }", "did you mean `stream`?"),
+        ("fn f() -> f32 { a & b }", "`&&` joins booleans"),
+    ] {
+        let found = parse(text).diagnostics;
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        let notes = found[0].notes.iter();
+        assert!(
+            notes.map(|n| n.text.as_str()).any(|n| n.contains(advice)),
+            "{text}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn many_mistakes_end_the_reading_of_a_file() {
     let found = parse(&format!("fn f() -> f32 {{ {} 1 }}", "; ".repeat(1000))).diagnostics;
     assert_eq!(found.len(), 200);
