@@ -13,13 +13,13 @@
 //!
 //! It reads no files and knows no target.
 
-mod column;
+pub(crate) mod column;
 mod contract;
 mod lanes;
 pub mod naive;
 mod reduce;
 mod reduction;
-mod scalar;
+pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,7 @@ use crate::algo::{BinaryOp, CmpOp, Overflow, Round, UnaryOp};
 
 /// Values of one element type, one a lane.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// Values of binary32.
     F32(Vec<f32>),
     /// Bits of f16 or bf16.
@@ -25,7 +25,7 @@ pub(super) enum Column {
 
 /// A lane divided an integer by zero.
 #[derive(Debug)]
-pub(super) struct DividedByZero;
+pub(crate) struct DividedByZero;
 
 fn mapped<T: Copy + Default, S: Copy>(source: &[S], function: impl Fn(S) -> T) -> Vec<T> {
     let mut result = vec![T::default(); source.len()];
@@ -45,7 +45,7 @@ fn mapped2<T: Copy + Default, A: Copy, B: Copy>(
 
 impl Column {
     /// The same value in each lane.
-    pub(super) fn filled(elem: Elem, value: Value, lanes: usize) -> Column {
+    pub(crate) fn filled(elem: Elem, value: Value, lanes: usize) -> Column {
         match elem {
             Elem::F32 => Column::F32(vec![value.f32(); lanes]),
             Elem::F16 | Elem::Bf16 => Column::Half(vec![value.half(); lanes]),
@@ -57,7 +57,7 @@ impl Column {
     }
 
     /// Elements at the given places.
-    pub(super) fn gathered(elem: Elem, data: &Data, places: &[usize]) -> Column {
+    pub(crate) fn gathered(elem: Elem, data: &Data, places: &[usize]) -> Column {
         let bytes = data.bytes.as_slice();
         let (one, two) = (bytes, bytes.as_chunks::<2>().0);
         let (four, eight) = (bytes.as_chunks::<4>().0, bytes.as_chunks::<8>().0);
@@ -74,7 +74,7 @@ impl Column {
     }
 
     /// Writes the values as consecutive elements from `start`.
-    pub(super) fn store(&self, elem: Elem, data: &mut Data, start: usize) {
+    pub(crate) fn store(&self, elem: Elem, data: &mut Data, start: usize) {
         let size = elem.bytes() as usize;
         let place = data.bytes.get_mut(start * size..).unwrap_or_default();
         match self {
@@ -95,7 +95,7 @@ impl Column {
     }
 
     /// Each lane repeated `times` times in a row.
-    pub(super) fn expanded(&self, times: usize) -> Column {
+    pub(crate) fn expanded(&self, times: usize) -> Column {
         match self {
             Column::F32(x) => Column::F32(repeat(x, times)),
             Column::Half(x) => Column::Half(repeat(x, times)),
@@ -105,22 +105,22 @@ impl Column {
     }
 
     /// Truth values; empty for other types, which the verifier excludes.
-    pub(super) fn bools(&self) -> &[bool] {
+    pub(crate) fn bools(&self) -> &[bool] {
         if let Column::Bool(x) = self { x } else { &[] }
     }
 
     /// Integers; empty for other types.
-    pub(super) fn ints(&self) -> &[i64] {
+    pub(crate) fn ints(&self) -> &[i64] {
         if let Column::Int(x) = self { x } else { &[] }
     }
 
     /// Bits of f16 or bf16; empty for other types.
-    pub(super) fn halves(&self) -> &[u16] {
+    pub(crate) fn halves(&self) -> &[u16] {
         if let Column::Half(x) = self { x } else { &[] }
     }
 
     /// Floats widened to f32, which is exact; empty for other types.
-    pub(super) fn widened(&self, elem: Elem) -> Vec<f32> {
+    pub(crate) fn widened(&self, elem: Elem) -> Vec<f32> {
         match self {
             Column::F32(x) => x.clone(),
             Column::Half(x) => {
@@ -137,7 +137,7 @@ impl Column {
     }
 
     /// Takes the value of `other` where `chosen` is false.
-    pub(super) fn select(chosen: &[bool], a: &Column, b: &Column) -> Column {
+    pub(crate) fn select(chosen: &[bool], a: &Column, b: &Column) -> Column {
         match (a, b) {
             (Column::F32(a), Column::F32(b)) => Column::F32(choose(chosen, a, b)),
             (Column::Half(a), Column::Half(b)) => Column::Half(choose(chosen, a, b)),
@@ -177,7 +177,7 @@ fn choose<T: Copy>(chosen: &[bool], a: &[T], b: &[T]) -> Vec<T> {
 }
 
 /// Applies a unary operation in type `elem`.
-pub(super) fn unary(op: UnaryOp, elem: Elem, a: &Column) -> Column {
+pub(crate) fn unary(op: UnaryOp, elem: Elem, a: &Column) -> Column {
     match (a, int_format(elem)) {
         (Column::F32(a), _) => Column::F32(unary_f32(op, a)),
         (Column::Half(a), _) => Column::Half(mapped(a, |a| {
@@ -204,7 +204,7 @@ fn unary_f32(op: UnaryOp, a: &[f32]) -> Vec<f32> {
 }
 
 /// Applies a binary operation in type `elem`; only lanes in `active` (all if `None`) may fault.
-pub(super) fn binary(
+pub(crate) fn binary(
     op: BinaryOp,
     elem: Elem,
     a: &Column,
@@ -316,7 +316,7 @@ fn binary_int(
 }
 
 /// Compares lane by lane; the operands have type `elem`.
-pub(super) fn compare(op: CmpOp, elem: Elem, a: &Column, b: &Column) -> Column {
+pub(crate) fn compare(op: CmpOp, elem: Elem, a: &Column, b: &Column) -> Column {
     let relation = scalar::relation(op);
     Column::Bool(match (a, b) {
         (Column::Int(a), Column::Int(b)) => mapped2(a, b, |a, b| scalar::compare_ints(op, a, b)),
@@ -331,7 +331,7 @@ pub(super) fn compare(op: CmpOp, elem: Elem, a: &Column, b: &Column) -> Column {
 }
 
 /// Converts a column of type `from` to type `to`.
-pub(super) fn cast(a: &Column, from: Elem, to: Elem, round: Round, overflow: Overflow) -> Column {
+pub(crate) fn cast(a: &Column, from: Elem, to: Elem, round: Round, overflow: Overflow) -> Column {
     match (a, to) {
         (Column::F32(a), Elem::F16) if round == Round::Even => {
             let mut narrow = vec![0; a.len()];
