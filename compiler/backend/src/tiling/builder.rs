@@ -18,7 +18,6 @@ pub(crate) struct Builder {
     pub(crate) block: Block,
     /// The span given to operations.
     pub(crate) span: Span,
-    next_name: u32,
 }
 
 /// The shape of a buffer to declare.
@@ -39,7 +38,6 @@ impl Builder {
             func,
             block,
             span: Span::NONE,
-            next_name: 0,
         }
     }
 
@@ -56,8 +54,7 @@ impl Builder {
 
     /// Declares a buffer without opening a generation.
     pub(crate) fn declare(&mut self, role: &str, shape: Shape) -> Buf {
-        let name = format!("{role}{}", self.next_name);
-        self.next_name += 1;
+        let name = format!("{role}{}", self.func.bufs.len());
         self.func.bufs.push(BufData {
             name,
             elem: shape.elem,
