@@ -276,3 +276,15 @@ fn masks_and_columns() {
     f.def(y, &[c], value);
     check(&f.0);
 }
+
+#[test]
+fn a_large_product_takes_the_blocks_that_fill_l0c() {
+    let chip = Chip::builtin("910b2").expect("built in");
+    let func = gemm(Elem::F16, 4096, 4096, 4096, false, false, false);
+    let tiled = tile(&func, &chip, Level::O1).expect("a plain product");
+    assert!(
+        tiled.schedule.contains("grid m: 128, n: 256"),
+        "{}",
+        tiled.schedule
+    );
+}

@@ -206,7 +206,15 @@ impl<'a> Emitter<'a> {
             return Ok(());
         }
         if !matches!(kind, ExprKind::Reduce(_)) && wanted(self.kind(expr)) {
-            return self.value(expr).map(drop);
+            let elem = rep(self.algo.exprs[expr].elem);
+            if let Val::Buf(Kind::Row, buf) = self.value(expr)?
+                && self.kind(expr) == Kind::Row
+                && elem != Elem::Bool
+            {
+                // A full operation will want it once per column.
+                self.spread(elem, buf);
+            }
+            return Ok(());
         }
         for operand in crate::pass::normalize::operands(kind) {
             self.hoist(operand, wanted)?;
