@@ -113,15 +113,18 @@ instructions! {
 
     engine Mte1 executes Mte1Unit {
         /// Copies `rep` fractals of 512 B from L1 to L0A; strides in fractals. [37]
+        ///
+        /// Source fractals lie `src_stride` apart (start to start); destination fractals have `dst_gap` fractals between them.
         0x48 ld2d_a Ld2dA { dst: Out<L0a>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8> };
-        /// Copies `rep` fractals of 512 B from L1 to L0B; strides in fractals. [38]
+        /// Copies `rep` fractals of 512 B from L1 to L0B; strides in fractals, as in `ld2d_a`. [38]
         0x49 ld2d_b Ld2dB { dst: Out<L0b>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8> };
         /// Transposing load to L0A. [39]
         ///
         /// A repeat turns a square: b16 one fractal 16×16; b8 two fractals 32×32; b32 two fractals 16×16. The second
         /// source (destination) fractal of a pair lies `src_pair` (`dst_pair`) fractals after the first. Element (r, c)
         /// of the square goes to (c, r); the square is read row by row, for b8 rows 0-15 in the first fractal and 16-31
-        /// in the second, for b32 columns 0-7 in the first and 8-15 in the second; it is written the same way.
+        /// in the second, for b32 columns 0-7 in the first and 8-15 in the second; it is written the same way. The first
+        /// destination fractal of a repeat lies `dst_gap` + 1 fractals after that of the repeat before.
         0x4a ld2dt_a Ld2dtA { size: ElemSize, dst: Out<L0a>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
         /// Transposing load to L0B; see `ld2dt_a`. [39]
         0x4b ld2dt_b Ld2dtB { size: ElemSize, dst: Out<L0b>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
@@ -131,6 +134,8 @@ instructions! {
 
     engine Mte2 executes Mte2Unit {
         /// Copies `count` bursts of `len` blocks of 32 B from global memory to L1; gaps in blocks, between the end of one burst and the start of the next. [43]
+        ///
+        /// A count or length of zero copies nothing, here and in every other copy (we choose).
         0x50 mov_gm_l1 MovGmL1 { dst: Out<L1>, src: In<Gm>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
         /// Reads an `n`×`d` row-major matrix (rows `src_stride` elements apart) and writes it as NZ fractals to L1. [44]
         ///
@@ -222,16 +227,21 @@ instructions! {
         /// Converts between element types with a rounding mode; a repeat covers 256 B of the wider type. [85]
         0x99 vconv Vconv { kind: ConvKind, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Compares lane by lane and writes one bit a lane, consecutively from `dst`. [87]
+        ///
+        /// Lowest bit first. A repeat writes whole bytes, a bit of a lane that is masked off as 0 (we choose); in count mode
+        /// ceil(count / 8) bytes, the last filled with 0.
         0x9a vcmpv Vcmpv { cond: Cond, ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Compares with a scalar and writes one bit a lane, consecutively from `dst`. [88]
+        /// Compares with a scalar and writes one bit a lane, consecutively from `dst`; see `vcmpv`. [88]
         0x9b vcmpvs Vcmpvs { cond: Cond, ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Selects by consecutive mask bits: `dst = bit ? a : b`. [89]
+        ///
+        /// The bits are those that `vcmpv` writes. Block strides go up to 7: four addresses leave no more room (we choose).
         0x9c vsel Vsel { ty: VecTy, dst: Out<Ub>, mask: In<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: StSel };
         /// Fills with a scalar. [90]
         0x9d vdup Vdup { ty: VecTy, dst: Out<Ub>, scalar: VecScalar, rep: Rep, st: St1 };
         /// Copies lanes with strides. [91]
         0x9e vcopy Vcopy { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Broadcasts: a repeat takes 8 consecutive elements and fills 8 blocks of 32 B, one each; not affected by the mask. [92]
+        /// Broadcasts: a repeat takes 8 consecutive elements and fills 8 blocks of 32 B, one each; not affected by mask or count. [92]
         0x9f vbrcb Vbrcb { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St1 };
         /// Writes `scalar` plus the number of the element, counted over all repeats. [93]
         0xa0 viota Viota { ty: VecTy, dst: Out<Ub>, scalar: VecScalar, rep: Rep, st: St1 };
@@ -242,12 +252,16 @@ instructions! {
         /// Smallest lane of each repeat. [95]
         0xa3 vcmin Vcmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Sums each 32 B block to one element by adjacent pairs; 8 consecutive results a repeat. [96]
+        ///
+        /// Always writes 8 results a repeat; `dst_rep` counts elements, so that 8 puts them side by side.
         0xa4 vcgadd Vcgadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Largest element of each 32 B block. [97]
         0xa5 vcgmax Vcgmax { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Smallest element of each 32 B block. [97]
         0xa6 vcgmin Vcgmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Adds adjacent pairs: half a repeat of results per repeat, consecutive. [98]
+        ///
+        /// `dst_rep` counts elements: 64 (f16) or 32 (f32) puts the results of the repeats side by side.
         0xa7 vcpadd Vcpadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Copies bursts of blocks of 32 B inside UB. [53]
         0xa8 mov_ub_ub MovUbUb { dst: Out<Ub>, src: In<Ub>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };

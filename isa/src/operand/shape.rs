@@ -178,7 +178,13 @@ impl St3 {
 }
 
 impl StRed {
-    /// Consecutive repeats of 256 B, results side by side (one element a repeat).
+    /// Consecutive repeats of 256 B, results side by side where a repeat has eight.
+    pub const FLAT8: StRed = StRed {
+        dst_rep: 8,
+        a_blk: 1,
+        a_rep: 8,
+    };
+    /// Consecutive repeats of 256 B, results side by side where a repeat has one.
     pub const FLAT: StRed = StRed {
         dst_rep: 1,
         a_blk: 1,

@@ -4,5 +4,8 @@ mod asm;
 mod chips;
 mod common;
 mod cost;
+mod docs;
+mod effects;
+mod legal;
 mod object;
 mod table;
