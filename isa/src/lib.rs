@@ -4,6 +4,18 @@
 //! assembler, disassembler, effects, legality, costs, executor traits and the manual are derived from it or forced by it
 //! to exist. Where to start: [`inst`] for instructions, [`types`] for the vocabulary, [`num`] for arithmetic.
 //!
+//! Derived from the table, or forced by it to exist:
+//!
+//! - [`inst`]: a struct per instruction, [`inst::Inst`], [`inst::INFO`], and an executor trait per pipe
+//! - [`codec`]: the 128-bit word
+//! - [`asm`]: assembly files and back
+//! - [`effects`]: the bytes an instruction touches; [`form`]: the walks of vector instructions
+//! - [`legal`]: what an instruction may not say on a chip
+//! - [`cost`]: what it costs there, for scheduler, search and emulator alike
+//! - [`docs`]: the manual
+//!
+//! Beside it: [`chip`], the modelled chips with the source of every number, and [`object`], finished kernels as ELF files.
+//!
 //! The model is of the Huawei Ascend DaVinci core. What is not public is marked *we choose*; nothing claims binary
 //! compatibility or real silicon time.
 
