@@ -11,7 +11,7 @@ const HEAD: &str = "\
 
 Rendered from `isa/src/table.rs` by `isa::docs::render`; a test compares. Do not edit.
 
-The model is of the Huawei Ascend DaVinci core, architecture c220 (910B, 910C). Numbers in brackets are rows of the
+The model is of the Huawei Ascend DaVinci core, architecture c220 (910B, 910C). Rows in parentheses are those of the
 facts page (davinci-facts §10). Where a detail is not public the text says *we choose*. The encoding and the assembly
 syntax are ours throughout (*we choose*); nothing here is binary compatible with a real chip.
 

@@ -53,7 +53,7 @@ impl InstInfo {
     /// The first line of the documentation, without the row numbers of the facts page.
     pub fn summary(&self) -> &'static str {
         let line = self.doc.lines().next().unwrap_or("").trim();
-        line.rfind(" [").map_or(line, |end| &line[..end])
+        line.rfind(" (row").map_or(line, |end| &line[..end])
     }
 
     /// Bits of the word that are used, opcode included.

@@ -2,7 +2,7 @@
 //!
 //! Rows are grouped by the pipe that executes them, so the file reads like the manual. A row gives opcode, mnemonic,
 //! struct name and typed operands; access is in the operand type. Opcodes are written, never counted, and never reused.
-//! Sources: davinci-facts §3 and §10 (row numbers there in brackets). Where a detail is not public the doc says *we choose*.
+//! Sources: davinci-facts §3 and §10 (its rows in parentheses). Where a detail is not public the doc says *we choose*.
 
 use crate::operand::{
     Adj, BlockGap, Bt, Burst, ByteGap, CInit, Cond, ConvKind, ElemSize, Fb, FixSrc, Gm, In, InOut,
@@ -13,96 +13,96 @@ use crate::operand::{
 
 instructions! {
     engine S executes ScalarUnit {
-        /// Does nothing for one cycle. [21]
+        /// Does nothing for one cycle. (row 21)
         0x00 nop Nop {};
-        /// Ends the program of this core. [21]
+        /// Ends the program of this core. (row 21)
         0x01 end End {};
-        /// Stops with a fault that carries `code`. [21]
+        /// Stops with a fault that carries `code`. (row 21)
         0x02 trap Trap { code: UImm<16> };
-        /// Loads a 64-bit constant. [1]
+        /// Loads a 64-bit constant. (row 1)
         0x03 li Li { dst: XOut, value: SImm<64> };
-        /// Copies a register. [2]
+        /// Copies a register. (row 2)
         0x04 mov Mov { dst: XOut, a: XIn };
-        /// Adds, 64-bit, wrapping. [3]
+        /// Adds, 64-bit, wrapping. (row 3)
         0x05 add Add { dst: XOut, a: XVal, b: XVal };
-        /// Subtracts, 64-bit, wrapping. [3]
+        /// Subtracts, 64-bit, wrapping. (row 3)
         0x06 sub Sub { dst: XOut, a: XVal, b: XVal };
-        /// Multiplies, 64-bit, wrapping. [4]
+        /// Multiplies, 64-bit, wrapping. (row 4)
         0x07 mul Mul { dst: XOut, a: XVal, b: XVal };
-        /// Multiplies and adds: `dst = a * b + c`, 64-bit, wrapping. [4]
+        /// Multiplies and adds: `dst = a * b + c`, 64-bit, wrapping. (row 4)
         0x08 madd Madd { dst: XOut, a: XIn, b: XVal, c: XVal };
-        /// Divides, signed, truncating; by zero is a fault. [5]
+        /// Divides, signed, truncating; by zero is a fault. (row 5)
         0x09 div Div { dst: XOut, a: XVal, b: XVal };
-        /// Remainder, signed, sign of the dividend; by zero is a fault. [5]
+        /// Remainder, signed, sign of the dividend; by zero is a fault. (row 5)
         0x0a rem Rem { dst: XOut, a: XVal, b: XVal };
-        /// Bitwise and. [6]
+        /// Bitwise and. (row 6)
         0x0b and And { dst: XOut, a: XVal, b: XVal };
-        /// Bitwise or. [6]
+        /// Bitwise or. (row 6)
         0x0c or Or { dst: XOut, a: XVal, b: XVal };
-        /// Bitwise exclusive or. [6]
+        /// Bitwise exclusive or. (row 6)
         0x0d xor Xor { dst: XOut, a: XVal, b: XVal };
-        /// Shifts left by `b` mod 64. [7]
+        /// Shifts left by `b` mod 64. (row 7)
         0x0e shl Shl { dst: XOut, a: XVal, b: XVal };
-        /// Shifts right logically by `b` mod 64. [7]
+        /// Shifts right logically by `b` mod 64. (row 7)
         0x0f shr Shr { dst: XOut, a: XVal, b: XVal };
-        /// Shifts right arithmetically by `b` mod 64. [7]
+        /// Shifts right arithmetically by `b` mod 64. (row 7)
         0x10 sar Sar { dst: XOut, a: XVal, b: XVal };
-        /// Smaller of two signed values. [8]
+        /// Smaller of two signed values. (row 8)
         0x11 min Min { dst: XOut, a: XVal, b: XVal };
-        /// Larger of two signed values. [8]
+        /// Larger of two signed values. (row 8)
         0x12 max Max { dst: XOut, a: XVal, b: XVal };
-        /// Compares and writes 0 or 1. [9]
+        /// Compares and writes 0 or 1. (row 9)
         0x13 cmp Cmp { cond: Cond, ty: ScalarTy, dst: XOut, a: XVal, b: XVal };
-        /// Selects: `dst = c != 0 ? a : b`. [10]
+        /// Selects: `dst = c != 0 ? a : b`. (row 10)
         0x14 sel Sel { dst: XOut, c: XIn, a: XVal, b: XVal };
-        /// Scalar f32 addition on the low halves, rounded to nearest even. [12]
+        /// Scalar f32 addition on the low halves, rounded to nearest even. (row 12)
         0x15 fadd Fadd { dst: XOut, a: XIn, b: XIn };
-        /// Scalar f32 subtraction. [12]
+        /// Scalar f32 subtraction. (row 12)
         0x16 fsub Fsub { dst: XOut, a: XIn, b: XIn };
-        /// Scalar f32 multiplication. [12]
+        /// Scalar f32 multiplication. (row 12)
         0x17 fmul Fmul { dst: XOut, a: XIn, b: XIn };
-        /// Loads 1, 2, 4 or 8 bytes, zero-extended, from global memory (through the data cache) or UB. [14]
+        /// Loads 1, 2, 4 or 8 bytes, zero-extended, from global memory (through the data cache) or UB. (row 14)
         0x18 ld Ld { size: MemSize, mem: ScalarMem, dst: XOut, base: XIn, offset: SImm<24> };
-        /// Stores the low 1, 2, 4 or 8 bytes to global memory or UB. [15]
+        /// Stores the low 1, 2, 4 or 8 bytes to global memory or UB. (row 15)
         0x19 st St { size: MemSize, mem: ScalarMem, base: XIn, offset: SImm<24>, src: XIn };
-        /// Reads a special register. [16]
+        /// Reads a special register. (row 16)
         0x1a rdspr Rdspr { dst: XOut, spr: Spr };
-        /// Writes a special register; ordered with all later instructions of every pipe. [16]
+        /// Writes a special register; ordered with all later instructions of every pipe. (row 16)
         0x1b wrspr Wrspr { spr: Spr, src: XVal };
-        /// Jumps to a label. [17]
+        /// Jumps to a label. (row 17)
         0x1c jmp Jmp { target: Label };
-        /// Branches to a label if the comparison of two signed 64-bit values holds. [18]
+        /// Branches to a label if the comparison of two signed 64-bit values holds. (row 18)
         0x1d bcc Bcc { cond: Cond, a: XIn, b: XVal, target: Label };
-        /// Hardware loop: runs the instructions up to the matching `endloop` `count` times; a count below 1 skips them. `end` is the label of that `endloop`. [19]
+        /// Hardware loop: runs the instructions up to the matching `endloop` `count` times; a count below 1 skips them. `end` is the label of that `endloop`. (row 19)
         0x1e r#loop Loop { count: XVal, end: Label };
-        /// Ends the innermost hardware loop. [19]
+        /// Ends the innermost hardware loop. (row 19)
         0x1f endloop Endloop {};
-        /// Calls a subroutine; the return address goes on the hardware call stack (16 deep, we choose). [20]
+        /// Calls a subroutine; the return address goes on the hardware call stack (16 deep, we choose). (row 20)
         0x20 call Call { target: Label };
-        /// Returns from a subroutine. [20]
+        /// Returns from a subroutine. (row 20)
         0x21 ret Ret {};
-        /// Sets the vector mask: `lo` covers lanes 0-63, `hi` lanes 64-127; leaves count mode. [107]
+        /// Sets the vector mask: `lo` covers lanes 0-63, `hi` lanes 64-127; leaves count mode. (row 107)
         0x22 vsetmask Vsetmask { lo: XIn, hi: XIn };
-        /// Enters count mode: the following vector instructions process exactly `count` elements in all. [107]
+        /// Enters count mode: the following vector instructions process exactly `count` elements in all. (row 107)
         0x23 vsetcount Vsetcount { count: XVal };
-        /// Queues in `src` the setting of flag (src, dst, id) after all earlier work of `src` has completed. [22]
+        /// Queues in `src` the setting of flag (src, dst, id) after all earlier work of `src` has completed. (row 22)
         0x24 set_flag SetFlag { src: PipeOp, dst: PipeOp, id: Val<3> };
-        /// Queues in `dst` a wait for flag (src, dst, id), which is then cleared. [23]
+        /// Queues in `dst` a wait for flag (src, dst, id), which is then cleared. (row 23)
         0x25 wait_flag WaitFlag { src: PipeOp, dst: PipeOp, id: Val<3> };
-        /// Holds later instructions of a pipe until its earlier ones have completed; `all` stops the scalar unit until every pipe has drained. [24]
+        /// Holds later instructions of a pipe until its earlier ones have completed; `all` stops the scalar unit until every pipe has drained. (row 24)
         0x26 bar Bar { pipe: PipeOp };
-        /// After `pipe` has drained adds 1 to the cross-core counter `id` of the peers: mode 0 all cores of this kind (this one included), mode 1 the vector cores of this group (this one included), mode 2 the cores of the other kind in this group. [25]
+        /// After `pipe` has drained adds 1 to the cross-core counter `id` of the peers: mode 0 all cores of this kind (this one included), mode 1 the vector cores of this group (this one included), mode 2 the cores of the other kind in this group. (row 25)
         0x27 xset Xset { pipe: PipeOp, mode: UImm<2>, id: Val<4> };
-        /// Holds `pipe` until the cross-core counter `id` of this core reaches its quorum, then subtracts it. Quorum: the number of peers that a set of `mode` names as sources (mode 0: all cores of this kind; 1: two; 2: two on a cube core, one on a vector core). [26]
+        /// Holds `pipe` until the cross-core counter `id` of this core reaches its quorum, then subtracts it. Quorum: the number of peers that a set of `mode` names as sources (mode 0: all cores of this kind; 1: two; 2: two on a cube core, one on a vector core). (row 26)
         0x28 xwait Xwait { pipe: PipeOp, mode: UImm<2>, id: Val<4> };
-        /// Cleans and invalidates the scalar data cache. [27]
+        /// Cleans and invalidates the scalar data cache. (row 27)
         0x29 dcci Dcci {};
-        /// Waits until all stores of the scalar unit have completed. [27]
+        /// Waits until all stores of the scalar unit have completed. (row 27)
         0x2a dsb Dsb {};
     }
 
     engine M executes CubeUnit {
-        /// Multiplies an L0A tile (m×k, zZ) by an L0B tile (k×n, nZ) into L0C (NZ). [28-32]
+        /// Multiplies an L0A tile (m×k, zZ) by an L0B tile (k×n, nZ) into L0C (NZ). (rows 28-32)
         ///
         /// Extents need not be multiples of the fractal; a zero extent makes it a no-op. `init` 0 accumulates onto L0C,
         /// 1 starts from zero, 2 starts from the bias table (one word per column at `bias`). Per element k ascends, one
@@ -112,13 +112,13 @@ instructions! {
     }
 
     engine Mte1 executes Mte1Unit {
-        /// Copies `rep` fractals of 512 B from L1 to L0A; strides in fractals. [37]
+        /// Copies `rep` fractals of 512 B from L1 to L0A; strides in fractals. (row 37)
         ///
         /// Source fractals lie `src_stride` apart (start to start); destination fractals have `dst_gap` fractals between them.
         0x48 ld2d_a Ld2dA { dst: Out<L0a>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8> };
-        /// Copies `rep` fractals of 512 B from L1 to L0B; strides in fractals, as in `ld2d_a`. [38]
+        /// Copies `rep` fractals of 512 B from L1 to L0B; strides in fractals, as in `ld2d_a`. (row 38)
         0x49 ld2d_b Ld2dB { dst: Out<L0b>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8> };
-        /// Transposing load to L0A. [39]
+        /// Transposing load to L0A. (row 39)
         ///
         /// A repeat turns a square: b16 one fractal 16×16; b8 two fractals 32×32; b32 two fractals 16×16. The second
         /// source (destination) fractal of a pair lies `src_pair` (`dst_pair`) fractals after the first. Element (r, c)
@@ -126,25 +126,25 @@ instructions! {
         /// in the second, for b32 columns 0-7 in the first and 8-15 in the second; it is written the same way. The first
         /// destination fractal of a repeat lies `dst_gap` + 1 fractals after that of the repeat before.
         0x4a ld2dt_a Ld2dtA { size: ElemSize, dst: Out<L0a>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
-        /// Transposing load to L0B; see `ld2dt_a`. [39]
+        /// Transposing load to L0B; see `ld2dt_a`. (row 39)
         0x4b ld2dt_b Ld2dtB { size: ElemSize, dst: Out<L0b>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
-        /// Copies `len` blocks of 32 B of bias words from L1 to the bias table. [42]
+        /// Copies `len` blocks of 32 B of bias words from L1 to the bias table. (row 42)
         0x4c mov_l1_bt MovL1Bt { dst: Out<Bt>, src: In<L1>, len: Val<8> };
     }
 
     engine Mte2 executes Mte2Unit {
-        /// Copies `count` bursts of `len` blocks of 32 B from global memory to L1; gaps in blocks, between the end of one burst and the start of the next. [43]
+        /// Copies `count` bursts of `len` blocks of 32 B from global memory to L1; gaps in blocks, between the end of one burst and the start of the next. (row 43)
         ///
         /// A count or length of zero copies nothing, here and in every other copy (we choose).
         0x50 mov_gm_l1 MovGmL1 { dst: Out<L1>, src: In<Gm>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
-        /// Reads an `n`×`d` row-major matrix (rows `src_stride` elements apart) and writes it as NZ fractals to L1. [44]
+        /// Reads an `n`×`d` row-major matrix (rows `src_stride` elements apart) and writes it as NZ fractals to L1. (row 44)
         ///
         /// Element (r, c) goes to ((c / C0) * `dst_rows` + r) * C0 + c % C0, with C0 = 32 B / element size; `dst_rows` is the
         /// padded row count. Columns up to the next multiple of C0 are filled with zero; rows beyond `n` are not written.
         0x51 nd2nz_gm_l1 Nd2nzGmL1 { size: ElemSize, dst: Out<L1>, src: In<Gm>, n: Val<14>, d: Val<16>, src_stride: Val<16>, dst_rows: Val<14> };
-        /// Copies bursts of blocks of 32 B from global memory to UB. [46]
+        /// Copies bursts of blocks of 32 B from global memory to UB. (row 46)
         0x52 mov_gm_ub MovGmUb { dst: Out<Ub>, src: In<Gm>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
-        /// Copies `count` bursts of `len` bytes from global memory to UB; each starts at a block boundary and is followed by `dst_gap` blocks. [47]
+        /// Copies `count` bursts of `len` bytes from global memory to UB; each starts at a block boundary and is followed by `dst_gap` blocks. (row 47)
         ///
         /// The rest of the last block of a burst is filled with the pad value of spr `padval` (its low bytes, repeated by
         /// element size); `src_gap` is in bytes.
@@ -152,118 +152,118 @@ instructions! {
     }
 
     engine Mte3 executes Mte3Unit {
-        /// Copies bursts of blocks of 32 B from UB to global memory. [49]
+        /// Copies bursts of blocks of 32 B from UB to global memory. (row 49)
         0x58 mov_ub_gm MovUbGm { dst: Out<Gm>, src: In<Ub>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
-        /// Copies `count` bursts of exactly `len` bytes from UB (each at a block boundary, `src_gap` blocks apart) to global memory (`dst_gap` bytes apart). [50]
+        /// Copies `count` bursts of exactly `len` bytes from UB (each at a block boundary, `src_gap` blocks apart) to global memory (`dst_gap` bytes apart). (row 50)
         0x59 movpad_ub_gm MovpadUbGm { dst: Out<Gm>, src: In<Ub>, burst: Burst, src_gap: BlockGap, dst_gap: ByteGap };
-        /// Copies bursts of blocks of 32 B from L1 to global memory. [51]
+        /// Copies bursts of blocks of 32 B from L1 to global memory. (row 51)
         0x5a mov_l1_gm MovL1Gm { dst: Out<Gm>, src: In<L1>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
     }
 
     engine Fix executes FixUnit {
-        /// Drains an m×n tile of L0C (NZ, `src_rows` padded rows) to global memory: quantise or cast, ReLU, then NZ→ND rows `dst_stride` elements apart. [54]
+        /// Drains an m×n tile of L0C (NZ, `src_rows` padded rows) to global memory: quantise or cast, ReLU, then NZ→ND rows `dst_stride` elements apart. (row 54)
         ///
         /// With `nd` off the tile is written as NZ fractals of the output type, C0 blocks `dst_stride` blocks of 32 B apart.
         /// Casts round to nearest even and saturate. Scalar quantisation takes its word from spr `quant`, the per-column
         /// forms from the fixpipe buffer at spr `fpc`, one 8-byte word per column.
         0x60 fix_l0c_gm FixL0cGm { ty: FixSrc, quant: QuantMode, relu: Relu, nd: Adj, unit: UnitFlag, dst: Out<Gm>, src: In<L0c>, m: Val<14>, n: Val<12>, src_rows: Val<14>, dst_stride: Val<16> };
-        /// Drains an m×n tile of L0C to L1 as NZ fractals of the output type with `dst_rows` padded rows. [55]
+        /// Drains an m×n tile of L0C to L1 as NZ fractals of the output type with `dst_rows` padded rows. (row 55)
         0x61 fix_l0c_l1 FixL0cL1 { ty: FixSrc, quant: QuantMode, relu: Relu, unit: UnitFlag, dst: Out<L1>, src: In<L0c>, m: Val<14>, n: Val<12>, src_rows: Val<14>, dst_rows: Val<14> };
-        /// Copies `len` blocks of 32 B of quantisation words from L1 to the fixpipe buffer. [57]
+        /// Copies `len` blocks of 32 B of quantisation words from L1 to the fixpipe buffer. (row 57)
         0x62 mov_l1_fb MovL1Fb { dst: Out<Fb>, src: In<L1>, len: Val<8> };
     }
 
     engine V executes VectorUnit {
-        /// Adds lane by lane. [59]
+        /// Adds lane by lane. (row 59)
         0x80 vadd Vadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Subtracts lane by lane. [60]
+        /// Subtracts lane by lane. (row 60)
         0x81 vsub Vsub { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Multiplies lane by lane. [61]
+        /// Multiplies lane by lane. (row 61)
         0x82 vmul Vmul { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Divides lane by lane, correctly rounded (we choose). [62]
+        /// Divides lane by lane, correctly rounded (we choose). (row 62)
         0x83 vdiv Vdiv { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Larger of two; NaN if either is NaN, -0 below +0 (we choose). [63]
+        /// Larger of two; NaN if either is NaN, -0 below +0 (we choose). (row 63)
         0x84 vmax Vmax { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Smaller of two; NaN if either is NaN, -0 below +0 (we choose). [63]
+        /// Smaller of two; NaN if either is NaN, -0 below +0 (we choose). (row 63)
         0x85 vmin Vmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Bitwise and of 16-bit lanes. [64]
+        /// Bitwise and of 16-bit lanes. (row 64)
         0x86 vand Vand { dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Bitwise or of 16-bit lanes. [64]
+        /// Bitwise or of 16-bit lanes. (row 64)
         0x87 vor Vor { dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Bitwise complement of 16-bit lanes. [65]
+        /// Bitwise complement of 16-bit lanes. (row 65)
         0x88 vnot Vnot { dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Adds a scalar. [66]
+        /// Adds a scalar. (row 66)
         0x89 vadds Vadds { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Multiplies by a scalar. [67]
+        /// Multiplies by a scalar. (row 67)
         0x8a vmuls Vmuls { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Larger of lane and scalar. [68]
+        /// Larger of lane and scalar. (row 68)
         0x8b vmaxs Vmaxs { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Smaller of lane and scalar. [69]
+        /// Smaller of lane and scalar. (row 69)
         0x8c vmins Vmins { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Shifts integer lanes left by a scalar. [70]
+        /// Shifts integer lanes left by a scalar. (row 70)
         0x8d vshl Vshl { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Shifts integer lanes right arithmetically by a scalar. [70]
+        /// Shifts integer lanes right arithmetically by a scalar. (row 70)
         0x8e vshr Vshr { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Adds a multiple: `dst = a * scalar + dst`, product rounded first (we choose, as `vmla` f16). [71]
+        /// Adds a multiple: `dst = a * scalar + dst`, product rounded first (we choose, as `vmla` f16). (row 71)
         0x8f vaxpy Vaxpy { ty: VecTy, dst: InOut<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Multiplies and accumulates: `dst = a * b + dst`; f16 rounds twice, f32 is fused. [72]
+        /// Multiplies and accumulates: `dst = a * b + dst`; f16 rounds twice, f32 is fused. (row 72)
         0x90 vmla Vmla { ty: VecTy, dst: InOut<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Clamps below at zero; NaN stays NaN. [77]
+        /// Clamps below at zero; NaN stays NaN. (row 77)
         0x91 vrelu Vrelu { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Leaky ReLU: `a < 0 ? a * scalar : a`. [78]
+        /// Leaky ReLU: `a < 0 ? a * scalar : a`. (row 78)
         0x92 vlrelu Vlrelu { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Absolute value. [79]
+        /// Absolute value. (row 79)
         0x93 vabs Vabs { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Exponential, as `num::exp_f32` defines it. [80]
+        /// Exponential, as `num::exp_f32` defines it. (row 80)
         0x94 vexp Vexp { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Natural logarithm, as `num::ln_f32` defines it. [81]
+        /// Natural logarithm, as `num::ln_f32` defines it. (row 81)
         0x95 vln Vln { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Square root, correctly rounded. [82]
+        /// Square root, correctly rounded. (row 82)
         0x96 vsqrt Vsqrt { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Reciprocal square root of low precision (we choose the bits: `num::vrsqrt_f32`). [83]
+        /// Reciprocal square root of low precision (we choose the bits: `num::vrsqrt_f32`). (row 83)
         0x97 vrsqrt Vrsqrt { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Reciprocal of low precision (we choose the bits: `num::vrec_f32`). [84]
+        /// Reciprocal of low precision (we choose the bits: `num::vrec_f32`). (row 84)
         0x98 vrec Vrec { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Converts between element types with a rounding mode; a repeat covers 256 B of the wider type. [85]
+        /// Converts between element types with a rounding mode; a repeat covers 256 B of the wider type. (row 85)
         0x99 vconv Vconv { kind: ConvKind, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Compares lane by lane and writes one bit a lane, consecutively from `dst`. [87]
+        /// Compares lane by lane and writes one bit a lane, consecutively from `dst`. (row 87)
         ///
         /// Lowest bit first. A repeat writes whole bytes, a bit of a lane that is masked off as 0 (we choose); in count mode
         /// ceil(count / 8) bytes, the last filled with 0.
         0x9a vcmpv Vcmpv { cond: Cond, ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Compares with a scalar and writes one bit a lane, consecutively from `dst`; see `vcmpv`. [88]
+        /// Compares with a scalar and writes one bit a lane, consecutively from `dst`; see `vcmpv`. (row 88)
         0x9b vcmpvs Vcmpvs { cond: Cond, ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Selects by consecutive mask bits: `dst = bit ? a : b`. [89]
+        /// Selects by consecutive mask bits: `dst = bit ? a : b`. (row 89)
         ///
         /// The bits are those that `vcmpv` writes. Block strides go up to 7: four addresses leave no more room (we choose).
         0x9c vsel Vsel { ty: VecTy, dst: Out<Ub>, mask: In<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: StSel };
-        /// Fills with a scalar. [90]
+        /// Fills with a scalar. (row 90)
         0x9d vdup Vdup { ty: VecTy, dst: Out<Ub>, scalar: VecScalar, rep: Rep, st: St1 };
-        /// Copies lanes with strides. [91]
+        /// Copies lanes with strides. (row 91)
         0x9e vcopy Vcopy { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
-        /// Broadcasts: a repeat takes 8 consecutive elements and fills 8 blocks of 32 B, one each; not affected by mask or count. [92]
+        /// Broadcasts: a repeat takes 8 consecutive elements and fills 8 blocks of 32 B, one each; not affected by mask or count. (row 92)
         0x9f vbrcb Vbrcb { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St1 };
-        /// Writes `scalar` plus the number of the element, counted over all repeats. [93]
+        /// Writes `scalar` plus the number of the element, counted over all repeats. (row 93)
         0xa0 viota Viota { ty: VecTy, dst: Out<Ub>, scalar: VecScalar, rep: Rep, st: St1 };
-        /// Sums each repeat to one element by a tree of adjacent pairs; lanes masked off count as +0. [94]
+        /// Sums each repeat to one element by a tree of adjacent pairs; lanes masked off count as +0. (row 94)
         0xa1 vcadd Vcadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Largest lane of each repeat; lanes masked off do not count. [95]
+        /// Largest lane of each repeat; lanes masked off do not count. (row 95)
         0xa2 vcmax Vcmax { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Smallest lane of each repeat. [95]
+        /// Smallest lane of each repeat. (row 95)
         0xa3 vcmin Vcmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Sums each 32 B block to one element by adjacent pairs; 8 consecutive results a repeat. [96]
+        /// Sums each 32 B block to one element by adjacent pairs; 8 consecutive results a repeat. (row 96)
         ///
         /// Always writes 8 results a repeat; `dst_rep` counts elements, so that 8 puts them side by side.
         0xa4 vcgadd Vcgadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Largest element of each 32 B block. [97]
+        /// Largest element of each 32 B block. (row 97)
         0xa5 vcgmax Vcgmax { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Smallest element of each 32 B block. [97]
+        /// Smallest element of each 32 B block. (row 97)
         0xa6 vcgmin Vcgmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Adds adjacent pairs: half a repeat of results per repeat, consecutive. [98]
+        /// Adds adjacent pairs: half a repeat of results per repeat, consecutive. (row 98)
         ///
         /// `dst_rep` counts elements: 64 (f16) or 32 (f32) puts the results of the repeats side by side.
         0xa7 vcpadd Vcpadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Copies bursts of blocks of 32 B inside UB. [53]
+        /// Copies bursts of blocks of 32 B inside UB. (row 53)
         0xa8 mov_ub_ub MovUbUb { dst: Out<Ub>, src: In<Ub>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
     }
 }
