@@ -10,6 +10,7 @@
 //!
 //! Start with [`eval`], which says what it all means; [`verify`] has the invariants, [`print`] the text.
 
+pub mod bound;
 pub mod data;
 pub mod eval;
 mod facts;

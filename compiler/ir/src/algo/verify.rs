@@ -12,6 +12,8 @@
 //! The front end promises these; passes and tests check them. Messages are for developers, not users.
 
 mod bounds;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use super::data::element_count;
