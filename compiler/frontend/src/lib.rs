@@ -1,2 +1,222 @@
-//! Placeholder header, replaced by the crate's owner in its first commit.
-pub mod load;
+//! The front end: syntax trees in, checked programs and the algorithm IR out.
+//!
+//! - [`check`] says everything that can be said without values of sizes: names, types, symbolic shapes, bounds that hold
+//!   or fail for all sizes. It reports many mistakes in one go, and one mistake once.
+//! - [`bind`] takes values for the sizes and element types of one kernel, expands its functions and gives
+//!   [`ir::algo::Func`]; mistakes that only the values show are reported there.
+//!
+//! Pure: no files, no clock, no panic on any tree. Knows nothing of schedules, targets and instructions. Start with
+//! `hir` (what a checked program is), then `check` and `lower`; wording is in `errors`.
+
+mod affine;
+mod check;
+mod errors;
+mod hir;
+mod lower;
+mod poly;
+#[cfg(test)]
+mod tests;
+
+pub use hir::Class;
+
+use diag::{Diagnostic, Span};
+use hir::{Item, ItemKind, Local, Ty};
+use ir::algo::Func;
+use isa::types::Elem;
+use poly::{Atom, Poly};
+use std::collections::BTreeMap;
+use syntax::ast;
+
+/// The files of one compilation.
+#[derive(Copy, Clone)]
+pub struct Sources<'a> {
+    /// The user's file.
+    pub main: &'a ast::File,
+    /// What every file sees without `use`.
+    pub prelude: Option<&'a ast::File>,
+    /// Files that `use` can name, with the name of each.
+    pub library: &'a [(&'a str, &'a ast::File)],
+}
+
+/// A checked program.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What was found, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    items: Vec<Item>,
+    /// The file of each item; 0 is the main file.
+    files: Vec<usize>,
+}
+
+/// What a kernel takes and gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelInfo {
+    /// Its name.
+    pub name: String,
+    /// Where its name stands.
+    pub span: Span,
+    /// Size variables in the order of the signature.
+    pub sizes: Vec<String>,
+    /// Element type parameters in the order of the signature.
+    pub types: Vec<TypeInfo>,
+    /// Parameters in the order of the signature.
+    pub params: Vec<ValueInfo>,
+    /// Results in the order of the signature.
+    pub results: Vec<ValueInfo>,
+}
+
+/// An element type parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeInfo {
+    /// Its name.
+    pub name: String,
+    /// What it may be.
+    pub class: Class,
+}
+
+/// A parameter or result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueInfo {
+    /// Its name.
+    pub name: String,
+    /// Its element type.
+    pub elem: ElemInfo,
+    /// Its dimensions as text: `M`, `2*K`; empty for a scalar.
+    pub dims: Vec<String>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// An element type, or the parameter that stands for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ElemInfo {
+    /// Known.
+    Elem(Elem),
+    /// Chosen when the kernel is bound.
+    Param(String),
+}
+
+/// Values for a kernel's sizes and types. What is not given is inferred.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bindings {
+    /// Size variables by name.
+    pub sizes: BTreeMap<String, i64>,
+    /// Element type and shape of parameters by name.
+    pub params: BTreeMap<String, (Elem, Vec<i64>)>,
+    /// Element type parameters by name.
+    pub types: BTreeMap<String, Elem>,
+}
+
+impl Class {
+    /// The type to take where nothing else says which: the commonest of the class.
+    pub fn default_elem(self) -> Elem {
+        match self {
+            Class::Float | Class::Num => Elem::F16,
+            Class::Int => Elem::I8,
+        }
+    }
+}
+
+/// Checks a file together with what it can call.
+pub fn check(sources: &Sources<'_>) -> Checked {
+    let (items, files, mut diagnostics) = check::run(sources);
+    diagnostics.sort_by_key(|d| (d.span().file != sources.main.file, d.span()));
+    Checked {
+        diagnostics,
+        items,
+        files,
+    }
+}
+
+/// Binds sizes and element types and lowers one kernel of the main file.
+///
+/// The result satisfies [`ir::algo::verify::verify`]. An error list is never empty.
+pub fn bind(checked: &Checked, kernel: &str, given: &Bindings) -> Result<Func, Vec<Diagnostic>> {
+    if checked.has_errors() {
+        return Err(checked.diagnostics.clone());
+    }
+    match checked.main_kernels().find(|item| item.name == kernel) {
+        Some(item) => lower::bind(&checked.items, item, given),
+        None => {
+            let known: Vec<&str> = checked
+                .main_kernels()
+                .map(|item| item.name.as_str())
+                .collect();
+            Err(vec![errors::resolve::unknown_kernel(kernel, &known)])
+        }
+    }
+}
+
+impl Checked {
+    /// Whether any finding is an error; then nothing can be bound.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The kernels of the main file in the order of the text.
+    pub fn kernels(&self) -> Vec<KernelInfo> {
+        self.main_kernels().map(kernel_info).collect()
+    }
+
+    fn main_kernels(&self) -> impl Iterator<Item = &Item> {
+        let items = self.items.iter().zip(&self.files);
+        items
+            .filter(|(item, file)| **file == 0 && item.kind == ItemKind::Kernel)
+            .map(|(item, _)| item)
+    }
+}
+
+fn kernel_info(item: &Item) -> KernelInfo {
+    let types = item.types.iter().map(|t| TypeInfo {
+        name: t.name.clone(),
+        class: t.class,
+    });
+    KernelInfo {
+        name: item.name.clone(),
+        span: item.name_span,
+        sizes: item.sizes.iter().map(|s| s.name.clone()).collect(),
+        types: types.collect(),
+        params: item
+            .param_locals()
+            .iter()
+            .map(|l| value_info(item, l))
+            .collect(),
+        results: item
+            .result_locals()
+            .iter()
+            .map(|l| value_info(item, l))
+            .collect(),
+    }
+}
+
+fn value_info(item: &Item, local: &Local) -> ValueInfo {
+    let elem = match local.ty {
+        Ty::Elem(elem) => ElemInfo::Elem(elem),
+        Ty::Param(p) => ElemInfo::Param(
+            item.types
+                .get(p)
+                .map(|t| t.name.clone())
+                .unwrap_or_default(),
+        ),
+        Ty::Error | Ty::Acc(_) | Ty::Int | Ty::Float | Ty::Size => ElemInfo::Elem(Elem::F32),
+    };
+    let name = |atom: &Atom| match atom {
+        Atom::Var(v) => item
+            .sizes
+            .get(*v as usize)
+            .map_or_else(|| "?".to_owned(), |s| s.name.clone()),
+        Atom::Unknown(_) | Atom::Index(_) | Atom::Div(..) | Atom::Mod(..) => "?".to_owned(),
+    };
+    let dims = local
+        .shape
+        .iter()
+        .flatten()
+        .map(|size: &Poly| size.display(&name))
+        .collect();
+    ValueInfo {
+        name: local.name.clone(),
+        elem,
+        dims,
+        span: local.span,
+    }
+}

@@ -1,0 +1,245 @@
+//! From syntax to the checked program: everything that can be said without the values of sizes.
+//!
+//! [`run`] is the table of contents: collect the names of all files, read every signature, look for recursion, then
+//! check each body on its own against the signatures. A body is checked once, for all sizes and element types.
+
+mod access;
+mod body;
+mod bounds;
+mod call;
+mod cx;
+mod cycles;
+mod expr;
+pub(crate) mod literal;
+mod ops;
+mod signature;
+mod unify;
+
+use crate::Sources;
+use crate::errors::resolve;
+use crate::hir::{Item, ItemId};
+use diag::{Diagnostic, Span};
+use std::collections::BTreeMap;
+use syntax::ast;
+
+pub(crate) use unify::{Solution, solve};
+
+/// All files with the meaning of their top-level names.
+pub(crate) struct World<'a> {
+    /// The main file first, then the prelude, then the library.
+    pub(crate) files: Vec<&'a ast::File>,
+    scopes: Vec<BTreeMap<&'a str, Symbol<'a>>>,
+    prelude: Option<usize>,
+    /// The syntax of each item, by [`ItemId`].
+    pub(crate) callables: Vec<Callable<'a>>,
+    /// Signatures, by [`ItemId`]; their bodies hold parameters and results only.
+    pub(crate) signatures: Vec<Item>,
+}
+
+/// The syntax of a kernel or function.
+#[derive(Copy, Clone)]
+pub(crate) struct Callable<'a> {
+    pub(crate) file: usize,
+    pub(crate) ast: &'a ast::Callable,
+    pub(crate) span: Span,
+}
+
+/// What a top-level name means.
+#[derive(Copy, Clone)]
+pub(crate) enum Symbol<'a> {
+    Item(ItemId),
+    Const(usize, &'a ast::Const),
+    Monoid,
+    /// Could not be read; uses of it stay silent.
+    Error,
+}
+
+/// Checks all files; the items are those of the main file and of everything they could call.
+pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Item>, Vec<usize>, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let mut world = collect(sources, &mut diagnostics);
+    resolve_uses(&mut world, sources, &mut diagnostics);
+    signature::read_all(&mut world, &mut diagnostics);
+    cycles::report_recursion(&world, &mut diagnostics);
+    let items = (0..world.callables.len())
+        .map(|id| body::check(&world, ItemId(id), &mut diagnostics))
+        .collect();
+    body::check_asserts(&world, &mut diagnostics);
+    report_schedules(&world, &mut diagnostics);
+    let files = world.callables.iter().map(|c| c.file).collect();
+    (items, files, diagnostics)
+}
+
+impl<'a> World<'a> {
+    /// The meaning of a top-level name as seen from a file.
+    pub(crate) fn lookup(&self, file: usize, name: &str) -> Option<Symbol<'a>> {
+        let prelude = self.prelude.and_then(|p| self.scopes.get(p));
+        let own = self.scopes.get(file).and_then(|scope| scope.get(name));
+        own.or_else(|| prelude.and_then(|scope| scope.get(name)))
+            .copied()
+    }
+
+    /// Every top-level name that a file sees.
+    pub(crate) fn names(&self, file: usize) -> Vec<&'a str> {
+        let scopes = [Some(file), self.prelude];
+        let scopes = scopes
+            .into_iter()
+            .flatten()
+            .filter_map(|f| self.scopes.get(f));
+        scopes.flat_map(|scope| scope.keys().copied()).collect()
+    }
+}
+
+fn collect<'a>(sources: &Sources<'a>, diagnostics: &mut Vec<Diagnostic>) -> World<'a> {
+    let mut files = vec![sources.main];
+    files.extend(sources.prelude);
+    files.extend(sources.library.iter().map(|(_, file)| *file));
+    let mut world = World {
+        scopes: Vec::new(),
+        prelude: sources.prelude.map(|_| 1),
+        callables: Vec::new(),
+        signatures: Vec::new(),
+        files,
+    };
+    for number in 0..world.files.len() {
+        let scope = collect_file(&mut world, number, diagnostics);
+        world.scopes.push(scope);
+    }
+    world
+}
+
+fn collect_file<'a>(
+    world: &mut World<'a>,
+    number: usize,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<&'a str, Symbol<'a>> {
+    let file = world.files[number];
+    let mut scope = BTreeMap::new();
+    let mut places: BTreeMap<&str, Span> = BTreeMap::new();
+    for item in &file.items {
+        let (name, symbol) = match &item.kind {
+            ast::ItemKind::Callable(callable) => {
+                world.callables.push(Callable {
+                    file: number,
+                    ast: callable,
+                    span: item.span,
+                });
+                (
+                    &callable.name,
+                    Symbol::Item(ItemId(world.callables.len() - 1)),
+                )
+            }
+            ast::ItemKind::Const(constant) => (&constant.name, Symbol::Const(number, constant)),
+            ast::ItemKind::Monoid(monoid) => {
+                diagnostics.push(resolve::not_compiled_yet("a monoid", monoid.name.span));
+                (&monoid.name, Symbol::Monoid)
+            }
+            ast::ItemKind::Error { name: Some(name) } => (name, Symbol::Error),
+            ast::ItemKind::Error { name: None }
+            | ast::ItemKind::Assert(_)
+            | ast::ItemKind::Use(_)
+            | ast::ItemKind::Schedule(_) => continue,
+        };
+        match places.get(name.text.as_str()) {
+            Some(first) => diagnostics.push(resolve::defined_twice(&name.text, name.span, *first)),
+            None => {
+                places.insert(&name.text, name.span);
+                scope.insert(name.text.as_str(), symbol);
+            }
+        }
+    }
+    scope
+}
+
+/// `use nn::softmax;` names a function of the library file `nn`.
+fn resolve_uses<'a>(
+    world: &mut World<'a>,
+    sources: &Sources<'a>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let first_library = world.files.len() - sources.library.len();
+    for number in 0..world.files.len() {
+        for item in &world.files[number].items {
+            let ast::ItemKind::Use(path) = &item.kind else {
+                continue;
+            };
+            let Some(name) = path.last() else { continue };
+            let module = path.len().checked_sub(2).and_then(|m| path.get(m));
+            let found = module.and_then(|module| {
+                let at = sources
+                    .library
+                    .iter()
+                    .position(|(stem, _)| *stem == module.text)?;
+                world
+                    .scopes
+                    .get(first_library + at)?
+                    .get(name.text.as_str())
+                    .copied()
+            });
+            if found.is_none() {
+                let known = module.and_then(|module| {
+                    let at = sources
+                        .library
+                        .iter()
+                        .position(|(stem, _)| *stem == module.text)?;
+                    diag::similar(
+                        &name.text,
+                        world.scopes.get(first_library + at)?.keys().copied(),
+                    )
+                });
+                diagnostics.push(resolve::unknown_item(
+                    "library item",
+                    &path_text(path),
+                    name.span,
+                    known,
+                ));
+            }
+            if let Some(scope) = world.scopes.get_mut(number) {
+                if scope.contains_key(name.text.as_str()) && found.is_some() {
+                    diagnostics.push(resolve::defined_twice(&name.text, name.span, item.span));
+                }
+                scope
+                    .entry(&name.text)
+                    .or_insert(found.unwrap_or(Symbol::Error));
+            }
+        }
+    }
+}
+
+fn path_text(path: &[ast::Name]) -> String {
+    path.iter()
+        .map(|n| n.text.as_str())
+        .collect::<Vec<_>>()
+        .join("::")
+}
+
+/// Schedules parse and are not applied yet; each says so once.
+fn report_schedules(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let main = world.files[0];
+    for item in &main.items {
+        let ast::ItemKind::Schedule(schedule) = &item.kind else {
+            continue;
+        };
+        let kernel = &schedule.kernel;
+        match world.lookup(0, &kernel.text) {
+            None => {
+                let near = diag::similar(&kernel.text, world.names(0));
+                diagnostics.push(resolve::unknown_item(
+                    "kernel",
+                    &kernel.text,
+                    kernel.span,
+                    near,
+                ));
+            }
+            Some(_) => {
+                let span = schedule.decisions.first().map_or(item.span, |d| d.span);
+                diagnostics.push(resolve::schedule_not_applied(&kernel.text, span));
+            }
+        }
+    }
+}
+
+/// The name of an argument that was given by name.
+fn ast_arg(arg: &ast::Arg) -> Option<&ast::Name> {
+    arg.name.as_ref()
+}

@@ -1,0 +1,251 @@
+//! Accesses `x[i, j + 1, :]`, borders, and what may stand in an index position.
+
+use super::cx::{Cx, Pending};
+use super::expr::has_index;
+use crate::errors::sizes::Access;
+use crate::errors::{resolve, sizes, types};
+use crate::hir::{ExprId, ExprKind, Ty};
+use crate::poly::Poly;
+use diag::Span;
+use ir::algo::{BinaryOp, UnaryOp};
+use syntax::ast;
+
+/// What is indexed.
+struct Base {
+    id: ExprId,
+    name: String,
+    declared: Span,
+    shape: Vec<Poly>,
+    ty: Ty,
+}
+
+impl<'a> Cx<'_, 'a> {
+    /// `base[args]`. Inside a border neither sizes nor bounds follow from the access.
+    pub(crate) fn access(
+        &mut self,
+        base: ast::ExprId,
+        args: &'a [ast::IndexArg],
+        span: Span,
+        whole: bool,
+        bordered: bool,
+    ) -> ExprId {
+        let Some(base) = self.access_base(base) else {
+            args.iter().for_each(|arg| self.abandon(arg));
+            return self.error(span);
+        };
+        if base.shape.len() != args.len() {
+            self.report(sizes::index_count(
+                &base.name,
+                args.len(),
+                base.shape.len(),
+                span,
+                base.declared,
+            ));
+            args.iter().for_each(|arg| self.abandon(arg));
+            return self.error(span);
+        }
+        let mut at = Vec::new();
+        let mut shape = Vec::new();
+        for (dimension, (arg, size)) in args.iter().zip(&base.shape).enumerate() {
+            match arg {
+                ast::IndexArg::Expr(e) => {
+                    let coordinate = self.coordinate(*e, size, bordered, &base, dimension, span);
+                    at.push(Some(coordinate));
+                }
+                ast::IndexArg::All(colon) => {
+                    if !whole {
+                        self.report(sizes::slice_not_allowed(*colon));
+                    }
+                    at.push(None);
+                    shape.push(size.clone());
+                }
+                ast::IndexArg::Open(name) => {
+                    self.report(resolve::not_compiled_yet(
+                        "an open list of indices",
+                        name.span,
+                    ));
+                    return self.error(span);
+                }
+            }
+        }
+        if !whole && !shape.is_empty() {
+            return self.error(span);
+        }
+        self.push(ExprKind::Access { base: base.id, at }, base.ty, shape, span)
+    }
+
+    fn access_base(&mut self, base: ast::ExprId) -> Option<Base> {
+        let depth = std::mem::take(&mut self.index_depth);
+        let id = self.expr(base, true);
+        self.index_depth = depth;
+        let node = &self.item.body[id];
+        let (ty, shape, span) = (node.ty, node.shape.clone(), node.span);
+        if ty == Ty::Error {
+            return None;
+        }
+        let (name, declared) = match &node.kind {
+            ExprKind::Local(local) => {
+                let local = &self.item.body[*local];
+                (local.name.clone(), local.span)
+            }
+            ExprKind::TensorCall(call) => (self.signature(call.item).name.clone(), span),
+            _ if !shape.is_empty() => ("this tensor".to_owned(), span),
+            ExprKind::Index(_) | ExprKind::Size(_) => {
+                self.report(types::wrong_operand("`[…]`", "a tensor", "size", span));
+                return None;
+            }
+            _ => {
+                let found = self.ty_name(ty);
+                self.report(types::wrong_operand("`[…]`", "a tensor", &found, span));
+                return None;
+            }
+        };
+        Some(Base {
+            id,
+            name,
+            declared,
+            shape,
+            ty,
+        })
+    }
+
+    /// Checks the names of an index whose access was reported, and asks for no sizes.
+    fn abandon(&mut self, arg: &'a ast::IndexArg) {
+        let ast::IndexArg::Expr(e) = arg else { return };
+        self.index_depth += 1;
+        let e = self.expr(*e, false);
+        self.index_depth -= 1;
+        if let ExprKind::Index(index) = self.item.body[e].kind {
+            self.give_up_on(index);
+        }
+    }
+
+    fn coordinate(
+        &mut self,
+        e: ast::ExprId,
+        size: &Poly,
+        bordered: bool,
+        base: &Base,
+        dimension: usize,
+        whole: Span,
+    ) -> ExprId {
+        let e = self.index_expr(e);
+        let span = self.span(e);
+        match (&self.item.body[e].kind, bordered) {
+            (ExprKind::Index(index), false) => {
+                let index = *index;
+                self.unify_index(index, size, span);
+            }
+            (_, false) if self.ty(e) != Ty::Error => {
+                let access = Access {
+                    tensor: base.name.clone(),
+                    dimension,
+                    size: String::new(),
+                    span,
+                    whole,
+                    declared: base.declared,
+                };
+                self.pending.push(Pending {
+                    at: e,
+                    size: size.clone(),
+                    access,
+                });
+            }
+            _ => {}
+        }
+        e
+    }
+
+    /// An expression in an index position.
+    pub(crate) fn index_expr(&mut self, id: ast::ExprId) -> ExprId {
+        self.index_depth += 1;
+        let e = self.expr(id, false);
+        self.index_depth -= 1;
+        match self.ty(e) {
+            Ty::Error | Ty::Size => {}
+            Ty::Int => {
+                self.coerce(e, Ty::Size, None);
+            }
+            Ty::Float | Ty::Elem(_) | Ty::Param(_) | Ty::Acc(_) => {
+                let found = self.ty_name(self.ty(e));
+                let span = self.span(e);
+                return self.fail(sizes::not_an_index(&found, span));
+            }
+        }
+        if self.ty(e) != Ty::Error && !self.is_affine(e) {
+            let span = self.span(e);
+            return self.fail(sizes::not_affine(span));
+        }
+        e
+    }
+
+    /// Whether an index expression has the form that the IR knows.
+    fn is_affine(&self, e: ExprId) -> bool {
+        let fixed = |e: ExprId| self.to_poly(e).is_some_and(|p| !has_index(&p));
+        match &self.item.body[e].kind {
+            ExprKind::Error | ExprKind::Size(_) | ExprKind::Int(_) | ExprKind::Index(_) => true,
+            ExprKind::Unary(UnaryOp::Neg, a) => self.is_affine(*a),
+            ExprKind::Binary(op, a, b) => {
+                let sides = self.is_affine(*a) && self.is_affine(*b);
+                match op {
+                    BinaryOp::Add | BinaryOp::Sub => sides,
+                    BinaryOp::Mul | BinaryOp::Max | BinaryOp::Min => {
+                        sides && (fixed(*a) || fixed(*b))
+                    }
+                    BinaryOp::Div | BinaryOp::Rem => sides && fixed(*b),
+                    BinaryOp::And
+                    | BinaryOp::Or
+                    | BinaryOp::Xor
+                    | BinaryOp::Shl
+                    | BinaryOp::Shr => false,
+                }
+            }
+            ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Local(_)
+            | ExprKind::Access { .. }
+            | ExprKind::Border { .. }
+            | ExprKind::Unary(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Select(..)
+            | ExprKind::Cast { .. }
+            | ExprKind::Reduce(_)
+            | ExprKind::ScalarCall(_)
+            | ExprKind::TensorCall(_) => false,
+        }
+    }
+
+    /// `(access else value)`.
+    pub(crate) fn border(
+        &mut self,
+        access: ast::ExprId,
+        otherwise: ast::ExprId,
+        span: Span,
+    ) -> ExprId {
+        let file = self.ast;
+        let access = match file.exprs.kind(file.exprs.unparen(access)) {
+            ast::ExprKind::Index { base, args } => {
+                self.access(*base, args, file.exprs.span(access), false, true)
+            }
+            ast::ExprKind::Error => self.error(file.exprs.span(access)),
+            ast::ExprKind::Call { callee, .. } if callee.text == "gather" => {
+                self.not_yet("`gather`", callee.span)
+            }
+            _ => {
+                let at = file.exprs.span(access);
+                self.fail(
+                    types::wrong_operand("a border", "one access", "expression", at)
+                        .help("a cast or call goes outside the parentheses"),
+                )
+            }
+        };
+        let otherwise = self.expr(otherwise, false);
+        let ty = self.ty(access);
+        let at = self.span(access);
+        let good = self.coerce(otherwise, ty, Some((at, "the element's type")));
+        if ty == Ty::Error || !good || self.ty(otherwise) == Ty::Error {
+            return self.error(span);
+        }
+        self.scalar(ExprKind::Border { access, otherwise }, ty, span)
+    }
+}

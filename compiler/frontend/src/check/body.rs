@@ -1,0 +1,717 @@
+//! Bodies: which statement defines what, in which order they are checked, and what is left to say at the end.
+
+use super::bounds::{Proof, prove};
+use super::cx::{Cx, Meaning};
+use super::expr::has_index;
+use super::signature::{declare_generics, read_dims, stored_type};
+use super::{Symbol, World, cycles};
+use crate::errors::{resolve, sizes, types};
+use crate::hir::{ExprId, ExprKind, Item, ItemId, ItemKind, Local, LocalId, Stmt, StmtKind, Ty};
+use crate::poly::{Atom, Poly};
+use diag::{Diagnostic, Span};
+use std::collections::BTreeMap;
+use syntax::ast;
+
+/// Checks the body of an item.
+pub(crate) fn check(world: &World<'_>, id: ItemId, diagnostics: &mut Vec<Diagnostic>) -> Item {
+    let callable = world.callables[id.0];
+    let signature = world.signatures[id.0].clone();
+    let mut cx = Cx::new(world, callable.file, signature);
+    enter_signature(&mut cx, callable.ast);
+    for condition in &callable.ast.conditions {
+        check_condition(&mut cx, *condition);
+    }
+    file_asserts(&mut cx);
+    let definitions = declare_definitions(&mut cx, &callable.ast.body);
+    for number in definition_order(&mut cx, &callable.ast.body, &definitions) {
+        check_stmt(
+            &mut cx,
+            &callable.ast.body.stmts[number],
+            &definitions[number],
+        );
+    }
+    check_tail(&mut cx, callable.ast);
+    report_undefined_results(&mut cx, &callable.ast.body, &definitions);
+    finish(&mut cx);
+    diagnostics.append(&mut cx.diagnostics);
+    cx.item
+}
+
+/// Checks the assertions of all files once, for their mistakes.
+pub(crate) fn check_asserts(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(any) = world.signatures.first() else {
+        return;
+    };
+    for file in 0..world.files.len() {
+        let mut item = any.clone();
+        item.sizes.clear();
+        item.types.clear();
+        item.body = crate::hir::Body::default();
+        let mut cx = Cx::new(world, file, item);
+        for item in &cx.ast.items {
+            if let ast::ItemKind::Assert(condition) = &item.kind {
+                check_condition(&mut cx, *condition);
+            }
+        }
+        diagnostics.append(&mut cx.diagnostics);
+    }
+}
+
+/// Puts the names of the signature into scope again; they were checked before.
+fn enter_signature(cx: &mut Cx<'_, '_>, callable: &ast::Callable) {
+    let (sizes, types) = (
+        std::mem::take(&mut cx.item.sizes),
+        std::mem::take(&mut cx.item.types),
+    );
+    declare_generics(cx, callable);
+    (cx.item.sizes, cx.item.types) = (sizes, types);
+    let results: &[ast::Param] = match &callable.returns {
+        ast::Returns::Named(results) => results,
+        ast::Returns::Scalar(_) => &[],
+    };
+    for (number, param) in callable.params.iter().chain(results).enumerate() {
+        cx.declare(&param.name, Meaning::Local(LocalId(number)));
+    }
+    // Reported with the signature.
+    cx.diagnostics.clear();
+}
+
+/// Assertions of the file hold for each of its kernels.
+fn file_asserts(cx: &mut Cx<'_, '_>) {
+    if cx.item.kind != ItemKind::Kernel {
+        return;
+    }
+    let known = cx.diagnostics.len();
+    let names = std::mem::take(&mut cx.names);
+    for item in &cx.ast.items {
+        if let ast::ItemKind::Assert(condition) = &item.kind {
+            check_condition(cx, *condition);
+        }
+    }
+    cx.names = names;
+    cx.diagnostics.truncate(known);
+}
+
+fn check_condition(cx: &mut Cx<'_, '_>, condition: ast::ExprId) {
+    cx.forget_reports();
+    let e = cx.condition(condition, false);
+    if cx.ty(e) != Ty::Error {
+        cx.body().conditions.push(e);
+    }
+}
+
+/// What a statement defines.
+#[derive(Default)]
+struct Definition {
+    targets: Vec<LocalId>,
+    /// The statement cannot be checked: its target was reported.
+    broken: bool,
+}
+
+/// Declares every `let` and finds the result that each other statement defines.
+fn declare_definitions(cx: &mut Cx<'_, '_>, body: &ast::Body) -> Vec<Definition> {
+    let mut first: BTreeMap<LocalId, Span> = BTreeMap::new();
+    let mut definitions = Vec::new();
+    for stmt in &body.stmts {
+        let definition = match &stmt.kind {
+            ast::StmtKind::Error => Definition {
+                broken: true,
+                ..Definition::default()
+            },
+            ast::StmtKind::Assert(_) => Definition::default(),
+            ast::StmtKind::Let { name, .. } => Definition {
+                targets: vec![declare_let(cx, name)],
+                broken: false,
+            },
+            ast::StmtKind::LetTuple { names, .. } => Definition {
+                targets: names.iter().map(|name| declare_let(cx, name)).collect(),
+                broken: false,
+            },
+            ast::StmtKind::Assign { target, .. } => {
+                declare_assign(cx, *target, stmt.span, &mut first)
+            }
+        };
+        definitions.push(definition);
+    }
+    definitions
+}
+
+fn declare_let(cx: &mut Cx<'_, '_>, name: &ast::Name) -> LocalId {
+    let id = LocalId(cx.item.body.locals.len());
+    let local = Local {
+        name: name.text.clone(),
+        span: name.span,
+        ty: Ty::Error,
+        shape: None,
+    };
+    cx.body().locals.push(local);
+    cx.declare(name, Meaning::Local(id));
+    id
+}
+
+fn declare_assign(
+    cx: &mut Cx<'_, '_>,
+    target: ast::ExprId,
+    stmt: Span,
+    first: &mut BTreeMap<LocalId, Span>,
+) -> Definition {
+    let broken = Definition {
+        broken: true,
+        ..Definition::default()
+    };
+    let Some((name, span, indices)) = assigned(cx.ast, target) else {
+        if !matches!(cx.ast.exprs.kind(target), ast::ExprKind::Error) {
+            let span = cx.ast.exprs.span(target);
+            cx.report(resolve::assigned_expression(span));
+        }
+        return broken;
+    };
+    let (params, results) = (cx.item.params, cx.item.results);
+    let is_result = |id: LocalId| id.0 >= params && id.0 < params + results;
+    let local = match cx.names.get(name) {
+        Some((Meaning::Local(id), _)) if is_result(*id) => *id,
+        Some((_, declared)) => {
+            let declared = *declared;
+            cx.report(resolve::assigned_not_result(name, span, declared));
+            return broken;
+        }
+        None => {
+            let results: Vec<&str> = cx
+                .item
+                .result_locals()
+                .iter()
+                .map(|l| l.name.as_str())
+                .collect();
+            let near = diag::similar(name, results);
+            cx.report(resolve::unknown_target(name, span, near));
+            return broken;
+        }
+    };
+    let plain = |arg: &ast::IndexArg| match arg {
+        ast::IndexArg::Expr(e) => matches!(
+            cx.ast.exprs.kind(cx.ast.exprs.unparen(*e)),
+            ast::ExprKind::Name(_)
+        ),
+        ast::IndexArg::All(_) | ast::IndexArg::Open(_) => false,
+    };
+    if !indices.iter().all(plain) {
+        first.entry(local).or_insert(stmt);
+        let at = cx.ast.exprs.span(target);
+        cx.report(resolve::not_compiled_yet("a definition in parts", at));
+        return broken_but_defined(local);
+    }
+    if let Some(first) = first.insert(local, stmt) {
+        cx.report(resolve::result_redefined(name, span, first));
+        return broken_but_defined(local);
+    }
+    Definition {
+        targets: vec![local],
+        broken: false,
+    }
+}
+
+fn broken_but_defined(local: LocalId) -> Definition {
+    Definition {
+        targets: vec![local],
+        broken: true,
+    }
+}
+
+/// The name and indices of a left side.
+fn assigned(file: &ast::File, target: ast::ExprId) -> Option<(&str, Span, &[ast::IndexArg])> {
+    match file.exprs.kind(target) {
+        ast::ExprKind::Name(name) => Some((name, file.exprs.span(target), &[])),
+        ast::ExprKind::Index { base, args } => match file.exprs.kind(*base) {
+            ast::ExprKind::Name(name) => Some((name, file.exprs.span(*base), args)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The statements in an order in which each only reads what was checked before; rings are reported.
+fn definition_order(
+    cx: &mut Cx<'_, '_>,
+    body: &ast::Body,
+    definitions: &[Definition],
+) -> Vec<usize> {
+    let mut defined_by: BTreeMap<LocalId, usize> = BTreeMap::new();
+    for (number, definition) in definitions.iter().enumerate() {
+        for target in &definition.targets {
+            defined_by.entry(*target).or_insert(number);
+        }
+    }
+    let needs = |stmt: &ast::Stmt| {
+        let mut needed = Vec::new();
+        cycles::stmt_exprs(stmt, &mut |e| {
+            cycles::walk(cx.ast, e, &mut |kind| {
+                if let ast::ExprKind::Name(name) = kind
+                    && let Some((Meaning::Local(local), _)) = cx.names.get(name)
+                    && let Some(number) = defined_by.get(local)
+                {
+                    needed.push(*number);
+                }
+            });
+        });
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    };
+    let edges: Vec<Vec<usize>> = body.stmts.iter().map(needs).collect();
+    for ring in cycles::rings(&edges) {
+        let cycle: Vec<(&str, Span)> = ring
+            .iter()
+            .filter_map(|n| {
+                let local = definitions[*n].targets.first()?;
+                Some((cx.item.body[*local].name.as_str(), body.stmts[*n].span))
+            })
+            .collect();
+        let d = resolve::cyclic_definition(&cycle);
+        cx.report(d);
+    }
+    let (sorted, left) = cycles::order(&edges);
+    // What is on a ring, or needs one, has no type: locals of unknown shape keep later statements silent.
+    for number in left {
+        for target in &definitions[number].targets {
+            cx.body()[*target].shape = None;
+        }
+    }
+    sorted
+}
+
+fn check_stmt(cx: &mut Cx<'_, '_>, stmt: &ast::Stmt, definition: &Definition) {
+    cx.forget_reports();
+    match (&stmt.kind, definition.targets.as_slice()) {
+        _ if definition.broken => {}
+        (ast::StmtKind::Assert(condition), _) => check_condition(cx, *condition),
+        (
+            ast::StmtKind::Let {
+                indices: Some(indices),
+                ty,
+                value,
+                ..
+            },
+            [target],
+        ) => {
+            check_indexed_let(cx, *target, indices, ty.as_ref(), *value, stmt.span);
+        }
+        (
+            ast::StmtKind::Let {
+                indices: None,
+                ty,
+                value,
+                name,
+            },
+            [target],
+        ) => {
+            check_whole_let(cx, *target, name, ty.as_ref(), *value, stmt.span);
+        }
+        (ast::StmtKind::LetTuple { value, .. }, targets) => {
+            check_tuple(cx, targets, *value, stmt.span)
+        }
+        (ast::StmtKind::Assign { target, value }, [local]) => {
+            let file = cx.ast;
+            match assigned(file, *target) {
+                Some((_, _, [])) => check_whole_result(cx, *local, *value, stmt.span),
+                Some((_, _, indices)) => {
+                    let span = file.exprs.span(*target);
+                    check_indexed_result(cx, *local, indices, span, *value, stmt.span);
+                }
+                None => {}
+            }
+        }
+        (ast::StmtKind::Error | ast::StmtKind::Let { .. } | ast::StmtKind::Assign { .. }, _) => {}
+    }
+}
+
+fn check_indexed_let(
+    cx: &mut Cx<'_, '_>,
+    target: LocalId,
+    binders: &[ast::IxBinder],
+    ty: Option<&ast::Type>,
+    value: ast::ExprId,
+    span: Span,
+) {
+    let indices: Vec<_> = binders.iter().map(|ix| cx.binder(ix)).collect();
+    let annotated = ty.map(|ty| (stored_type(cx, &ty.name), ty));
+    if let Some((_, ty)) = annotated.filter(|(_, ty)| !ty.dims.is_empty()) {
+        cx.report(sizes::dims_beside_indices(ty.span));
+    }
+    let value = cx.expr(value, false);
+    let elem = value_type(cx, value, annotated);
+    cx.scope.clear();
+    if elem == Ty::Error {
+        indices.iter().for_each(|index| cx.give_up_on(*index));
+    }
+    let shape = indices
+        .iter()
+        .map(|index| cx.item.body[*index].extent.clone())
+        .collect();
+    let local = &mut cx.body()[target];
+    local.ty = elem;
+    local.shape = (elem != Ty::Error).then_some(shape);
+    if cx.item.kind == ItemKind::ScalarFn {
+        cx.report(resolve::not_compiled_yet(
+            "a tensor inside a scalar function",
+            span,
+        ));
+    }
+    cx.body().stmts.push(Stmt {
+        kind: StmtKind::Indexed {
+            target,
+            indices,
+            value,
+        },
+        span,
+    });
+}
+
+/// The element type of a definition: as annotated, or that of the value.
+fn value_type(cx: &mut Cx<'_, '_>, value: ExprId, annotated: Option<(Ty, &ast::Type)>) -> Ty {
+    if let Some((wanted, ty)) = annotated {
+        let good = cx.coerce(value, wanted, Some((ty.span, "because of this type")));
+        return if good { wanted } else { Ty::Error };
+    }
+    match cx.settle(value) {
+        Ty::Size => {
+            let span = cx.span(value);
+            let d =
+                types::wrong_operand("a definition", "a value of an element type", "size", span);
+            cx.report(d.help("convert it: `… as i32`"));
+            Ty::Error
+        }
+        ty => ty,
+    }
+}
+
+fn check_whole_let(
+    cx: &mut Cx<'_, '_>,
+    target: LocalId,
+    name: &ast::Name,
+    ty: Option<&ast::Type>,
+    value: ast::ExprId,
+    span: Span,
+) {
+    let value = cx.expr(value, true);
+    let size = match cx.ty(value) {
+        Ty::Size => cx.to_poly(value).filter(|p| !has_index(p)),
+        Ty::Error | Ty::Elem(_) | Ty::Param(_) | Ty::Acc(_) | Ty::Int | Ty::Float => None,
+    };
+    if let (Some(size), None) = (size, ty) {
+        // A `let` of a size is another name for it.
+        cx.names
+            .insert(name.text.clone(), (Meaning::Size(size), name.span));
+        return;
+    }
+    let annotated = ty.map(|ty| (stored_type(cx, &ty.name), ty));
+    let elem = value_type(cx, value, annotated);
+    let shape = cx.item.body[value].shape.clone();
+    if let Some((_, ty)) = annotated.filter(|(_, ty)| !ty.dims.is_empty()) {
+        let wanted = read_dims(cx, &ty.dims);
+        wanted_shape(cx, &format!("`{}`", name.text), value, &wanted, ty.span);
+    }
+    if cx.item.kind == ItemKind::ScalarFn && !shape.is_empty() {
+        cx.report(resolve::not_compiled_yet(
+            "a tensor inside a scalar function",
+            span,
+        ));
+    }
+    let local = &mut cx.body()[target];
+    local.ty = elem;
+    local.shape = (elem != Ty::Error).then_some(shape);
+    cx.body().stmts.push(Stmt {
+        kind: StmtKind::Whole { target, value },
+        span,
+    });
+}
+
+/// A value that stands for a whole tensor must have its shape.
+fn wanted_shape(cx: &mut Cx<'_, '_>, what: &str, value: ExprId, wanted: &[Poly], declared: Span) {
+    if cx.ty(value) == Ty::Error {
+        return;
+    }
+    let (shape, span) = (cx.item.body[value].shape.clone(), cx.span(value));
+    // One value is broadcast to any shape.
+    if shape.is_empty() && !wanted.is_empty() {
+        return;
+    }
+    if !cx.unify_shapes((wanted, declared), (&shape, span)) {
+        let texts = (cx.show_shape(&shape), cx.show_shape(wanted));
+        cx.report(sizes::shape_wanted(
+            &format!("the value of {what}"),
+            (&texts.0, span),
+            (&texts.1, declared),
+        ));
+    }
+}
+
+fn check_whole_result(cx: &mut Cx<'_, '_>, target: LocalId, value: ast::ExprId, span: Span) {
+    let value = cx.expr(value, true);
+    let (ty, declared, name) = (
+        cx.item.body[target].ty,
+        cx.item.body[target].span,
+        cx.item.body[target].name.clone(),
+    );
+    cx.coerce(value, ty, Some((declared, "because of this result")));
+    if let Some(shape) = cx.item.body[target].shape.clone() {
+        wanted_shape(cx, &format!("`{name}`"), value, &shape, declared);
+    }
+    cx.body().stmts.push(Stmt {
+        kind: StmtKind::Whole { target, value },
+        span,
+    });
+}
+
+fn check_indexed_result(
+    cx: &mut Cx<'_, '_>,
+    target: LocalId,
+    args: &[ast::IndexArg],
+    left: Span,
+    value: ast::ExprId,
+    span: Span,
+) {
+    let local = cx.item.body[target].clone();
+    let mut indices = Vec::new();
+    for arg in args {
+        let ast::IndexArg::Expr(e) = arg else {
+            continue;
+        };
+        let e = cx.ast.exprs.unparen(*e);
+        if let ast::ExprKind::Name(text) = cx.ast.exprs.kind(e) {
+            let name = ast::Name {
+                text: text.clone(),
+                span: cx.ast.exprs.span(e),
+            };
+            indices.push(cx.bind_index(&name, None));
+        }
+    }
+    match &local.shape {
+        Some(shape) if shape.len() == indices.len() => {
+            for (index, size) in indices.iter().zip(shape) {
+                let at = cx.item.body[*index].span;
+                cx.unify_index(*index, size, at);
+            }
+        }
+        Some(shape) => {
+            cx.report(sizes::index_count(
+                &local.name,
+                indices.len(),
+                shape.len(),
+                left,
+                local.span,
+            ));
+            indices.iter().for_each(|index| cx.give_up_on(*index));
+        }
+        None => indices.iter().for_each(|index| cx.give_up_on(*index)),
+    }
+    let value = cx.expr(value, false);
+    cx.scope.clear();
+    cx.coerce(
+        value,
+        local.ty,
+        Some((local.span, "because of this result")),
+    );
+    cx.body().stmts.push(Stmt {
+        kind: StmtKind::Indexed {
+            target,
+            indices,
+            value,
+        },
+        span,
+    });
+}
+
+fn check_tuple(cx: &mut Cx<'_, '_>, targets: &[LocalId], value: ast::ExprId, span: Span) {
+    let file = cx.ast;
+    let value = file.exprs.unparen(value);
+    let at = file.exprs.span(value);
+    let ast::ExprKind::Call { callee, args } = file.exprs.kind(value) else {
+        let value = cx.expr(value, true);
+        if cx.ty(value) != Ty::Error {
+            cx.report(types::wrong_operand(
+                "`let (…)`",
+                "a call with several results",
+                "value",
+                at,
+            ));
+        }
+        return;
+    };
+    let id = match cx.world.lookup(cx.file, &callee.text) {
+        Some(Symbol::Item(id)) if cx.signature(id).kind == ItemKind::TensorFn => id,
+        _ => {
+            // Either reports, or is a single value.
+            let value = cx.expr(value, true);
+            if cx.ty(value) != Ty::Error {
+                cx.report(sizes::result_count(&callee.text, targets.len(), 1, at));
+            }
+            return;
+        }
+    };
+    let item = cx.signature(id);
+    let Some(call) = cx.check_call(id, callee, args, at, true) else {
+        return;
+    };
+    if item.results != targets.len() {
+        cx.report(sizes::result_count(
+            &item.name,
+            targets.len(),
+            item.results,
+            at,
+        ));
+        return;
+    }
+    for (target, result) in targets.iter().zip(item.result_locals()) {
+        let dims = result.shape.iter().flatten();
+        let shape = dims
+            .map(|d| super::unify::substitute(d, &call.sizes))
+            .collect();
+        let ty = super::call::substitute_type(result.ty, &call.types);
+        let local = &mut cx.body()[*target];
+        (local.ty, local.shape) = (ty, Some(shape));
+    }
+    let value = cx.push(
+        ExprKind::TensorCall(Box::new(call)),
+        Ty::Size,
+        Vec::new(),
+        at,
+    );
+    cx.body().stmts.push(Stmt {
+        kind: StmtKind::Tuple {
+            targets: targets.to_vec(),
+            value,
+        },
+        span,
+    });
+}
+
+fn check_tail(cx: &mut Cx<'_, '_>, callable: &ast::Callable) {
+    cx.forget_reports();
+    let scalar = cx.item.kind == ItemKind::ScalarFn;
+    match (callable.body.tail, scalar) {
+        (Some(tail), true) => {
+            let value = cx.expr(tail, false);
+            let wanted = cx.item.scalar;
+            let because = match &callable.returns {
+                ast::Returns::Scalar(ty) => ty.span,
+                ast::Returns::Named(_) => cx.item.name_span,
+            };
+            cx.coerce(value, wanted, Some((because, "because of this result")));
+            cx.body().tail = Some(value);
+        }
+        (Some(tail), false) => {
+            let span = cx.ast.exprs.span(tail);
+            if !matches!(cx.ast.exprs.kind(tail), ast::ExprKind::Error) {
+                cx.report(resolve::tail_in_tensor_body(span));
+            }
+        }
+        (None, true) if !callable.body.has_errors() => {
+            let (name, span) = (cx.item.name.clone(), cx.item.name_span);
+            cx.report(resolve::tail_missing(&name, span));
+        }
+        (None, _) => {}
+    }
+}
+
+fn report_undefined_results(cx: &mut Cx<'_, '_>, body: &ast::Body, definitions: &[Definition]) {
+    // A statement that could not be read or placed may have been the definition.
+    if body.has_errors() || definitions.iter().any(|d| d.broken && d.targets.is_empty()) {
+        return;
+    }
+    for number in cx.item.params..cx.item.params + cx.item.results {
+        let id = LocalId(number);
+        if !definitions.iter().any(|d| d.targets.contains(&id)) {
+            let (name, span) = (cx.item.body[id].name.clone(), cx.item.body[id].span);
+            cx.report(resolve::result_undefined(&name, span));
+        }
+    }
+}
+
+/// Fills in the sizes that inference found, and reports those it did not, and accesses that are always out of bounds.
+fn finish(cx: &mut Cx<'_, '_>) {
+    report_unknown_extents(cx);
+    resolve_sizes(cx);
+    prove_accesses(cx);
+}
+
+fn report_unknown_extents(cx: &mut Cx<'_, '_>) {
+    for number in 0..cx.item.body.indices.len() {
+        let index = &cx.item.body.indices[number];
+        let unknown = cx
+            .unifier
+            .resolve(&index.extent)
+            .any_atom(|a| matches!(a, Atom::Unknown(_)));
+        if unknown {
+            let d = sizes::index_without_extent(&index.name, index.span);
+            cx.report(d);
+            cx.give_up_on(crate::hir::IndexId(number));
+        }
+    }
+}
+
+fn resolve_sizes(cx: &mut Cx<'_, '_>) {
+    let mut body = std::mem::take(&mut cx.item.body);
+    let resolve = |size: &mut Poly| *size = cx.unifier.resolve(size);
+    body.indices
+        .iter_mut()
+        .for_each(|index| resolve(&mut index.extent));
+    body.locals
+        .iter_mut()
+        .flat_map(|l| l.shape.iter_mut().flatten())
+        .for_each(resolve);
+    for equality in &mut body.equalities {
+        resolve(&mut equality.left);
+        resolve(&mut equality.right);
+    }
+    for expr in &mut body.exprs {
+        expr.shape.iter_mut().for_each(resolve);
+        match &mut expr.kind {
+            ExprKind::Size(size) => resolve(size),
+            ExprKind::ScalarCall(call) | ExprKind::TensorCall(call) => {
+                call.sizes.iter_mut().for_each(resolve)
+            }
+            ExprKind::Error
+            | ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Index(_)
+            | ExprKind::Local(_)
+            | ExprKind::Access { .. }
+            | ExprKind::Border { .. }
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Select(..)
+            | ExprKind::Cast { .. }
+            | ExprKind::Reduce(_) => {}
+        }
+    }
+    cx.item.body = body;
+}
+
+fn prove_accesses(cx: &mut Cx<'_, '_>) {
+    for pending in std::mem::take(&mut cx.pending) {
+        let Some(index) = cx.to_poly(pending.at) else {
+            continue;
+        };
+        let (index, size) = (
+            cx.unifier.resolve(&index),
+            cx.unifier.resolve(&pending.size),
+        );
+        let extent = |i: u32| {
+            cx.item
+                .body
+                .indices
+                .get(i as usize)
+                .map_or_else(Poly::poison, |i| i.extent.clone())
+        };
+        if let Proof::Outside(reach) = prove(&index, &size, &extent) {
+            let access = sizes::Access {
+                size: cx.show(&size),
+                ..pending.access
+            };
+            let d = sizes::out_of_bounds(&access, &cx.show(&reach));
+            cx.report(d);
+        }
+    }
+}

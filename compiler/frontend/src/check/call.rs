@@ -1,0 +1,562 @@
+//! Calls: of functions against their signatures, with sizes and types inferred, and of the built-in primitives.
+
+use super::cx::Cx;
+use super::unify::{Solution, Unified, solve, substitute};
+use super::{Symbol, ast_arg};
+use crate::errors::{resolve, sizes, types};
+use crate::hir::{Call, Class, ExprId, ExprKind, Item, ItemId, ItemKind, Ty};
+use crate::poly::Poly;
+use diag::Span;
+use ir::algo::{BinaryOp, Round, UnaryOp};
+use isa::types::Elem;
+use syntax::ast;
+
+/// Functions that the IR has as operations.
+const PRIMITIVES: [&str; 16] = [
+    "exp", "log", "sqrt", "abs", "floor", "ceil", "round", "trunc", "max", "min", "clamp",
+    "bit_and", "bit_or", "bit_xor", "bit_not", "shl",
+];
+
+/// Functions of the language that nothing compiles yet.
+const LATER: [&str; 6] = ["gather", "scatter", "sort", "topk", "asin", "acos"];
+
+/// Generic arguments of a call while they are inferred.
+struct Inference {
+    sizes: Vec<Option<Poly>>,
+    types: Vec<Option<Ty>>,
+}
+
+impl<'a> Cx<'_, 'a> {
+    pub(crate) fn call(
+        &mut self,
+        callee: &'a ast::Name,
+        args: &'a [ast::Arg],
+        span: Span,
+        whole: bool,
+    ) -> ExprId {
+        let name = callee.text.as_str();
+        if self.names.contains_key(name) || self.index_named(name).is_some() {
+            self.abandon_args(args);
+            return self.fail(resolve::not_callable(
+                name,
+                "a tensor, size or index",
+                callee.span,
+            ));
+        }
+        match self.world.lookup(self.file, name) {
+            Some(Symbol::Item(item)) => self.call_item(item, callee, args, span, whole),
+            Some(Symbol::Const(..)) => {
+                self.abandon_args(args);
+                self.fail(resolve::not_callable(name, "a constant", callee.span))
+            }
+            Some(Symbol::Monoid) => {
+                self.abandon_args(args);
+                self.fail(resolve::not_callable(name, "a monoid", callee.span))
+            }
+            Some(Symbol::Error) => {
+                self.abandon_args(args);
+                self.error(span)
+            }
+            None => self.primitive(callee, args, span, whole),
+        }
+    }
+
+    /// Checks arguments whose function is not known, for the names in them.
+    fn abandon_args(&mut self, args: &'a [ast::Arg]) {
+        for arg in args {
+            self.expr(arg.value, true);
+        }
+    }
+
+    fn call_item(
+        &mut self,
+        id: ItemId,
+        callee: &'a ast::Name,
+        args: &'a [ast::Arg],
+        span: Span,
+        whole: bool,
+    ) -> ExprId {
+        let item = self.signature(id);
+        if item.kind == ItemKind::Kernel {
+            self.abandon_args(args);
+            return self.fail(resolve::kernel_called(
+                &item.name,
+                callee.span,
+                item.name_span,
+            ));
+        }
+        let Some(call) = self.check_call(id, callee, args, span, whole) else {
+            return self.error(span);
+        };
+        let subject = |ty: Ty| substitute_type(ty, &call.types);
+        match item.kind {
+            ItemKind::ScalarFn => {
+                let ty = subject(item.scalar);
+                let shape = self.lifted_shape(item, &call);
+                self.push(ExprKind::ScalarCall(Box::new(call)), ty, shape, span)
+            }
+            ItemKind::TensorFn | ItemKind::Kernel => {
+                let [result] = item.result_locals() else {
+                    let count = item.results;
+                    return self.fail(sizes::several_results(&item.name, count, span));
+                };
+                let dims = result.shape.clone().unwrap_or_default();
+                let shape: Vec<Poly> = dims.iter().map(|d| substitute(d, &call.sizes)).collect();
+                let ty = subject(result.ty);
+                if !whole && !shape.is_empty() {
+                    return self.fail(sizes::not_indexed(
+                        &item.name,
+                        shape.len(),
+                        span,
+                        item.name_span,
+                    ));
+                }
+                self.push(ExprKind::TensorCall(Box::new(call)), ty, shape, span)
+            }
+        }
+    }
+
+    /// Checks the arguments and infers sizes and types. Nothing if something was reported.
+    pub(crate) fn check_call(
+        &mut self,
+        id: ItemId,
+        callee: &'a ast::Name,
+        args: &'a [ast::Arg],
+        span: Span,
+        whole: bool,
+    ) -> Option<Call> {
+        let item = self.signature(id);
+        if item.broken {
+            self.abandon_args(args);
+            return None;
+        }
+        let mut found = Inference {
+            sizes: vec![None; item.sizes.len()],
+            types: vec![None; item.types.len()],
+        };
+        let mut good = self.named_args(item, args, &mut found);
+        let depth = std::mem::take(&mut self.index_depth);
+        let params = item.param_locals();
+        let positional: Vec<&ast::Arg> = args.iter().filter(|a| a.name.is_none()).collect();
+        let mut values = Vec::new();
+        for (number, arg) in positional.iter().enumerate() {
+            let rank = params
+                .get(number)
+                .and_then(|p| p.shape.as_ref())
+                .map_or(0, Vec::len);
+            // Scalar parameters of scalar functions lift; those of tensor functions take one value.
+            let tensors = rank > 0 || (whole && item.kind == ItemKind::ScalarFn);
+            values.push(self.expr(arg.value, tensors));
+        }
+        self.index_depth = depth;
+        if values.len() != params.len() {
+            self.report(sizes::argument_count(
+                &item.name,
+                values.len(),
+                params.len(),
+                span,
+                item.name_span,
+            ));
+            return None;
+        }
+        good &= self.infer_types(item, &values, callee.span, &mut found);
+        good &= self.infer_sizes(item, &values, callee.span, &mut found);
+        let errors = values.iter().any(|v| self.ty(*v) == Ty::Error);
+        if !good || errors {
+            return None;
+        }
+        let sizes = found.sizes.into_iter().collect::<Option<Vec<_>>>()?;
+        let types = found.types.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(Call {
+            item: id,
+            sizes,
+            types,
+            args: values,
+        })
+    }
+
+    /// `K: 8` and `T: f16`.
+    fn named_args(&mut self, item: &Item, args: &'a [ast::Arg], found: &mut Inference) -> bool {
+        let mut good = true;
+        for arg in args {
+            let Some(name) = &arg.name else { continue };
+            let size = item.sizes.iter().position(|s| s.name == name.text);
+            let ty = item.types.iter().position(|t| t.name == name.text);
+            match (size, ty) {
+                (Some(size), _) => found.sizes[size] = Some(self.size(arg.value)),
+                (None, Some(ty)) => match self.ast.exprs.kind(arg.value) {
+                    ast::ExprKind::Name(text) => {
+                        let name = ast::Name {
+                            text: text.clone(),
+                            span: self.ast.exprs.span(arg.value),
+                        };
+                        found.types[ty] = Some(self.elem_type(&name));
+                    }
+                    _ => {
+                        let at = self.ast.exprs.span(arg.value);
+                        self.report(types::wrong_operand(
+                            "this argument",
+                            "an element type",
+                            "expression",
+                            at,
+                        ));
+                        good = false;
+                    }
+                },
+                (None, None) => {
+                    let known = item.sizes.iter().map(|s| s.name.as_str());
+                    let known: Vec<&str> = known
+                        .chain(item.types.iter().map(|t| t.name.as_str()))
+                        .collect();
+                    self.report(resolve::unknown_word(
+                        "size or type argument",
+                        &name.text,
+                        name.span,
+                        &known,
+                    ));
+                    good = false;
+                }
+            }
+        }
+        good
+    }
+
+    fn infer_types(
+        &mut self,
+        item: &Item,
+        values: &[ExprId],
+        callee: Span,
+        found: &mut Inference,
+    ) -> bool {
+        let params = item.param_locals();
+        // Typed arguments decide; literals follow, and default where nothing else decides.
+        for literals in [false, true] {
+            for (param, value) in params.iter().zip(values) {
+                let Ty::Param(p) = param.ty else { continue };
+                if found.types[p].is_some()
+                    || matches!(self.ty(*value), Ty::Int | Ty::Float) != literals
+                {
+                    continue;
+                }
+                found.types[p] = match self.settle(*value) {
+                    Ty::Error => None,
+                    ty => Some(ty),
+                };
+            }
+        }
+        let mut good = true;
+        for (param, ty) in item.types.iter().zip(&found.types) {
+            match ty {
+                Some(ty) => {
+                    good &= self.check_class(*ty, param.class, &param.name, callee, param.span)
+                }
+                None if values.iter().any(|v| self.ty(*v) == Ty::Error) => good = false,
+                None => {
+                    self.report(sizes::cannot_infer(
+                        "element type",
+                        &param.name,
+                        callee,
+                        param.span,
+                    ));
+                    good = false;
+                }
+            }
+        }
+        for (param, value) in params.iter().zip(values) {
+            let wanted = match param.ty {
+                Ty::Param(p) => found.types[p].unwrap_or(Ty::Error),
+                ty => ty,
+            };
+            good &= self.coerce(
+                *value,
+                wanted,
+                Some((param.span, "because of this parameter")),
+            );
+        }
+        good
+    }
+
+    fn check_class(&mut self, ty: Ty, class: Class, param: &str, at: Span, declared: Span) -> bool {
+        let met = self.class(ty).is_some_and(|own| class.includes(own));
+        if !met && ty != Ty::Error {
+            let name = self.ty_name(ty);
+            self.report(types::class_not_met(
+                &name,
+                class.name(),
+                param,
+                at,
+                declared,
+            ));
+        }
+        met
+    }
+
+    fn infer_sizes(
+        &mut self,
+        item: &Item,
+        values: &[ExprId],
+        callee: Span,
+        found: &mut Inference,
+    ) -> bool {
+        let params = item.param_locals();
+        let mut pairs: Vec<(Poly, Poly, usize)> = Vec::new();
+        let mut good = true;
+        for (number, (param, value)) in params.iter().zip(values).enumerate() {
+            let declared = param.shape.clone().unwrap_or_default();
+            let actual = self.item.body[*value].shape.clone();
+            if self.ty(*value) == Ty::Error {
+                good = false;
+                continue;
+            }
+            if declared.is_empty() {
+                continue;
+            }
+            if declared.len() != actual.len() {
+                self.shape_error(item, number, *value, found);
+                good = false;
+                continue;
+            }
+            pairs.extend(
+                declared
+                    .into_iter()
+                    .zip(actual)
+                    .map(|(d, a)| (d, a, number)),
+            );
+        }
+        self.solve_sizes(&pairs, found);
+        if !good {
+            return false;
+        }
+        for (number, size) in found.sizes.iter().enumerate() {
+            if size.is_none() {
+                let var = &item.sizes[number];
+                self.report(sizes::cannot_infer("size", &var.name, callee, var.span));
+                return false;
+            }
+        }
+        self.check_sizes(item, values, &pairs, found)
+    }
+
+    /// Fills in every size variable that one dimension determines.
+    fn solve_sizes(&mut self, pairs: &[(Poly, Poly, usize)], found: &mut Inference) {
+        let mut progress = true;
+        while progress {
+            progress = false;
+            for (declared, actual, _) in pairs {
+                let actual = self.unifier.resolve(actual);
+                let known = |v: u32| found.sizes.get(v as usize).cloned().flatten();
+                if let Solution::Gives(var, value) = solve(declared, &actual, &known)
+                    && let Some(slot) = found.sizes.get_mut(var as usize)
+                {
+                    *slot = Some(value);
+                    progress = true;
+                }
+            }
+        }
+    }
+
+    fn check_sizes(
+        &mut self,
+        item: &Item,
+        values: &[ExprId],
+        pairs: &[(Poly, Poly, usize)],
+        found: &Inference,
+    ) -> bool {
+        let sizes: Vec<Poly> = found.sizes.iter().flatten().cloned().collect();
+        let params = item.param_locals();
+        let mut bad = Vec::new();
+        for (declared, actual, number) in pairs {
+            let wanted = substitute(declared, &sizes);
+            match self.unifier.unify(&wanted, actual) {
+                Unified::Same => {}
+                Unified::Different => bad.push(*number),
+                Unified::Later => {
+                    let (at, declared) = (self.span(values[*number]), params[*number].span);
+                    let what = format!("a dimension of `{}`", params[*number].name);
+                    self.later(what, (wanted, declared), (actual.clone(), at));
+                }
+            }
+        }
+        bad.dedup();
+        for number in &bad {
+            self.shape_error(item, *number, values[*number], found);
+        }
+        bad.is_empty()
+    }
+
+    fn shape_error(&mut self, item: &Item, number: usize, value: ExprId, found: &Inference) {
+        let param = &item.param_locals()[number];
+        let unknown = |n: usize| found.sizes.get(n).cloned().flatten();
+        let wanted: Vec<String> = param
+            .shape
+            .iter()
+            .flatten()
+            .map(|dim| {
+                let values: Vec<Poly> = (0..item.sizes.len())
+                    .map(|n| unknown(n).unwrap_or_else(Poly::poison))
+                    .collect();
+                self.show(&substitute(dim, &values))
+            })
+            .collect();
+        let wanted = format!("[{}]", wanted.join(", "));
+        let actual = self.show_shape(&self.item.body[value].shape);
+        let what = format!("the argument for `{}`", param.name);
+        let span = self.span(value);
+        self.report(sizes::shape_wanted(
+            &what,
+            (&actual, span),
+            (&wanted, param.span),
+        ));
+    }
+
+    /// The common shape of the arguments for scalar parameters.
+    fn lifted_shape(&mut self, item: &Item, call: &Call) -> Vec<Poly> {
+        let scalars = item.param_locals().iter().zip(&call.args);
+        let scalars: Vec<ExprId> = scalars
+            .filter(|(p, _)| p.shape.as_ref().is_some_and(Vec::is_empty))
+            .map(|(_, e)| *e)
+            .collect();
+        self.common_shape(&scalars)
+    }
+
+    fn common_shape(&mut self, values: &[ExprId]) -> Vec<Poly> {
+        let shaped: Vec<ExprId> = values
+            .iter()
+            .copied()
+            .filter(|e| !self.item.body[*e].shape.is_empty())
+            .collect();
+        let Some(first) = shaped.first() else {
+            return Vec::new();
+        };
+        for other in &shaped[1..] {
+            self.join_shapes(*first, *other);
+        }
+        self.item.body[*first].shape.clone()
+    }
+
+    // ---- primitives ----
+
+    fn primitive(
+        &mut self,
+        callee: &'a ast::Name,
+        args: &'a [ast::Arg],
+        span: Span,
+        whole: bool,
+    ) -> ExprId {
+        let name = callee.text.as_str();
+        if LATER.contains(&name) {
+            self.abandon_args(args);
+            return self.not_yet(&format!("`{name}`"), callee.span);
+        }
+        let Some(count) = arity(name) else {
+            self.abandon_args(args);
+            if ast::ReduceOp::from_word(name).is_some() {
+                let d = resolve::not_callable(name, "a reduction without a body", callee.span);
+                return self.fail(d);
+            }
+            let known = self.world.names(self.file).into_iter().chain(PRIMITIVES);
+            return self.fail(resolve::unknown_item(
+                "function",
+                name,
+                callee.span,
+                diag::similar(name, known),
+            ));
+        };
+        if let Some(named) = args.iter().find_map(ast_arg) {
+            let d = resolve::unknown_word("size or type argument", &named.text, named.span, &[]);
+            self.report(d);
+        }
+        let values: Vec<ExprId> = args.iter().map(|arg| self.expr(arg.value, whole)).collect();
+        if values.len() != count {
+            return self.fail(sizes::argument_count(
+                name,
+                values.len(),
+                count,
+                span,
+                Span::NONE,
+            ));
+        }
+        match (name, values.as_slice()) {
+            ("max", [a, b]) => self.arithmetic(BinaryOp::Max, "max", *a, *b, span),
+            ("min", [a, b]) => self.arithmetic(BinaryOp::Min, "min", *a, *b, span),
+            ("bit_and", [a, b]) => self.arithmetic(BinaryOp::And, "bit_and", *a, *b, span),
+            ("bit_or", [a, b]) => self.arithmetic(BinaryOp::Or, "bit_or", *a, *b, span),
+            ("bit_xor", [a, b]) => self.arithmetic(BinaryOp::Xor, "bit_xor", *a, *b, span),
+            ("shl", [a, b]) => self.arithmetic(BinaryOp::Shl, "shl", *a, *b, span),
+            ("shr", [a, b]) => self.arithmetic(BinaryOp::Shr, "shr", *a, *b, span),
+            ("clamp", [x, low, high]) => {
+                let bounded = self.arithmetic(BinaryOp::Max, "clamp", *x, *low, span);
+                self.arithmetic(BinaryOp::Min, "clamp", bounded, *high, span)
+            }
+            (_, [x]) => self.unary_primitive(name, *x, span),
+            _ => self.error(span),
+        }
+    }
+
+    fn unary_primitive(&mut self, name: &str, x: ExprId, span: Span) -> ExprId {
+        let Some((op, class)) = unary_operation(name) else {
+            return self.error(span);
+        };
+        // `exp(1)` is meant as a float.
+        if self.ty(x) == Ty::Int && class == Class::Float {
+            self.coerce(x, Ty::Elem(Elem::F32), None);
+        }
+        let ty = self.settle(x);
+        let shape = self.item.body[x].shape.clone();
+        if ty == Ty::Error {
+            return self.error(span);
+        }
+        if !self.class(ty).is_some_and(|own| class.includes(own)) {
+            let wanted = match class {
+                Class::Float => "a float",
+                Class::Int => "an integer",
+                Class::Num => "a number",
+            };
+            let (found, at) = (self.ty_name(ty), self.span(x));
+            return self.fail(types::wrong_operand(
+                &format!("`{name}`"),
+                wanted,
+                &found,
+                at,
+            ));
+        }
+        self.push(ExprKind::Unary(op, x), ty, shape, span)
+    }
+}
+
+fn arity(name: &str) -> Option<usize> {
+    match name {
+        "max" | "min" | "bit_and" | "bit_or" | "bit_xor" | "shl" | "shr" => Some(2),
+        "clamp" => Some(3),
+        _ => unary_operation(name).map(|_| 1),
+    }
+}
+
+fn unary_operation(name: &str) -> Option<(UnaryOp, Class)> {
+    Some(match name {
+        "exp" => (UnaryOp::Exp, Class::Float),
+        "log" => (UnaryOp::Ln, Class::Float),
+        "sqrt" => (UnaryOp::Sqrt, Class::Float),
+        "abs" => (UnaryOp::Abs, Class::Num),
+        "floor" => (UnaryOp::Round(Round::Floor), Class::Float),
+        "ceil" => (UnaryOp::Round(Round::Ceil), Class::Float),
+        "round" => (UnaryOp::Round(Round::Even), Class::Float),
+        "trunc" => (UnaryOp::Round(Round::Trunc), Class::Float),
+        "bit_not" => (UnaryOp::BitNot, Class::Int),
+        _ => return None,
+    })
+}
+
+/// The type of the callee in the caller's terms.
+pub(crate) fn substitute_type(ty: Ty, types: &[Ty]) -> Ty {
+    match ty {
+        Ty::Param(p) => types.get(p).copied().unwrap_or(Ty::Error),
+        Ty::Acc(p) => match types.get(p) {
+            Some(Ty::Elem(elem)) if elem.is_float() => Ty::Elem(Elem::F32),
+            Some(Ty::Elem(_)) => Ty::Elem(Elem::I32),
+            Some(Ty::Param(q)) => Ty::Acc(*q),
+            _ => Ty::Error,
+        },
+        Ty::Error | Ty::Elem(_) | Ty::Int | Ty::Float | Ty::Size => ty,
+    }
+}

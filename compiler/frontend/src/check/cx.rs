@@ -1,0 +1,476 @@
+//! The state while one signature or body is checked: scopes, inference, diagnostics; names and sizes.
+
+use super::unify::{Unified, Unifier};
+use super::{Symbol, World};
+use crate::errors::sizes::Sized;
+use crate::errors::{resolve, sizes, types};
+use crate::hir::{
+    Body, Class, Equality, Expr, ExprId, ExprKind, Index, IndexId, Item, ItemId, Literal, LocalId,
+    Ty,
+};
+use crate::poly::{Atom, Poly};
+use diag::{Diagnostic, Span};
+use ir::algo::{BinaryOp, UnaryOp};
+use isa::types::Elem;
+use std::collections::{BTreeMap, BTreeSet};
+use syntax::ast;
+
+/// What a name of the signature or body means.
+#[derive(Clone, Debug)]
+pub(crate) enum Meaning {
+    Local(LocalId),
+    /// A size variable, or a `let` of a size.
+    Size(Poly),
+    /// A type parameter.
+    Type,
+}
+
+/// An access whose bounds are proved when all extents are known.
+pub(crate) struct Pending {
+    pub(crate) at: ExprId,
+    pub(crate) size: Poly,
+    pub(crate) access: sizes::Access,
+}
+
+/// Constants may use constants, but not through more than this many.
+const MOST_CONSTANTS: usize = 24;
+
+/// The state.
+pub(crate) struct Cx<'w, 'a> {
+    pub(crate) world: &'w World<'a>,
+    pub(crate) file: usize,
+    pub(crate) ast: &'a ast::File,
+    pub(crate) item: Item,
+    pub(crate) names: BTreeMap<String, (Meaning, Span)>,
+    /// Indices in scope, innermost last.
+    pub(crate) scope: Vec<(String, IndexId)>,
+    pub(crate) unifier: Unifier,
+    /// Where each index first got its size, and whether anything used it.
+    pub(crate) origins: Vec<Option<(Poly, Span)>>,
+    pub(crate) used: Vec<bool>,
+    pub(crate) pending: Vec<Pending>,
+    /// How many index positions surround the expression.
+    pub(crate) index_depth: usize,
+    reported: BTreeSet<String>,
+    constants: Vec<&'a str>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl<'w, 'a> Cx<'w, 'a> {
+    pub(crate) fn new(world: &'w World<'a>, file: usize, item: Item) -> Cx<'w, 'a> {
+        Cx {
+            world,
+            file,
+            ast: world.files[file],
+            item,
+            names: BTreeMap::new(),
+            scope: Vec::new(),
+            unifier: Unifier::default(),
+            origins: Vec::new(),
+            used: Vec::new(),
+            pending: Vec::new(),
+            index_depth: 0,
+            reported: BTreeSet::new(),
+            constants: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    pub(crate) fn body(&mut self) -> &mut Body {
+        &mut self.item.body
+    }
+
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    // ---- expressions ----
+
+    pub(crate) fn push(&mut self, kind: ExprKind, ty: Ty, shape: Vec<Poly>, span: Span) -> ExprId {
+        self.item.body.push(Expr {
+            kind,
+            ty,
+            shape,
+            span,
+        })
+    }
+
+    /// A scalar expression.
+    pub(crate) fn scalar(&mut self, kind: ExprKind, ty: Ty, span: Span) -> ExprId {
+        self.push(kind, ty, Vec::new(), span)
+    }
+
+    pub(crate) fn error(&mut self, span: Span) -> ExprId {
+        self.scalar(ExprKind::Error, Ty::Error, span)
+    }
+
+    /// Reports and stands in for the expression.
+    pub(crate) fn fail(&mut self, diagnostic: Diagnostic) -> ExprId {
+        let span = diagnostic.span();
+        self.report(diagnostic);
+        self.error(span)
+    }
+
+    pub(crate) fn ty(&self, e: ExprId) -> Ty {
+        self.item.body[e].ty
+    }
+
+    pub(crate) fn span(&self, e: ExprId) -> Span {
+        self.item.body[e].span
+    }
+
+    // ---- names ----
+
+    /// Declares a name of the signature or body.
+    pub(crate) fn declare(&mut self, name: &ast::Name, meaning: Meaning) {
+        match self.names.get(&name.text) {
+            Some((_, first)) => {
+                let first = *first;
+                self.report(resolve::defined_twice(&name.text, name.span, first));
+            }
+            None => {
+                self.names.insert(name.text.clone(), (meaning, name.span));
+            }
+        }
+    }
+
+    /// Declares an index and puts it into scope; `extent` as written.
+    pub(crate) fn bind_index(&mut self, name: &ast::Name, extent: Option<(Poly, Span)>) -> IndexId {
+        if let Some((meaning, at)) = self.names.get(&name.text) {
+            let what = match meaning {
+                Meaning::Local(_) => "a tensor or parameter",
+                Meaning::Size(_) => "a size",
+                Meaning::Type => "an element type",
+            };
+            let at = *at;
+            self.report(resolve::index_clash(&name.text, name.span, at, what));
+        } else if let Some(id) = self.index_named(&name.text) {
+            let first = self.item.body[id].span;
+            self.report(resolve::index_bound_twice(&name.text, name.span, first));
+        }
+        let size = extent
+            .as_ref()
+            .map_or_else(|| self.unifier.fresh(), |(size, _)| size.clone());
+        let id = IndexId(self.item.body.indices.len());
+        self.body().indices.push(Index {
+            name: name.text.clone(),
+            span: name.span,
+            extent: size,
+        });
+        self.origins.push(extent);
+        self.used.push(false);
+        self.scope.push((name.text.clone(), id));
+        id
+    }
+
+    pub(crate) fn index_named(&self, name: &str) -> Option<IndexId> {
+        self.scope
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map(|(_, id)| *id)
+    }
+
+    /// A name in a value or index position.
+    pub(crate) fn name(&mut self, name: &str, span: Span, whole: bool) -> ExprId {
+        if let Some(id) = self.index_named(name) {
+            self.used[id.0] = true;
+            return self.scalar(ExprKind::Index(id), Ty::Size, span);
+        }
+        match self.names.get(name).cloned() {
+            Some((Meaning::Local(local), _)) => return self.local(local, span, whole),
+            Some((Meaning::Size(size), _)) => {
+                return self.scalar(ExprKind::Size(size), Ty::Size, span);
+            }
+            Some((Meaning::Type, _)) => {
+                return self.fail(resolve::not_a_value(name, "an element type", span));
+            }
+            None => {}
+        }
+        match (self.world.lookup(self.file, name), name) {
+            (Some(Symbol::Const(file, constant)), _) => self.constant(file, constant, span),
+            (Some(Symbol::Item(_)), _) => self.fail(resolve::not_a_value(name, "a function", span)),
+            (Some(Symbol::Monoid), _) => self.fail(resolve::not_a_value(name, "a monoid", span)),
+            (Some(Symbol::Error), _) => self.error(span),
+            (None, "inf") => self.float(f64::INFINITY, span),
+            (None, "nan") => self.float(f64::NAN, span),
+            (None, _) => self.unknown_name(name, span),
+        }
+    }
+
+    pub(crate) fn float(&mut self, value: f64, span: Span) -> ExprId {
+        let literal = Literal {
+            double: value,
+            single: value as f32,
+        };
+        self.scalar(ExprKind::Float(literal), Ty::Float, span)
+    }
+
+    fn local(&mut self, id: LocalId, span: Span, whole: bool) -> ExprId {
+        let local = &self.item.body[id];
+        let (ty, declared, name) = (local.ty, local.span, local.name.clone());
+        let Some(shape) = local.shape.clone() else {
+            return self.error(span);
+        };
+        if !whole && !shape.is_empty() {
+            return self.fail(sizes::not_indexed(&name, shape.len(), span, declared));
+        }
+        self.push(ExprKind::Local(id), ty, shape, span)
+    }
+
+    fn unknown_name(&mut self, name: &str, span: Span) -> ExprId {
+        if self.reported.insert(name.to_owned()) {
+            let indices: Vec<&str> = self.scope.iter().map(|(n, _)| n.as_str()).collect();
+            let d = if self.index_depth > 0 {
+                resolve::unbound_index(name, span, diag::similar(name, indices))
+            } else {
+                let names = self.names.keys().map(String::as_str).chain(indices);
+                let names = names.chain(self.world.names(self.file));
+                resolve::unknown_name(name, span, diag::similar(name, names))
+            };
+            self.report(d);
+        }
+        self.error(span)
+    }
+
+    /// Starts a new definition: unknown names are reported again.
+    pub(crate) fn forget_reports(&mut self) {
+        self.reported.clear();
+    }
+
+    /// The value of a constant, checked where it was declared and placed where it is used.
+    fn constant(&mut self, file: usize, constant: &'a ast::Const, span: Span) -> ExprId {
+        if self.constants.contains(&constant.name.text.as_str())
+            || self.constants.len() >= MOST_CONSTANTS
+        {
+            return self.fail(resolve::cyclic_constant(&constant.name.text, span));
+        }
+        self.constants.push(&constant.name.text);
+        let outer = (self.file, self.ast, self.index_depth);
+        let names = std::mem::take(&mut self.names);
+        let scope = std::mem::take(&mut self.scope);
+        (self.file, self.ast, self.index_depth) = (file, self.world.files[file], 0);
+        let value = self.expr(constant.value, false);
+        if let Some(ty) = &constant.ty {
+            let wanted = self.elem_type(&ty.name);
+            self.coerce(value, wanted, Some((ty.span, "because of this type")));
+        }
+        (self.file, self.ast, self.index_depth) = outer;
+        (self.names, self.scope) = (names, scope);
+        self.constants.pop();
+        self.body()[value].span = span;
+        value
+    }
+
+    // ---- types ----
+
+    /// The element type or type parameter of a name.
+    pub(crate) fn elem_type(&mut self, name: &ast::Name) -> Ty {
+        let param = self.item.types.iter().position(|t| t.name == name.text);
+        if let Some(param) = param {
+            return Ty::Param(param);
+        }
+        match (name.text.as_str(), Elem::from_name(&name.text)) {
+            ("size", _) => Ty::Size,
+            (_, Some(elem)) if elem != Elem::I64 => Ty::Elem(elem),
+            ("i4" | "f8e4m3" | "f8e5m2" | "mxfp8" | "mxfp4" | "hf32", _) => {
+                self.report(resolve::not_compiled_yet(
+                    &format!("the element type `{}`", name.text),
+                    name.span,
+                ));
+                Ty::Error
+            }
+            (text, _) => {
+                let known = ELEM_NAMES.iter().copied();
+                let known: Vec<&str> = known
+                    .chain(self.item.types.iter().map(|t| t.name.as_str()))
+                    .collect();
+                let d = types::unknown_type(text, name.span, &known);
+                self.report(d);
+                Ty::Error
+            }
+        }
+    }
+
+    pub(crate) fn ty_name(&self, ty: Ty) -> String {
+        let param = |p: usize| self.item.types.get(p).map_or("?", |t| t.name.as_str());
+        match ty {
+            Ty::Error => "?".to_owned(),
+            Ty::Elem(elem) => elem.name().to_owned(),
+            Ty::Param(p) => param(p).to_owned(),
+            Ty::Acc(p) => format!("accumulator of {}", param(p)),
+            Ty::Int => "integer literal".to_owned(),
+            Ty::Float => "float literal".to_owned(),
+            Ty::Size => "size".to_owned(),
+        }
+    }
+
+    /// The class of a type, if it is numeric.
+    pub(crate) fn class(&self, ty: Ty) -> Option<Class> {
+        match ty {
+            Ty::Elem(elem) if elem.is_float() => Some(Class::Float),
+            Ty::Elem(elem) if Class::Int.admits(elem) => Some(Class::Int),
+            Ty::Param(p) => self.item.types.get(p).map(|t| t.class),
+            Ty::Acc(_) => Some(Class::Num),
+            Ty::Float => Some(Class::Float),
+            Ty::Int => Some(Class::Int),
+            Ty::Elem(_) | Ty::Error | Ty::Size => None,
+        }
+    }
+
+    // ---- sizes ----
+
+    pub(crate) fn show(&self, size: &Poly) -> String {
+        let size = self.unifier.resolve(size);
+        size.display(&|atom| match atom {
+            Atom::Var(v) => self
+                .item
+                .sizes
+                .get(*v as usize)
+                .map_or_else(|| "?".to_owned(), |s| s.name.clone()),
+            Atom::Index(i) => self
+                .item
+                .body
+                .indices
+                .get(*i as usize)
+                .map_or_else(|| "?".to_owned(), |i| i.name.clone()),
+            Atom::Unknown(_) | Atom::Div(..) | Atom::Mod(..) => "_".to_owned(),
+        })
+    }
+
+    pub(crate) fn show_shape(&self, shape: &[Poly]) -> String {
+        format!(
+            "[{}]",
+            shape
+                .iter()
+                .map(|s| self.show(s))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
+    }
+
+    /// A size without indices, from syntax.
+    pub(crate) fn size(&mut self, id: ast::ExprId) -> Poly {
+        let e = self.expr(id, false);
+        if !self.coerce(e, Ty::Size, None) || self.ty(e) == Ty::Error {
+            return Poly::poison();
+        }
+        match self.to_poly(e) {
+            Some(size) if !size.any_atom(|a| matches!(a, Atom::Index(_))) => size,
+            _ => {
+                self.report(sizes::size_depends_on_index(self.span(e)));
+                Poly::poison()
+            }
+        }
+    }
+
+    /// An expression over indices and sizes as a polynomial; nothing if it is something else.
+    pub(crate) fn to_poly(&self, e: ExprId) -> Option<Poly> {
+        match &self.item.body[e].kind {
+            ExprKind::Error => Some(Poly::poison()),
+            ExprKind::Size(size) => Some(size.clone()),
+            ExprKind::Int(value) => {
+                Some(i64::try_from(*value).map_or_else(|_| Poly::poison(), Poly::constant))
+            }
+            ExprKind::Index(id) => Some(Poly::atom(Atom::Index(u32::try_from(id.0).ok()?))),
+            ExprKind::Unary(UnaryOp::Neg, a) => Some(self.to_poly(*a)?.scale(-1)),
+            ExprKind::Binary(op, a, b) => {
+                let (a, b) = (self.to_poly(*a)?, self.to_poly(*b)?);
+                match op {
+                    BinaryOp::Add => Some(a.add(&b)),
+                    BinaryOp::Sub => Some(a.sub(&b)),
+                    BinaryOp::Mul => Some(a.mul(&b)),
+                    BinaryOp::Div => Some(a.div(&b)),
+                    BinaryOp::Rem => Some(a.rem(&b)),
+                    BinaryOp::Max
+                    | BinaryOp::Min
+                    | BinaryOp::And
+                    | BinaryOp::Or
+                    | BinaryOp::Xor
+                    | BinaryOp::Shl
+                    | BinaryOp::Shr => None,
+                }
+            }
+            ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Local(_)
+            | ExprKind::Access { .. }
+            | ExprKind::Border { .. }
+            | ExprKind::Unary(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Select(..)
+            | ExprKind::Cast { .. }
+            | ExprKind::Reduce(_)
+            | ExprKind::ScalarCall(_)
+            | ExprKind::TensorCall(_) => None,
+        }
+    }
+
+    /// An index stands alone in a dimension: they have one size.
+    pub(crate) fn unify_index(&mut self, index: IndexId, size: &Poly, span: Span) {
+        let extent = self.item.body[index].extent.clone();
+        let verdict = self.unifier.unify(&extent, size);
+        let first = self.origins[index.0].clone();
+        match (verdict, first) {
+            (Unified::Same, None) => self.origins[index.0] = Some((size.clone(), span)),
+            (Unified::Same, Some(_)) => {}
+            (Unified::Different, first) => {
+                let (old, at) = first.unwrap_or((extent, self.item.body[index].span));
+                let new = Sized {
+                    size: self.show(size),
+                    span,
+                };
+                let old = Sized {
+                    size: self.show(&old),
+                    span: at,
+                };
+                let d = sizes::index_two_sizes(&self.item.body[index].name, &new, &old);
+                self.report(d);
+            }
+            (Unified::Later, first) => {
+                let left_span = first.map_or(self.item.body[index].span, |f| f.1);
+                let what = format!("index `{}`", self.item.body[index].name);
+                self.later(what, (extent, left_span), (size.clone(), span));
+            }
+        }
+    }
+
+    /// Leaves an equality to the values of the sizes.
+    pub(crate) fn later(&mut self, what: String, left: (Poly, Span), right: (Poly, Span)) {
+        let equality = Equality {
+            what,
+            left: left.0,
+            left_span: left.1,
+            right: right.0,
+            right_span: right.1,
+        };
+        self.body().equalities.push(equality);
+    }
+
+    /// Makes two shapes equal; reports if they are not.
+    pub(crate) fn unify_shapes(&mut self, left: (&[Poly], Span), right: (&[Poly], Span)) -> bool {
+        let mut same = left.0.len() == right.0.len();
+        for (a, b) in left.0.iter().zip(right.0) {
+            match self.unifier.unify(a, b) {
+                Unified::Same => {}
+                Unified::Different => same = false,
+                Unified::Later => {
+                    self.later(
+                        "this dimension".to_owned(),
+                        (a.clone(), left.1),
+                        (b.clone(), right.1),
+                    );
+                }
+            }
+        }
+        same
+    }
+
+    /// The item of a call, for messages and checks.
+    pub(crate) fn signature(&self, id: ItemId) -> &'w Item {
+        &self.world.signatures[id.0]
+    }
+}
+
+/// The element types that compile.
+const ELEM_NAMES: [&str; 8] = ["f32", "f16", "bf16", "i32", "i16", "i8", "u8", "bool"];

@@ -1,0 +1,257 @@
+//! Operators: which types meet (rules S6 and S7), and lifting over equal shapes (S4).
+
+use super::cx::Cx;
+use super::expr::has_index;
+use crate::errors::{resolve, sizes, types};
+use crate::hir::{Class, ExprId, ExprKind, Ty};
+use crate::poly::Poly;
+use diag::Span;
+use ir::algo::{BinaryOp, CmpOp};
+use isa::types::Elem;
+use syntax::ast;
+
+/// The highest power that a size may be raised to.
+const HIGHEST_POWER: i128 = 16;
+
+impl Cx<'_, '_> {
+    pub(crate) fn binary(
+        &mut self,
+        op: ast::BinaryOp,
+        operands: (ast::ExprId, ast::ExprId),
+        span: Span,
+        whole: bool,
+    ) -> ExprId {
+        let a = self.expr(operands.0, whole);
+        let b = self.expr(operands.1, whole);
+        match op {
+            ast::BinaryOp::Add => self.arithmetic(BinaryOp::Add, "+", a, b, span),
+            ast::BinaryOp::Sub => self.arithmetic(BinaryOp::Sub, "-", a, b, span),
+            ast::BinaryOp::Mul => self.arithmetic(BinaryOp::Mul, "*", a, b, span),
+            ast::BinaryOp::Div => self.arithmetic(BinaryOp::Div, "/", a, b, span),
+            ast::BinaryOp::Rem => self.arithmetic(BinaryOp::Rem, "%", a, b, span),
+            ast::BinaryOp::Pow => self.power(a, b, span),
+            ast::BinaryOp::And => self.logic(BinaryOp::And, a, b, span),
+            ast::BinaryOp::Or => self.logic(BinaryOp::Or, a, b, span),
+            ast::BinaryOp::Eq => self.compare(CmpOp::Eq, "==", a, b, span),
+            ast::BinaryOp::Ne => self.compare(CmpOp::Ne, "!=", a, b, span),
+            ast::BinaryOp::Lt => self.compare(CmpOp::Lt, "<", a, b, span),
+            ast::BinaryOp::Le => self.compare(CmpOp::Le, "<=", a, b, span),
+            ast::BinaryOp::Gt => self.compare(CmpOp::Gt, ">", a, b, span),
+            ast::BinaryOp::Ge => self.compare(CmpOp::Ge, ">=", a, b, span),
+        }
+    }
+
+    /// `+ - * / %`, `max`, `min` and the operations on bits.
+    pub(crate) fn arithmetic(
+        &mut self,
+        op: BinaryOp,
+        word: &str,
+        a: ExprId,
+        b: ExprId,
+        span: Span,
+    ) -> ExprId {
+        let ty = self.join_types(word, a, b);
+        let shape = self.join_shapes(a, b);
+        if ty == Ty::Error {
+            return self.error(span);
+        }
+        let integers = matches!(
+            op,
+            BinaryOp::Rem
+                | BinaryOp::And
+                | BinaryOp::Or
+                | BinaryOp::Xor
+                | BinaryOp::Shl
+                | BinaryOp::Shr
+        );
+        let allowed = match (ty, self.class(ty)) {
+            (Ty::Size, _) => !matches!(
+                op,
+                BinaryOp::And | BinaryOp::Or | BinaryOp::Xor | BinaryOp::Shl | BinaryOp::Shr
+            ),
+            (_, Some(Class::Int)) => true,
+            (_, Some(Class::Float | Class::Num)) => !integers,
+            (_, None) => false,
+        };
+        if !allowed {
+            let found = self.ty_name(ty);
+            let d = match (op, integers) {
+                (BinaryOp::Rem, _) => types::needs_integer_remainder(&found, self.span(a)),
+                (_, true) => {
+                    types::wrong_operand(&format!("`{word}`"), "integers", &found, self.span(a))
+                }
+                (_, false) => {
+                    types::wrong_operand(&format!("`{word}`"), "numbers", &found, self.span(a))
+                }
+            };
+            return self.fail(d);
+        }
+        match ty {
+            Ty::Size => self.size_arithmetic(op, a, b, span),
+            ty => self.push(ExprKind::Binary(op, a, b), ty, shape, span),
+        }
+    }
+
+    /// Arithmetic of indices and sizes; without indices it is folded into one polynomial.
+    fn size_arithmetic(&mut self, op: BinaryOp, a: ExprId, b: ExprId, span: Span) -> ExprId {
+        let divides = matches!(op, BinaryOp::Div | BinaryOp::Rem);
+        if divides
+            && self
+                .to_poly(b)
+                .and_then(|p| p.as_constant())
+                .is_some_and(|n| n < 1)
+        {
+            let at = self.span(b);
+            return self.fail(sizes::division_by_zero_size(at));
+        }
+        let node = self.scalar(ExprKind::Binary(op, a, b), Ty::Size, span);
+        match self.to_poly(node) {
+            Some(size) if size.is_poison() => {
+                let known = |e| self.to_poly(e).is_some_and(|p: Poly| p.is_poison());
+                if known(a) || known(b) {
+                    return self.error(span);
+                }
+                self.fail(sizes::size_overflow(span, "this size"))
+            }
+            Some(size) if !has_index(&size) && !self.mentions_index(node) => {
+                self.scalar(ExprKind::Size(size), Ty::Size, span)
+            }
+            _ => node,
+        }
+    }
+
+    /// `i - i` is the size 0, but it is still an index expression.
+    fn mentions_index(&self, e: ExprId) -> bool {
+        match &self.item.body[e].kind {
+            ExprKind::Index(_) => true,
+            ExprKind::Binary(_, a, b) => self.mentions_index(*a) || self.mentions_index(*b),
+            ExprKind::Unary(_, a) => self.mentions_index(*a),
+            ExprKind::Error
+            | ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Size(_)
+            | ExprKind::Local(_)
+            | ExprKind::Access { .. }
+            | ExprKind::Border { .. }
+            | ExprKind::Compare(..)
+            | ExprKind::Select(..)
+            | ExprKind::Cast { .. }
+            | ExprKind::Reduce(_)
+            | ExprKind::ScalarCall(_)
+            | ExprKind::TensorCall(_) => false,
+        }
+    }
+
+    fn power(&mut self, a: ExprId, b: ExprId, span: Span) -> ExprId {
+        let exponent = match &self.item.body[b].kind {
+            ExprKind::Int(n) if (0..=HIGHEST_POWER).contains(n) => *n,
+            ExprKind::Error => return self.error(span),
+            _ => return self.fail(types::power_of_sizes(span)),
+        };
+        match (self.ty(a), &self.item.body[a].kind) {
+            (Ty::Error, _) => self.error(span),
+            (Ty::Int, ExprKind::Int(base)) => {
+                let power = (0..exponent).try_fold(1i128, |p, _| p.checked_mul(*base));
+                match power {
+                    Some(value) => self.scalar(ExprKind::Int(value), Ty::Int, span),
+                    None => self.fail(sizes::size_overflow(span, "this number")),
+                }
+            }
+            (Ty::Size, ExprKind::Size(base)) => {
+                let power = (0..exponent).fold(Poly::constant(1), |p, _| p.mul(base));
+                if power.is_poison() && !base.is_poison() {
+                    return self.fail(sizes::size_overflow(span, "this size"));
+                }
+                self.scalar(ExprKind::Size(power), Ty::Size, span)
+            }
+            _ => self.fail(types::power_of_sizes(span)),
+        }
+    }
+
+    fn logic(&mut self, op: BinaryOp, a: ExprId, b: ExprId, span: Span) -> ExprId {
+        let bool_type = Ty::Elem(Elem::Bool);
+        self.coerce(a, bool_type, None);
+        self.coerce(b, bool_type, None);
+        let shape = self.join_shapes(a, b);
+        self.push(ExprKind::Binary(op, a, b), bool_type, shape, span)
+    }
+
+    fn compare(&mut self, op: CmpOp, word: &str, a: ExprId, b: ExprId, span: Span) -> ExprId {
+        let joined = self.join_types(word, a, b);
+        let shape = self.join_shapes(a, b);
+        let bool_type = Ty::Elem(Elem::Bool);
+        if matches!(joined, Ty::Int | Ty::Float) {
+            self.settle(a);
+            self.settle(b);
+        }
+        let equality = matches!(op, CmpOp::Eq | CmpOp::Ne);
+        match joined {
+            Ty::Error => self.error(span),
+            Ty::Elem(Elem::Bool) if !equality => {
+                let at = self.span(a);
+                self.fail(types::wrong_operand(
+                    &format!("`{word}`"),
+                    "numbers",
+                    "bool",
+                    at,
+                ))
+            }
+            _ => self.push(ExprKind::Compare(op, a, b), bool_type, shape, span),
+        }
+    }
+
+    /// The common type of two operands: literals follow, other types must be equal.
+    pub(crate) fn join_types(&mut self, op: &str, a: ExprId, b: ExprId) -> Ty {
+        match (self.ty(a), self.ty(b)) {
+            (Ty::Error, _) | (_, Ty::Error) => Ty::Error,
+            (Ty::Int, Ty::Int) => Ty::Int,
+            (Ty::Int | Ty::Float, Ty::Int | Ty::Float) => Ty::Float,
+            (ty, Ty::Int | Ty::Float) => self.follow(b, ty),
+            (Ty::Int | Ty::Float, ty) => self.follow(a, ty),
+            (left, right) if left == right => left,
+            (left, right) => {
+                let (left, right) = (self.ty_name(left), self.ty_name(right));
+                let d = types::operands_differ(op, (&left, self.span(a)), (&right, self.span(b)));
+                self.report(d);
+                Ty::Error
+            }
+        }
+    }
+
+    fn follow(&mut self, literal: ExprId, ty: Ty) -> Ty {
+        if self.coerce(literal, ty, None) {
+            ty
+        } else {
+            Ty::Error
+        }
+    }
+
+    /// The shape of an operation: equal shapes, or one value with anything.
+    pub(crate) fn join_shapes(&mut self, a: ExprId, b: ExprId) -> Vec<Poly> {
+        let (left, right) = (
+            self.item.body[a].shape.clone(),
+            self.item.body[b].shape.clone(),
+        );
+        if left.is_empty() {
+            return right;
+        }
+        if right.is_empty() {
+            return left;
+        }
+        let spans = (self.span(a), self.span(b));
+        if !self.unify_shapes((&left, spans.0), (&right, spans.1)) {
+            let texts = (self.show_shape(&left), self.show_shape(&right));
+            self.report(sizes::rank_mismatch(
+                (&texts.0, spans.0),
+                (&texts.1, spans.1),
+            ));
+        }
+        left
+    }
+
+    /// Says that a form is known and not compiled yet.
+    pub(crate) fn not_yet(&mut self, what: &str, span: Span) -> ExprId {
+        self.fail(resolve::not_compiled_yet(what, span))
+    }
+}

@@ -1,0 +1,162 @@
+//! Types, literals and operators: E0301 to E0303, E0313.
+
+use diag::{Applicability, Diagnostic, Fix, Span, codes};
+
+pub(crate) fn operands_differ(op: &str, left: (&str, Span), right: (&str, Span)) -> Diagnostic {
+    let d = Diagnostic::new(
+        codes::E0301,
+        format!("`{}` {op} `{}`: the types differ", left.0, right.0),
+    )
+    .primary(right.1, format!("`{}`", right.0))
+    .label(left.1, format!("`{}`", left.0));
+    if left.0 == "size" {
+        return d.help(format!("convert the index or size: `… as {}`", right.0));
+    }
+    d.help(format!(
+        "convert one of them, for example `… as {}`",
+        left.0
+    ))
+}
+
+pub(crate) fn mismatch(
+    found: &str,
+    wanted: &str,
+    span: Span,
+    because: Option<(Span, &str)>,
+) -> Diagnostic {
+    let d = Diagnostic::new(
+        codes::E0301,
+        format!("expected `{wanted}`, found `{found}`"),
+    )
+    .primary(span, format!("`{found}`"));
+    let d = match because {
+        Some((at, why)) => d.label(at, why),
+        None => d,
+    };
+    if wanted == "bool" || wanted == "size" {
+        return d;
+    }
+    d.with_fix(Fix {
+        message: format!("convert it to `{wanted}`"),
+        edits: vec![
+            (span.shrink_to_start(), "(".to_owned()),
+            (span.shrink_to_end(), format!(") as {wanted}")),
+        ],
+        applicability: Applicability::MaybeIncorrect,
+    })
+}
+
+pub(crate) fn float_literal_as_integer(wanted: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0301,
+        format!("expected `{wanted}`, found a float literal"),
+    )
+    .primary(span, "has a fraction or exponent")
+}
+
+pub(crate) fn literal_out_of_range(value: &str, ty: &str, span: Span, range: &str) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0302,
+        format!("literal `{value}` is out of range of `{ty}`"),
+    )
+    .primary(span, "does not fit")
+    .note(range.to_owned())
+}
+
+pub(crate) fn literal_inexact(value: &str, ty: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0302,
+        format!("integer literal `{value}` is not exact in `{ty}`"),
+    )
+    .primary(span, "would be rounded")
+    .help("write it as a float literal, with `.`, if rounding is meant")
+}
+
+pub(crate) fn wrong_operand(op: &str, wanted: &str, found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0303,
+        format!("{op} needs {wanted}, found `{found}`"),
+    )
+    .primary(span, format!("`{found}`"))
+}
+
+pub(crate) fn needs_integer_remainder(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0303,
+        format!("`%` needs integers or sizes, found `{found}`"),
+    )
+    .primary(span, format!("`{found}`"))
+}
+
+pub(crate) fn power_of_sizes(span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0303, "`^` is for sizes and constant exponents only")
+        .primary(span, "expected a size to the power of a number")
+        .help("write the product")
+}
+
+pub(crate) fn overflow_mode(mode: &str, ty: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0303, format!("`{mode}` has no meaning for `{ty}`"))
+        .primary(span, "here")
+}
+
+pub(crate) fn class_not_met(
+    ty: &str,
+    class: &str,
+    param: &str,
+    span: Span,
+    declared: Span,
+) -> Diagnostic {
+    let d = Diagnostic::new(
+        codes::E0303,
+        format!("`{ty}` is not `{class}`, which `{param}` asks for"),
+    )
+    .primary(span, format!("`{ty}`"));
+    if declared.is_none() {
+        d
+    } else {
+        d.label(declared, "declared here")
+    }
+}
+
+pub(crate) fn unknown_type(name: &str, span: Span, known: &[&str]) -> Diagnostic {
+    let d = Diagnostic::new(codes::E0313, format!("unknown element type `{name}`"))
+        .primary(span, "not an element type")
+        .note("element types are f32 f16 bf16 i32 i16 i8 u8 bool");
+    match diag::similar(name, known.iter().copied()) {
+        Some(near) => d.with_fix(Fix {
+            message: format!("did you mean `{near}`?"),
+            edits: vec![(span, near.to_owned())],
+            applicability: Applicability::MaybeIncorrect,
+        }),
+        None => d,
+    }
+}
+
+pub(crate) fn unknown_class(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0313,
+        format!("unknown class of element types `{name}`"),
+    )
+    .primary(span, "expected `float`, `int` or `num`")
+}
+
+pub(crate) fn argument_type(name: &str, found: &str, wanted: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0704,
+        format!("`{name}` is given as `{found}`, and is `{wanted}`"),
+    )
+    .primary(span, format!("`{wanted}` here"))
+}
+
+pub(crate) fn type_param_conflict(param: &str, found: &str, known: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0704,
+        format!("element type `{param}` is `{known}` and `{found}`"),
+    )
+    .primary(span, format!("`{found}` here"))
+}
+
+pub(crate) fn reduction_order(span: Span, why: &str) -> Diagnostic {
+    Diagnostic::new(codes::E0303, why.to_owned())
+        .primary(span, "expected `ascending`, `lanes(n)`, `tree` or `free`")
+}

@@ -1,0 +1,393 @@
+//! IR nodes: folding of constants, limits, substitution of indices, and the final removal of what is not used.
+
+use super::{Lower, Lowered};
+use crate::affine;
+use crate::check::literal;
+use crate::errors::{resolve, types};
+use crate::hir::Literal;
+use diag::Span;
+use ir::algo::data::Data;
+use ir::algo::{
+    Affine, Def, Expr, ExprData, ExprKind, Func, Index, Reduce, Role, Tensor, TensorData, eval,
+};
+use isa::types::Elem;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Expressions of one kernel.
+const MOST_EXPRS: usize = 1 << 20;
+/// Expressions visited, also where nothing is made: functions that only call functions.
+const MOST_STEPS: usize = 1 << 22;
+/// Nesting of expressions through all functions: recursion here, and in everything that walks the result.
+const MOST_NESTING: usize = 600;
+/// Depth of the result, below the IR's own limit.
+const MOST_DEPTH: usize = 900;
+
+impl Lower<'_> {
+    /// Counts a step into an expression; the caller counts out.
+    pub(super) fn enter(&mut self, span: Span) -> Lowered<()> {
+        self.steps += 1;
+        self.nesting += 1;
+        if self.steps > MOST_STEPS || self.func.exprs.len() > MOST_EXPRS {
+            return self.stop(resolve::too_large("more than a million expressions", span));
+        }
+        if self.nesting > MOST_NESTING {
+            return self.stop(resolve::too_large("expressions nest too deeply", span));
+        }
+        Ok(())
+    }
+
+    /// Adds a node; constants are folded.
+    pub(super) fn node(&mut self, kind: ExprKind, elem: Elem, span: Span) -> Lowered<Expr> {
+        if let ExprKind::Select(condition, a, b) = kind
+            && let ExprKind::Int(holds) = self.func.exprs[condition].kind
+        {
+            return Ok(if holds != 0 { a } else { b });
+        }
+        let kind = self.fold(&kind, elem).unwrap_or(kind);
+        self.raw_node(ExprData { kind, elem, span })
+    }
+
+    fn raw_node(&mut self, data: ExprData) -> Lowered<Expr> {
+        let mut depth = 1;
+        visit_operands(&data.kind, &mut |e| {
+            depth = depth.max(1 + self.depths.get(e.as_u32() as usize).copied().unwrap_or(0));
+        });
+        if depth > MOST_DEPTH {
+            return self.stop(resolve::too_large("expressions nest too deeply", data.span));
+        }
+        self.depths.push(depth);
+        Ok(self.func.exprs.push(data))
+    }
+
+    pub(super) fn integer(&mut self, value: i64, elem: Elem, span: Span) -> Lowered<Expr> {
+        self.node(ExprKind::Int(value), elem, span)
+    }
+
+    /// An integer literal in a type that may have been a parameter when it was checked.
+    pub(super) fn integer_literal(&mut self, value: i128, elem: Elem, span: Span) -> Lowered<Expr> {
+        if elem.is_float() {
+            if !literal::exact_in(elem, value) {
+                return self.stop(types::literal_inexact(
+                    &value.to_string(),
+                    elem.name(),
+                    span,
+                ));
+            }
+            return self.node(ExprKind::Float(value as f64), elem, span);
+        }
+        let (least, greatest) = literal::integer_range(elem);
+        match i64::try_from(value) {
+            Ok(small) if (least..=greatest).contains(&value) => self.integer(small, elem, span),
+            _ => {
+                let range = format!("the range is {least} to {greatest}");
+                self.stop(types::literal_out_of_range(
+                    &value.to_string(),
+                    elem.name(),
+                    span,
+                    &range,
+                ))
+            }
+        }
+    }
+
+    pub(super) fn float_literal(
+        &mut self,
+        value: Literal,
+        elem: Elem,
+        span: Span,
+    ) -> Lowered<Expr> {
+        if !elem.is_float() {
+            return self.stop(types::float_literal_as_integer(elem.name(), span));
+        }
+        let rounded = literal::rounded(elem, value);
+        if value.double.is_finite() && !rounded.is_finite() {
+            let text = format!("{:e}", value.double);
+            return self.stop(types::literal_out_of_range(
+                &text,
+                elem.name(),
+                span,
+                "it would become infinite",
+            ));
+        }
+        self.node(ExprKind::Float(rounded), elem, span)
+    }
+
+    /// The value of an operation on constants. The evaluator computes it, so that both cannot disagree.
+    fn fold(&self, kind: &ExprKind, elem: Elem) -> Option<ExprKind> {
+        match kind {
+            ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Cast { .. } => {}
+            ExprKind::Float(_)
+            | ExprKind::Int(_)
+            | ExprKind::Index(_)
+            | ExprKind::Load { .. }
+            | ExprKind::Select(..)
+            | ExprKind::Reduce(_) => return None,
+        }
+        let mut func = Func::default();
+        let mut constant = true;
+        let folded = map_operands(kind, &mut |e| {
+            let data = &self.func.exprs[e];
+            constant &= matches!(data.kind, ExprKind::Int(_) | ExprKind::Float(_));
+            func.exprs.push(data.clone())
+        });
+        if !constant {
+            return None;
+        }
+        let value = func.exprs.push(ExprData {
+            kind: folded,
+            elem,
+            span: Span::NONE,
+        });
+        let shape = SmallVec::new();
+        let data = TensorData {
+            name: "folded".to_owned(),
+            elem,
+            shape,
+            role: Role::Result,
+            span: Span::NONE,
+        };
+        let target = func.tensors.push(data);
+        func.results.push(target);
+        func.defs.push(Def {
+            target,
+            indices: SmallVec::new(),
+            value,
+            span: Span::NONE,
+        });
+        let result: Vec<Data> = eval::eval(&func, &[]).ok()?;
+        let result = result.first()?;
+        Some(match elem.is_float() {
+            true => ExprKind::Float(result.get_f64(elem, 0)),
+            false => ExprKind::Int(result.get_i64(elem, 0)),
+        })
+    }
+
+    /// The indices that an expression depends on and does not bind.
+    pub(super) fn free_indices(&self, root: Expr) -> BTreeSet<Index> {
+        let mut free = BTreeSet::new();
+        let mut bound = BTreeSet::new();
+        self.visit(root, &mut |data| {
+            match &data.kind {
+                ExprKind::Index(index) => {
+                    free.insert(*index);
+                }
+                ExprKind::Load { at, .. } => {
+                    at.iter().for_each(|a| {
+                        affine::visit_indices(a, &mut |index| {
+                            free.insert(index);
+                        })
+                    });
+                }
+                // Each index has one binder, so inside and outside cannot be confused.
+                ExprKind::Reduce(reduce) => bound.extend(reduce.axes.iter().copied()),
+                ExprKind::Float(_)
+                | ExprKind::Int(_)
+                | ExprKind::Unary(..)
+                | ExprKind::Binary(..)
+                | ExprKind::Compare(..)
+                | ExprKind::Select(..)
+                | ExprKind::Cast { .. } => {}
+            }
+        });
+        free.difference(&bound).copied().collect()
+    }
+
+    /// Visits every node below `root` once, and it.
+    fn visit(&self, root: Expr, visit: &mut impl FnMut(&ExprData)) {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![root];
+        while let Some(e) = open.pop() {
+            if seen.insert(e) {
+                let data = &self.func.exprs[e];
+                visit(data);
+                visit_operands(&data.kind, &mut |operand| open.push(operand));
+            }
+        }
+    }
+
+    /// A copy of an expression with other indices.
+    pub(super) fn substitute(&mut self, root: Expr, map: &[(Index, Index)]) -> Lowered<Expr> {
+        if map.is_empty() {
+            return Ok(root);
+        }
+        let mut nodes = BTreeSet::new();
+        let mut open = vec![root];
+        while let Some(e) = open.pop() {
+            if nodes.insert(e) {
+                visit_operands(&self.func.exprs[e].kind, &mut |operand| open.push(operand));
+            }
+        }
+        let mut copies: BTreeMap<Expr, Expr> = BTreeMap::new();
+        // Ascending, so operands come first. Reductions keep their axes: the original is not used any more.
+        for e in nodes {
+            let data = self.func.exprs[e].clone();
+            let kind = map_operands(&data.kind, &mut |operand| {
+                copies.get(&operand).copied().unwrap_or(operand)
+            });
+            let kind = rename_indices(kind, map);
+            let copy = self.raw_node(ExprData { kind, ..data })?;
+            copies.insert(e, copy);
+        }
+        Ok(copies.get(&root).copied().unwrap_or(root))
+    }
+}
+
+fn rename_indices(kind: ExprKind, map: &[(Index, Index)]) -> ExprKind {
+    match kind {
+        ExprKind::Index(index) => ExprKind::Index(
+            map.iter()
+                .find(|(old, _)| *old == index)
+                .map_or(index, |(_, new)| *new),
+        ),
+        ExprKind::Load { tensor, at, border } => {
+            let at: SmallVec<[Affine; 4]> = at.iter().map(|a| affine::rename(a, map)).collect();
+            ExprKind::Load { tensor, at, border }
+        }
+        ExprKind::Float(_)
+        | ExprKind::Int(_)
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::Compare(..)
+        | ExprKind::Select(..)
+        | ExprKind::Cast { .. }
+        | ExprKind::Reduce(_) => kind,
+    }
+}
+
+fn visit_operands(kind: &ExprKind, visit: &mut impl FnMut(Expr)) {
+    map_operands(kind, &mut |e| {
+        visit(e);
+        e
+    });
+}
+
+/// The same operation on other operands.
+fn map_operands(kind: &ExprKind, map: &mut impl FnMut(Expr) -> Expr) -> ExprKind {
+    match kind {
+        ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) => kind.clone(),
+        ExprKind::Load { tensor, at, border } => ExprKind::Load {
+            tensor: *tensor,
+            at: at.clone(),
+            border: border.map(map),
+        },
+        ExprKind::Unary(op, a) => ExprKind::Unary(*op, map(*a)),
+        ExprKind::Binary(op, a, b) => {
+            let a = map(*a);
+            ExprKind::Binary(*op, a, map(*b))
+        }
+        ExprKind::Compare(op, a, b) => {
+            let a = map(*a);
+            ExprKind::Compare(*op, a, map(*b))
+        }
+        ExprKind::Select(c, a, b) => {
+            let (c, a) = (map(*c), map(*a));
+            ExprKind::Select(c, a, map(*b))
+        }
+        ExprKind::Cast {
+            value,
+            round,
+            overflow,
+        } => ExprKind::Cast {
+            value: map(*value),
+            round: *round,
+            overflow: *overflow,
+        },
+        ExprKind::Reduce(reduce) => {
+            let mask = reduce.mask.map(&mut *map);
+            let body = map(reduce.body);
+            ExprKind::Reduce(Box::new(Reduce {
+                mask,
+                body,
+                ..(**reduce).clone()
+            }))
+        }
+    }
+}
+
+/// Keeps the expressions and indices that definitions use.
+pub(super) fn compact(mut func: Func) -> Func {
+    let old = std::mem::take(&mut func.exprs);
+    let mut needed: BTreeSet<Expr> = BTreeSet::new();
+    let mut open: Vec<Expr> = func.defs.iter().map(|def| def.value).collect();
+    while let Some(e) = open.pop() {
+        if needed.insert(e) {
+            visit_operands(&old[e].kind, &mut |operand| open.push(operand));
+        }
+    }
+    let mut places: BTreeMap<Expr, Expr> = BTreeMap::new();
+    for e in needed {
+        let data = &old[e];
+        let kind = map_operands(&data.kind, &mut |operand| {
+            places.get(&operand).copied().unwrap_or(operand)
+        });
+        places.insert(
+            e,
+            func.exprs.push(ExprData {
+                kind,
+                ..data.clone()
+            }),
+        );
+    }
+    for def in &mut func.defs {
+        def.value = places.get(&def.value).copied().unwrap_or(def.value);
+    }
+    compact_indices(func)
+}
+
+fn compact_indices(mut func: Func) -> Func {
+    let old = std::mem::take(&mut func.indices);
+    let mut used: BTreeSet<Index> = func
+        .defs
+        .iter()
+        .flat_map(|def| def.indices.iter().copied())
+        .collect();
+    for data in func.exprs.values() {
+        if let ExprKind::Reduce(reduce) = &data.kind {
+            used.extend(reduce.axes.iter().copied());
+        }
+    }
+    let map: Vec<(Index, Index)> = used
+        .into_iter()
+        .map(|index| (index, func.indices.push(old[index].clone())))
+        .collect();
+    let lookup: BTreeMap<Index, Index> = map.iter().copied().collect();
+    let place = |index: &mut Index| *index = lookup.get(index).copied().unwrap_or(*index);
+    func.defs
+        .iter_mut()
+        .flat_map(|def| def.indices.iter_mut())
+        .for_each(place);
+    for data in func.exprs.values_mut() {
+        match &mut data.kind {
+            ExprKind::Reduce(reduce) => reduce.axes.iter_mut().for_each(place),
+            ExprKind::Index(index) => place(index),
+            ExprKind::Load { at, .. } => at.iter_mut().for_each(|a| renumber(a, &lookup)),
+            ExprKind::Float(_)
+            | ExprKind::Int(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::Compare(..)
+            | ExprKind::Select(..)
+            | ExprKind::Cast { .. } => {}
+        }
+    }
+    func
+}
+
+fn renumber(a: &mut Affine, lookup: &BTreeMap<Index, Index>) {
+    use ir::algo::Atom;
+    for (_, atom) in &mut a.terms {
+        match atom {
+            Atom::Index(index) => *index = lookup.get(index).copied().unwrap_or(*index),
+            Atom::Div(a, _) | Atom::Mod(a, _) | Atom::Clamp(a, _, _) => renumber(a, lookup),
+        }
+    }
+}
+
+/// A tensor's element type.
+pub(super) fn elem_of(func: &Func, tensor: Tensor) -> Elem {
+    func.tensors[tensor].elem
+}

@@ -1,0 +1,56 @@
+//! Every kernel of the library checks, binds to its own sizes and to awkward ones, and keeps the IR's invariants.
+
+use super::{checked, lowered, typed};
+use crate::{Bindings, Class};
+use isa::types::Elem;
+
+/// Sizes from the `//! shape:` line.
+fn directive(text: &str) -> Vec<(String, i64)> {
+    let line = text
+        .lines()
+        .next()
+        .and_then(|l| l.strip_prefix("//! shape: "))
+        .expect("a shape line first");
+    let pair = |word: &str| {
+        let (name, value) = word.split_once('=').expect("NAME=value");
+        (name.to_owned(), value.parse().expect("a number"))
+    };
+    line.split_whitespace().map(pair).collect()
+}
+
+fn bindings(text: &str, float: Elem, size: Option<i64>) -> Bindings {
+    let (diagnostics, checked) = checked(text);
+    assert!(
+        diagnostics.is_empty(),
+        "{}",
+        super::shown(text, &diagnostics)
+    );
+    let kernels = checked.kernels();
+    let mut bindings = typed(&[], &[]);
+    for (name, value) in directive(text) {
+        bindings.sizes.insert(name, size.unwrap_or(value));
+    }
+    for t in &kernels.first().expect("a kernel").types {
+        let elem = if t.class == Class::Int {
+            Elem::I8
+        } else {
+            float
+        };
+        bindings.types.insert(t.name.clone(), elem);
+    }
+    bindings
+}
+
+#[test]
+fn every_kernel_checks_and_binds() {
+    for (path, text) in stdlib::SOURCES {
+        let name = path.trim_start_matches("kernels/").trim_end_matches(".vn");
+        for float in [Elem::F16, Elem::F32, Elem::Bf16] {
+            for size in [None, Some(1), Some(7)] {
+                let func = lowered(text, &bindings(text, float, size));
+                assert_eq!(func.name, name);
+                assert!(!func.results.is_empty());
+            }
+        }
+    }
+}
