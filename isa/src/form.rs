@@ -55,6 +55,16 @@ pub enum Walk {
         /// From one repeat to the next.
         rep: u64,
     },
+    /// One element of `elem` bytes for each `group` lanes, side by side; repeats `rep` apart. A result exists if one of its
+    /// lanes is on.
+    Results {
+        /// Bytes of a result.
+        elem: u64,
+        /// Lanes of a result.
+        group: u64,
+        /// From one repeat to the next.
+        rep: u64,
+    },
     /// Eight whole blocks a repeat, `blk` apart; repeats `rep` apart.
     Blocks {
         /// From one block to the next.
@@ -439,7 +449,7 @@ fn broadcast(i: &Vbrcb) -> VecForm {
     }
 }
 
-/// Reductions: one, eight, or half a repeat of results a repeat.
+/// Reductions: one result for all lanes, for each block, or for each pair.
 fn reduction(inst: &Inst) -> Option<VecForm> {
     if let Inst::Vcadd(Vcadd {
         ty,
@@ -463,7 +473,7 @@ fn reduction(inst: &Inst) -> Option<VecForm> {
         st,
     }) = *inst
     {
-        return Some(reduce(ty, dst, a, rep, st, 1));
+        return Some(reduce(ty, dst, a, rep, st, ty.lanes()));
     }
     if let Inst::Vcgadd(Vcgadd {
         ty,
@@ -487,7 +497,7 @@ fn reduction(inst: &Inst) -> Option<VecForm> {
         st,
     }) = *inst
     {
-        return Some(reduce(ty, dst, a, rep, st, 8));
+        return Some(reduce(ty, dst, a, rep, st, BLOCK / ty.bytes()));
     }
     if let Inst::Vcpadd(Vcpadd {
         ty,
@@ -497,20 +507,21 @@ fn reduction(inst: &Inst) -> Option<VecForm> {
         st,
     }) = *inst
     {
-        return Some(reduce(ty, dst, a, rep, st, ty.lanes() / 2));
+        return Some(reduce(ty, dst, a, rep, st, 2));
     }
     None
 }
 
-fn reduce(ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed, results: u64) -> VecForm {
-    let bytes = ty.bytes();
-    let out = Walk::Run {
-        bytes: results * bytes,
-        rep: u64::from(st.dst_rep) * bytes,
+fn reduce(ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed, group: u64) -> VecForm {
+    let elem = ty.bytes();
+    let out = Walk::Results {
+        elem,
+        group,
+        rep: u64::from(st.dst_rep) * elem,
     };
     let operands = smallvec![
         operand("dst", Dir::Out, dst.at, out),
-        operand("a", Dir::In, a.at, lanes(bytes, st.a_blk, st.a_rep)),
+        operand("a", Dir::In, a.at, lanes(elem, st.a_blk, st.a_rep)),
     ];
     form(ty, rep, operands)
 }

@@ -340,7 +340,7 @@ fn vector_places(form: &VecForm, known: Known<'_>, chip: &Chip) -> Checked {
     for operand in &form.operands {
         let align = match operand.walk {
             Walk::Lanes { .. } | Walk::Bits | Walk::Blocks { .. } => chip.align.ub,
-            Walk::Run { .. } => form.lane_bytes,
+            Walk::Run { .. } | Walk::Results { .. } => form.lane_bytes,
         };
         aligned(operand.name, known.addr(operand.at), align)?;
     }

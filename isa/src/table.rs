@@ -228,8 +228,8 @@ instructions! {
         0x99 vconv Vconv { kind: ConvKind, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Compares lane by lane and writes one bit a lane, consecutively from `dst`. (row 87)
         ///
-        /// Lowest bit first. A repeat writes whole bytes, a bit of a lane that is masked off as 0 (we choose); in count mode
-        /// ceil(count / 8) bytes, the last filled with 0.
+        /// Lowest bit first. A repeat writes the bytes up to its last active lane; bits of lanes that are off are 0 (we
+        /// choose).
         0x9a vcmpv Vcmpv { cond: Cond, ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
         /// Compares with a scalar and writes one bit a lane, consecutively from `dst`; see `vcmpv`. (row 88)
         0x9b vcmpvs Vcmpvs { cond: Cond, ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
@@ -253,7 +253,7 @@ instructions! {
         0xa3 vcmin Vcmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Sums each 32 B block to one element by adjacent pairs; 8 consecutive results a repeat. (row 96)
         ///
-        /// Always writes 8 results a repeat; `dst_rep` counts elements, so that 8 puts them side by side.
+        /// A block without an active lane has no result. `dst_rep` counts elements: 8 puts all results side by side.
         0xa4 vcgadd Vcgadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Largest element of each 32 B block. (row 97)
         0xa5 vcgmax Vcgmax { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };

@@ -81,6 +81,9 @@ fn ports(form: &VecForm, regs: &(impl Regs + ?Sized)) -> (Vec<Port>, Vec<Port>) 
         }
         Walk::Bits => new_port(at, 1, BLOCK, form.lanes / 8),
         Walk::Run { bytes, rep } => new_port(at, bytes.div_ceil(BLOCK), BLOCK, rep),
+        Walk::Results { elem, group, rep } => {
+            new_port(at, (form.lanes / group * elem).div_ceil(BLOCK), BLOCK, rep)
+        }
         Walk::Blocks { blk, rep } => new_port(at, 8, blk, rep),
     };
     let side = |wanted: fn(crate::inst::Dir) -> bool| {

@@ -36,7 +36,8 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
                     lanes(*run, place, (elem, blk, rep), to);
                 }
             }
-            Walk::Bits => to.rows(place, bits(&form, repeats, to.regs.lanes()), Steps::ONCE),
+            Walk::Bits => bits(&form, &runs, place, to),
+            Walk::Results { elem, group, rep } => results(&runs, place, (elem, group, rep), to),
             Walk::Run { bytes, rep } => to.rows(place, bytes, Steps::new(repeats, rep)),
             Walk::Blocks { blk, rep } => {
                 to.grid(
@@ -51,11 +52,46 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
     true
 }
 
-/// Bytes of the mask bits.
-fn bits(form: &VecForm, repeats: u64, lanes: Lanes) -> u64 {
-    match lanes {
-        Lanes::Count(count) => count.div_ceil(8),
-        Lanes::Mask(_, _) => repeats.saturating_mul(form.lanes / 8),
+/// The mask bytes of each repeat, up to its last active lane.
+fn bits<R: Regs + ?Sized>(form: &VecForm, runs: &[Run], place: Place, to: &mut Collector<'_, R>) {
+    let rep = form.lanes / 8;
+    for (i, run) in runs.iter().enumerate() {
+        let is_last_of_its_repeats = runs.get(i + 1).is_none_or(|next| next.first != run.first);
+        if is_last_of_its_repeats {
+            let base = place.base.saturating_add(run.first.saturating_mul(rep));
+            to.rows(
+                Place { base, ..place },
+                run.to.div_ceil(8),
+                Steps::new(run.repeats, rep),
+            );
+        }
+    }
+}
+
+/// The results that have an active lane.
+fn results<R: Regs + ?Sized>(
+    runs: &[Run],
+    place: Place,
+    (elem, group, rep): (u64, u64, u64),
+    to: &mut Collector<'_, R>,
+) {
+    // The results before this one, of the repeats from `first` on, are named already.
+    let (mut first, mut named) = (0, 0);
+    for run in runs
+        .iter()
+        .filter(|run| run.repeats > 0 && run.from < run.to)
+    {
+        if run.first != first {
+            (first, named) = (run.first, 0);
+        }
+        let (from, end) = (named.max(run.from / group), run.to.div_ceil(group));
+        named = end;
+        let base = place
+            .base
+            .saturating_add(run.first.saturating_mul(rep))
+            .saturating_add(from * elem);
+        let len = end.saturating_sub(from) * elem;
+        to.rows(Place { base, ..place }, len, Steps::new(run.repeats, rep));
     }
 }
 

@@ -151,6 +151,26 @@ fn comparisons_and_reductions_write_little() {
         st: StRed::FLAT8,
     };
     assert_eq!(ranges(groups, Lanes::ALL, "dst"), [(0x2000, 0x2060)]);
+    assert_eq!(
+        ranges(cmp, Lanes::Mask(0xfff, 0), "dst"),
+        [(0x2000, 0x2002), (0x2010, 0x2012), (0x2020, 0x2022)]
+    );
+    assert_eq!(ranges(cmp, Lanes::Count(141), "dst"), [(0x2000, 0x2012)]);
+    let some = Lanes::Mask(0b101 | 1 << 9 | 1 << 40, 0);
+    assert_eq!(
+        ranges(groups, some, "dst")[..2],
+        [(0x2000, 0x2008), (0x2014, 0x2018)]
+    );
+    assert_eq!(
+        effects(groups, some)
+            .iter()
+            .filter(|a| a.operand == "dst")
+            .map(Access::bytes)
+            .sum::<u64>(),
+        36
+    );
+    assert_eq!(ranges(groups, Lanes::Count(9), "dst"), [(0x2000, 0x2008)]);
+    assert_eq!(ranges(groups, Lanes::Count(73), "dst"), [(0x2000, 0x2028)]);
 }
 
 #[test]
