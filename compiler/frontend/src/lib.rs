@@ -4,6 +4,7 @@
 //!   or fail for all sizes. It reports many mistakes in one go, and one mistake once.
 //! - [`bind`] takes values for the sizes and element types of one kernel, expands its functions and gives
 //!   [`ir::algo::Func`]; mistakes that only the values show are reported there.
+//! - [`load`] reads the tile form into tile IR.
 //!
 //! Pure: no files, no clock, no panic on any tree. Knows nothing of schedules, targets and instructions. Start with
 //! `hir` (what a checked program is), then `check` and `lower`; wording is in `errors`.
@@ -12,6 +13,7 @@ mod affine;
 mod check;
 mod errors;
 mod hir;
+pub mod load;
 mod lower;
 mod poly;
 #[cfg(test)]
