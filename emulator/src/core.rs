@@ -19,6 +19,7 @@ use crate::hazard::{self, Known, Order, Track};
 use crate::l0::Packed;
 use crate::memory::Local;
 use crate::options::Sanitize;
+use crate::report::Path;
 use crate::stream::Stream;
 
 /// Why an executor method stops.
@@ -145,6 +146,10 @@ pub(crate) struct Core<'a> {
     pub(crate) calls: Vec<usize>,
     pub(crate) stream: Stream,
     pub(crate) scratch: Vec<u8>,
+    /// How many sets a wait of each mode takes.
+    pub(crate) quorums: [u32; 3],
+    /// Bytes moved each way.
+    pub(crate) moved: [u64; Path::ALL.len()],
     /// Where the scalar unit goes next.
     pub(crate) next: usize,
     pub(crate) ended: bool,
@@ -163,7 +168,7 @@ pub(crate) struct Core<'a> {
     pub(crate) seen: [u64; 7],
     pub(crate) mads: u64,
     /// Whether the last round did anything.
-    pub(crate) moved: bool,
+    pub(crate) progressed: bool,
     queue_depth: usize,
 }
 
@@ -201,7 +206,9 @@ impl<'a> Core<'a> {
             outbox: Vec::new(),
             loops: Vec::new(),
             calls: Vec::new(),
-            stream: Stream::new(launch.chip),
+            stream: Stream::new(launch.chip, quorums(id.kind(), &launch)),
+            quorums: quorums(id.kind(), &launch),
+            moved: [0; Path::ALL.len()],
             scratch: Vec::new(),
             next: 0,
             ended: false,
@@ -216,7 +223,7 @@ impl<'a> Core<'a> {
             done: [0; 7],
             seen: [0; 7],
             mads: 0,
-            moved: false,
+            progressed: false,
             queue_depth: launch.chip.sync.queue_depth as usize,
         }
     }
@@ -227,7 +234,7 @@ impl<'a> Core<'a> {
 
     /// Runs until the program ends or waits for another core.
     pub(crate) fn run(&mut self) -> Result<State, Fault> {
-        self.moved = false;
+        self.progressed = false;
         self.drain()?;
         while !self.ended {
             if !self.step()? {
@@ -265,7 +272,7 @@ impl<'a> Core<'a> {
         if went_on {
             self.steps += 1;
             self.executed[queue.index()] += 1;
-            self.moved = true;
+            self.progressed = true;
             self.blocked_on = None;
             if self.wake {
                 self.drain()?;
@@ -278,7 +285,7 @@ impl<'a> Core<'a> {
     fn scalar(&mut self, at: usize, inst: &Inst) -> Result<bool, Fault> {
         self.next = at + 1;
         // The event has the operands of before, and belongs before those of the instructions behind.
-        let event = self.stream.prepare(inst, &self.context, self.kind());
+        let event = self.stream.prepare(inst, &self.context);
         match self.execute(at, inst, Pipe::S.index())? {
             None => {
                 self.stream.commit(event, at as u32);
@@ -299,7 +306,7 @@ impl<'a> Core<'a> {
             self.blocked_on = Some(WaitReason::Full { pipe });
             return Ok(false);
         }
-        let event = self.stream.prepare(inst, &self.context, self.kind());
+        let event = self.stream.prepare(inst, &self.context);
         self.stream.commit(event, at as u32);
         self.next = at + 1;
         let known = self.dispatch_knowledge();
@@ -338,7 +345,7 @@ impl<'a> Core<'a> {
             for lane in 1..self.queues.len() {
                 while self.run_head(lane)? {
                     moving = true;
-                    self.moved = true;
+                    self.progressed = true;
                 }
             }
         }
@@ -576,6 +583,15 @@ impl<'a> Core<'a> {
                 pc: self.order.pc_of(conflict.lane, conflict.count),
             }),
         })
+    }
+}
+
+/// The peers that a set of each mode names as sources.
+fn quorums(kind: CoreKind, launch: &Launch<'_>) -> [u32; 3] {
+    let pair = launch.chip.cores.vectors_per_cube as u32;
+    match kind {
+        CoreKind::Cube => [launch.groups, pair, pair],
+        CoreKind::Vector => [launch.groups * pair, pair, 1],
     }
 }
 

@@ -70,6 +70,15 @@ impl Global {
         &self.regions[number]
     }
 
+    /// First address of all and the address behind the last.
+    pub(crate) fn extent(&self) -> (u64, u64) {
+        let end = self
+            .regions
+            .last()
+            .map_or(FIRST_ADDRESS, |r| r.start + r.len);
+        (FIRST_ADDRESS, end)
+    }
+
     /// Finds the region that holds all of an access.
     pub(crate) fn span(
         &self,

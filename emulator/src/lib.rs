@@ -8,6 +8,7 @@
 //! Start with [`run`]: it takes a finished object, the bytes of its inputs in the order of its parameters, a chip and
 //! options, and gives every tensor back with a [`Report`], or the first [`Fault`].
 
+mod clock;
 mod core;
 mod exec;
 mod fault;
@@ -18,9 +19,14 @@ mod kernel;
 mod l0;
 mod memory;
 mod options;
+mod report;
 mod run;
 mod stream;
+mod trace;
 
+pub use clock::TraceSpan;
 pub use fault::{CoreId, Fault, FaultKind, OtherAccess, Place, Wait, WaitReason};
 pub use options::{Options, Sanitize};
+pub use report::{Bound, BoundKind, Path, PipeReport, Report};
 pub use run::{Outcome, run};
+pub use trace::chrome_json;

@@ -9,16 +9,22 @@ use isa::object::{Object, ParamDir, ParamMeta};
 use isa::types::CoreKind;
 use rayon::prelude::*;
 
+use crate::clock::{self, Timing, TraceSpan};
 use crate::core::{Core, Launch, Program, State};
 use crate::fault::{CoreId, Fault, FaultKind};
 use crate::gm::Global;
 use crate::options::Options;
+use crate::report::{Report, report};
 
 /// What a run gives.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Bytes of every tensor after the run, in the order of the parameters.
     pub tensors: Vec<Vec<u8>>,
+    /// What it cost.
+    pub report: Report,
+    /// When every instruction ran; empty unless [`Options::trace`] asks for it.
+    pub trace: Vec<TraceSpan>,
 }
 
 /// Runs a kernel. `inputs` has one entry a parameter: the bytes of an input, none for a result or workspace.
@@ -49,11 +55,27 @@ pub fn run(
     if options.sanitize.uninit {
         check_outputs(object, &gm, &tensors)?;
     }
+    let timing = time(&mut cores, &gm, chip, options.trace)?;
     Ok(Outcome {
+        report: report(&object.kernel, &cores, &timing, chip),
+        trace: timing.trace,
         tensors: tensors
             .iter()
             .map(|&region| gm.region(region).to_vec())
             .collect(),
+    })
+}
+
+/// Computes the times of all cores from their streams.
+fn time(cores: &mut [Core<'_>], gm: &Global, chip: &Chip, trace: bool) -> Result<Timing, Fault> {
+    for core in cores.iter_mut() {
+        core.stream.finish();
+    }
+    let streams: Vec<_> = cores.iter().map(|core| (core.id, &core.stream)).collect();
+    // Values came to an end, so the streams do; only flags set twice, unchecked, can keep them from it.
+    clock::run(&streams, gm.extent(), chip, trace).ok_or(Fault {
+        kind: FaultKind::Deadlock { waits: Vec::new() },
+        place: None,
     })
 }
 
@@ -192,7 +214,7 @@ fn execute(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
         if states.iter().all(|&state| state == State::Ended) {
             return Ok(());
         }
-        if !delivered && cores.iter().all(|core| !core.moved) {
+        if !delivered && cores.iter().all(|core| !core.progressed) {
             return Err(deadlock(cores));
         }
     }

@@ -7,7 +7,7 @@
 use isa::chip::Chip;
 use isa::cost::{self, Cost, GmPath};
 use isa::inst::{Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
-use isa::types::{CoreKind, Pipe, Space};
+use isa::types::{Pipe, Space};
 
 use crate::core::{Context, flag_index};
 
@@ -32,7 +32,7 @@ pub(crate) enum What {
     BarAll,
     /// `extra` is mode × 16 + counter.
     Xset,
-    /// `extra` is mode × 16 + counter.
+    /// `extra` is mode × 16 + counter, `arg` the quorum.
     Xwait,
     /// Scalar cycles alone: too many for one event, or those before the end.
     Scalar,
@@ -70,6 +70,8 @@ pub(crate) struct Stream {
     pub(crate) events: Vec<Event>,
     pub(crate) traffic: Vec<Traffic>,
     gap: u32,
+    /// How many sets a wait of each mode takes.
+    quorums: [u32; 3],
     chip: Chip,
     cache: DataCache,
 }
@@ -85,11 +87,12 @@ pub(crate) struct Prepared {
 }
 
 impl Stream {
-    pub(crate) fn new(chip: &Chip) -> Stream {
+    pub(crate) fn new(chip: &Chip, quorums: [u32; 3]) -> Stream {
         Stream {
             events: Vec::new(),
             traffic: Vec::new(),
             gap: 0,
+            quorums,
             cache: DataCache::new(chip),
             chip: chip.clone(),
         }
@@ -97,7 +100,7 @@ impl Stream {
 
     /// Prices an instruction with the registers as they are.
     #[inline]
-    pub(crate) fn prepare(&mut self, inst: &Inst, regs: &Context, _kind: CoreKind) -> Prepared {
+    pub(crate) fn prepare(&mut self, inst: &Inst, regs: &Context) -> Prepared {
         let mut cost = cost::cost(inst, regs, &self.chip);
         let (what, extra) = classify(inst, regs, &cost);
         let mut traffic = None;
@@ -159,7 +162,19 @@ impl Stream {
             }
             return;
         }
-        let mut arg = 0;
+        let mut arg = match what {
+            What::Xwait => self.quorums[usize::from(extra / 16).min(2)],
+            What::Work
+            | What::UnitWork
+            | What::Copy
+            | What::UnitCopy
+            | What::SetFlag
+            | What::WaitFlag
+            | What::Bar
+            | What::BarAll
+            | What::Xset
+            | What::Scalar => 0,
+        };
         if let Some(traffic) = traffic {
             arg = self.traffic.len() as u32;
             self.traffic.push(traffic);

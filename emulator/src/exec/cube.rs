@@ -4,6 +4,7 @@ use isa::inst::*;
 use isa::types::{Pipe, Space};
 
 use super::at_most;
+use super::fixpipe::unit_ready;
 use crate::core::{Core, Halt};
 use crate::fault::Stop;
 use crate::kernel::{self, FRACTAL_WORDS, Panels};
@@ -40,12 +41,13 @@ enum Init {
 
 impl CubeUnit for Core<'_> {
     fn mmad(&mut self, i: &Mmad) -> Result<(), Halt> {
+        unit_ready(self, i.unit, Pipe::Fix)?;
         let Some(tile) = self.tile(i)? else {
             return Ok(());
         };
         self.check_left(&tile)?;
         self.check_right(&tile)?;
-        self.check_result(&tile)?;
+        self.check_result(&tile, i.unit)?;
         self.pack(&tile);
         self.multiply(&tile);
         self.mads += (tile.m * tile.n * tile.k) as u64;
@@ -158,7 +160,7 @@ impl Core<'_> {
     }
 
     /// Checks the accumulator and the bias, and notes that the accumulator changes.
-    fn check_result(&mut self, t: &Tile) -> Result<(), Stop> {
+    fn check_result(&mut self, t: &Tile, unit: UnitFlag) -> Result<(), Stop> {
         if let Init::Bias(at) = t.init {
             self.reads("bias", Space::Bt, at, t.n * 4, true)?;
         }
@@ -172,6 +174,9 @@ impl Core<'_> {
         if (t.m1 * t.n1) as u64 >= self.launch.chip.cube.barrier_fractals {
             let cube = Pipe::M.index();
             known[cube] = self.order.issued[cube];
+        }
+        if unit != UnitFlag::Off {
+            known[Pipe::Fix.index()] = self.order.issued[Pipe::Fix.index()];
         }
         self.writes_knowing("dst", Space::L0c, t.c, t.m1 * t.n1 * BLOCK, &known)?;
         let l0c = self.memory(Space::L0c);

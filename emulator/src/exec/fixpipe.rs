@@ -7,6 +7,7 @@ use isa::types::{Elem, Pipe, Space};
 use super::at_most;
 use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop, WaitReason};
+use crate::report::Path;
 
 type Done = Result<(), Halt>;
 
@@ -113,6 +114,7 @@ impl FixUnit for Core<'_> {
         }
         self.scratch = row;
         self.memory(Space::L1).touch(base + extent);
+        self.count(Path::L0cL1, drain.m * drain.n * size);
         Ok(())
     }
 
@@ -261,6 +263,7 @@ impl Core<'_> {
         self.gm_writes(operand, address, data.len())?;
         span.region.write(span.offset, data);
         span.region.set(span.offset, data.len());
+        self.count(Path::L0cGm, data.len());
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop};
 use crate::gm::Region;
 use crate::memory::{Local, Shadow, copy_blocks};
+use crate::report::Path;
 
 type Done = Result<(), Halt>;
 
@@ -102,6 +103,14 @@ impl Core<'_> {
             .read(span.offset, &mut local.bytes[at..at + len]);
         shadow_in(span.region, span.offset, &mut local.shadow, at, len);
         local.touch(at + len);
+        self.count(
+            if space == Space::L1 {
+                Path::GmL1
+            } else {
+                Path::GmUb
+            },
+            len,
+        );
         Ok(())
     }
 
@@ -126,8 +135,21 @@ impl Core<'_> {
             span.region
                 .write(span.offset, &self.memory(space).bytes[at..at + pieces.len]);
             span.region.set(span.offset, pieces.len);
+            self.count(
+                if space == Space::L1 {
+                    Path::L1Gm
+                } else {
+                    Path::UbGm
+                },
+                pieces.len,
+            );
         }
         Ok(())
+    }
+
+    /// Counts bytes for the report.
+    pub(super) fn count(&mut self, path: Path, bytes: usize) {
+        self.moved[path as usize] += bytes as u64;
     }
 
     /// Refuses the atomic modes, whose result would depend on the order of cores.
@@ -170,6 +192,7 @@ impl Core<'_> {
             let (l1, l0) = self.two(Space::L1, to);
             copy_blocks(l1, from, l0, at, len);
             self.replaced(to, at, len, false);
+            self.count(l0_path(to), len);
         }
         Ok(())
     }
@@ -240,9 +263,19 @@ impl Core<'_> {
             }
             for &at in &at[..1 + usize::from(pair)] {
                 self.replaced(to, at, FRACTAL, !pair);
+                self.count(l0_path(to), FRACTAL);
             }
         }
         Ok(())
+    }
+}
+
+/// The way from L1 to a buffer of L0.
+fn l0_path(to: Space) -> Path {
+    if to == Space::L0a {
+        Path::L1L0a
+    } else {
+        Path::L1L0b
     }
 }
 
@@ -347,6 +380,14 @@ impl Core<'_> {
         self.writes("dst", to, at, len)?;
         let (l1, table) = self.two(Space::L1, to);
         copy_blocks(l1, from, table, at, len);
+        self.count(
+            if to == Space::Bt {
+                Path::L1Bt
+            } else {
+                Path::L1Fb
+            },
+            len,
+        );
         Ok(())
     }
 
@@ -399,6 +440,7 @@ impl Core<'_> {
         }
         self.scratch = row;
         self.memory(Space::L1).touch(base + extent);
+        self.count(Path::GmL1, n * row_bytes);
         Ok(())
     }
 }

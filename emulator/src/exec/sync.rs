@@ -1,7 +1,7 @@
 //! Flags, barriers and cross-core counters: who may go on, and what it then knows of the others' work.
 
 use isa::inst::{Bar, PipeOp, SetFlag, Val, WaitFlag, Xset, Xwait};
-use isa::types::{CoreKind, Pipe};
+use isa::types::Pipe;
 
 use super::at_most;
 use crate::core::{Core, Halt, flag_index};
@@ -85,7 +85,7 @@ pub(super) fn xset(core: &mut Core<'_>, i: &Xset) -> Result<(), Halt> {
 pub(super) fn xwait(core: &mut Core<'_>, i: &Xwait) -> Result<(), Halt> {
     let id = at_most("id", i.id.get(&core.context), 15, "a counter from 0 to 15")?;
     let mode = at_most("mode", i.mode.0, 2, "a mode from 0 to 2")?;
-    let quorum = quorum(core, mode);
+    let quorum = core.quorums[mode];
     let value = core.counters[id];
     if value < quorum {
         let id = id as u8;
@@ -93,15 +93,4 @@ pub(super) fn xwait(core: &mut Core<'_>, i: &Xwait) -> Result<(), Halt> {
     }
     core.counters[id] -= quorum;
     Ok(())
-}
-
-/// How many sets a wait takes: the peers that the mode names as sources.
-fn quorum(core: &Core<'_>, mode: usize) -> u32 {
-    let pair = core.launch.chip.cores.vectors_per_cube as u32;
-    match (mode, core.kind()) {
-        (0, CoreKind::Cube) => core.launch.groups,
-        (0, CoreKind::Vector) => core.launch.groups * pair,
-        (1, _) | (_, CoreKind::Cube) => pair,
-        (_, CoreKind::Vector) => 1,
-    }
 }

@@ -12,6 +12,7 @@ use super::mte::{Pieces, block_pieces};
 use super::scalar::relation;
 use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop};
+use crate::report::Path;
 
 type Done = Result<(), Halt>;
 /// The bytes of one repeat.
@@ -476,6 +477,7 @@ impl Core<'_> {
                 ub.shadow.set_block(at / 32 + block, bits);
             }
             ub.touch(at + len);
+            self.count(Path::UbUb, len);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use isa::object::{KernelMeta, Object, ParamDir, ParamMeta};
 use isa::types::Elem;
 
 /// Reads a program: a line is an instruction, or a label that ends in a colon; `//` starts a comment.
-pub fn program(text: &str) -> Vec<Inst> {
+pub(crate) fn program(text: &str) -> Vec<Inst> {
     let lines: Vec<&str> = text
         .lines()
         .map(|line| line.split("//").next().unwrap_or("").trim())
@@ -32,7 +32,7 @@ pub fn program(text: &str) -> Vec<Inst> {
 }
 
 /// A tensor of a kernel.
-pub fn param(name: &str, elem: Elem, shape: &[u64], dir: ParamDir) -> ParamMeta {
+pub(crate) fn param(name: &str, elem: Elem, shape: &[u64], dir: ParamDir) -> ParamMeta {
     ParamMeta {
         name: name.into(),
         elem,
@@ -42,7 +42,7 @@ pub fn param(name: &str, elem: Elem, shape: &[u64], dir: ParamDir) -> ParamMeta 
 }
 
 /// A kernel with one program for either kind of core.
-pub fn object(params: Vec<ParamMeta>, aic: &str, aiv: &str, groups: u32) -> Object {
+pub(crate) fn object(params: Vec<ParamMeta>, aic: &str, aiv: &str, groups: u32) -> Object {
     let (aic, aiv) = (program(aic), program(aiv));
     Object {
         chip: "910b2".into(),
@@ -63,12 +63,12 @@ pub fn object(params: Vec<ParamMeta>, aic: &str, aiv: &str, groups: u32) -> Obje
 }
 
 /// The default chip.
-pub fn chip() -> Chip {
+pub(crate) fn chip() -> Chip {
     Chip::builtin("910b2").expect("a built-in chip")
 }
 
 /// Runs with every sanitizer on one thread.
-pub fn try_run(object: &Object, inputs: &[Option<Vec<u8>>]) -> Result<Outcome, Fault> {
+pub(crate) fn try_run(object: &Object, inputs: &[Option<Vec<u8>>]) -> Result<Outcome, Fault> {
     let options = Options {
         threads: 1,
         max_steps: 1 << 20,
@@ -78,12 +78,12 @@ pub fn try_run(object: &Object, inputs: &[Option<Vec<u8>>]) -> Result<Outcome, F
 }
 
 /// As bytes.
-pub fn bytes_f32(values: &[f32]) -> Vec<u8> {
+pub(crate) fn bytes_f32(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 /// From bytes.
-pub fn to_f32(bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn to_f32(bytes: &[u8]) -> Vec<f32> {
     bytes
         .chunks_exact(4)
         .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
@@ -91,7 +91,7 @@ pub fn to_f32(bytes: &[u8]) -> Vec<f32> {
 }
 
 /// As bytes of binary16.
-pub fn bytes_f16(values: &[f32]) -> Vec<u8> {
+pub(crate) fn bytes_f16(values: &[f32]) -> Vec<u8> {
     values
         .iter()
         .flat_map(|&v| {
@@ -101,7 +101,7 @@ pub fn bytes_f16(values: &[f32]) -> Vec<u8> {
 }
 
 /// From bytes of binary16.
-pub fn from_f16(bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn from_f16(bytes: &[u8]) -> Vec<f32> {
     bytes
         .chunks_exact(2)
         .map(|b| isa::num::f16_to_f32(u16::from_le_bytes([b[0], b[1]])))

@@ -1,0 +1,272 @@
+//! L2 and global memory as all cores share them: which sectors are there, and how long a piece of a copy takes.
+//!
+//! Bandwidth is served first come, first served. L2 is fully associative with a clock hand for its least used line (we
+//! choose), written back when a line leaves; lines still dirty at the end are not charged (machine.md §6).
+
+use isa::chip::Chip;
+use isa::cost::GmPath;
+
+use super::TICKS;
+use crate::stream::Traffic;
+
+/// Bytes between copies and memory levels.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MemoryCounts {
+    pub(crate) hbm_read: u64,
+    pub(crate) hbm_write: u64,
+    pub(crate) l2_hit: u64,
+    pub(crate) l2_bytes: u64,
+}
+
+/// A resource that serves one request after the other.
+#[derive(Copy, Clone, Debug)]
+struct Server {
+    /// When it is free, in ticks.
+    free: u64,
+    /// Ticks for `bytes_unit` bytes.
+    ticks: u64,
+    bytes_unit: u64,
+}
+
+impl Server {
+    /// A resource of so many MB/s at a clock in MHz.
+    fn rate(mbps: u64, clock_mhz: u64) -> Server {
+        Server {
+            free: 0,
+            ticks: clock_mhz * TICKS,
+            bytes_unit: mbps.max(1),
+        }
+    }
+
+    /// When a request of that time and size is done.
+    fn serve(&mut self, at: u64, bytes: u64) -> u64 {
+        if bytes == 0 {
+            return at;
+        }
+        self.free = self.free.max(at) + bytes * self.ticks / self.bytes_unit;
+        self.free
+    }
+}
+
+/// L2, global memory, and the ways to them.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) counts: MemoryCounts,
+    reads: Server,
+    all: Server,
+    hbm: Server,
+    fix: Server,
+    lines: Lines,
+    shared_milli: u64,
+    /// Reads of a line by two cores within this many cycles count as at once: the latency of a copy.
+    window: u64,
+    pub(crate) miss_extra: u64,
+}
+
+/// How a piece of a copy went.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Served {
+    /// When it is done, in ticks.
+    pub(crate) end: u64,
+    /// Whether some of it came from global memory.
+    pub(crate) missed: bool,
+}
+
+impl Memory {
+    pub(crate) fn new(chip: &Chip, extent: (u64, u64)) -> Memory {
+        let clock = chip.cores.clock_mhz;
+        let rate = |mbps| Server::rate(mbps, clock);
+        Memory {
+            counts: MemoryCounts::default(),
+            reads: rate(chip.memory.l2_mbps),
+            all: rate(chip.memory.l2_mixed_mbps),
+            hbm: rate(chip.memory.hbm_effective_mbps),
+            // Bytes a cycle and core, times cores, times MHz is MB/s.
+            fix: rate(chip.fix.gm_port_shared * chip.cores.cube * clock),
+            lines: Lines::new(chip, extent),
+            shared_milli: chip.memory.l2_shared_line_milli,
+            window: chip.mte2.l1_latency,
+            miss_extra: chip.memory.l2_miss_extra,
+        }
+    }
+
+    /// Moves rows `first..first + count` of a copy, or `count` bytes at `first` of its only row.
+    pub(crate) fn serve(
+        &mut self,
+        at: u64,
+        core: usize,
+        traffic: &Traffic,
+        piece: Piece,
+    ) -> Served {
+        let mut touched = Touched::default();
+        for row in 0..piece.rows {
+            let start = traffic.address + (piece.row + row) * traffic.stride + piece.offset;
+            self.touch(
+                at / TICKS,
+                core,
+                traffic.write,
+                start,
+                piece.bytes,
+                &mut touched,
+            );
+        }
+        self.count(&touched);
+        let mut end = self.all.serve(at, touched.bytes);
+        if !traffic.write {
+            let slowed = touched.shared * (self.shared_milli - 1000) / 1000;
+            end = end.max(self.reads.serve(at, touched.bytes + slowed));
+        }
+        if traffic.path == GmPath::Fix {
+            end = end.max(self.fix.serve(at, piece.rows * piece.bytes));
+        }
+        end = end.max(self.hbm.serve(at, touched.fetched + touched.evicted));
+        Served {
+            end,
+            missed: touched.fetched > 0,
+        }
+    }
+
+    fn count(&mut self, touched: &Touched) {
+        self.counts.hbm_read += touched.fetched;
+        self.counts.hbm_write += touched.evicted;
+        self.counts.l2_bytes += touched.bytes;
+        self.counts.l2_hit += touched.bytes - touched.fetched;
+    }
+
+    /// Looks up the sectors of one contiguous piece.
+    fn touch(
+        &mut self,
+        now: u64,
+        core: usize,
+        write: bool,
+        start: u64,
+        bytes: u64,
+        out: &mut Touched,
+    ) {
+        let lines = &mut self.lines;
+        let (line, sector) = (lines.line_bytes, lines.sector_bytes);
+        let mut at = start;
+        let end = start + bytes;
+        while at < end {
+            let number = at / line;
+            let stop = end.min((number + 1) * line);
+            let (first, last) = (at % line / sector, (stop - 1) % line / sector);
+            let mask = ((1_u16 << (last + 1)) - (1 << first)) as u8;
+            let found = lines.access((number - lines.first) as usize, mask, write);
+            let size = u64::from(mask.count_ones()) * sector;
+            out.bytes += size;
+            out.fetched += u64::from(found.missing) * sector;
+            out.evicted += u64::from(found.evicted) * sector;
+            if !write && lines.is_shared((number - lines.first) as usize, now, core, self.window) {
+                out.shared += size;
+            }
+            at = stop;
+        }
+    }
+}
+
+/// A part of a copy: `rows` rows from `row` on, of each `bytes` bytes from `offset` on.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) row: u64,
+    pub(crate) rows: u64,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Bytes of whole sectors that a piece touched.
+#[derive(Copy, Clone, Debug, Default)]
+struct Touched {
+    bytes: u64,
+    fetched: u64,
+    evicted: u64,
+    shared: u64,
+}
+
+/// What an access found, in sectors.
+#[derive(Copy, Clone, Debug, Default)]
+struct Found {
+    missing: u32,
+    evicted: u32,
+}
+
+/// The state of every line of the tensors.
+#[derive(Debug)]
+struct Lines {
+    line_bytes: u64,
+    sector_bytes: u64,
+    first: u64,
+    valid: Vec<u8>,
+    dirty: Vec<u8>,
+    used: Vec<bool>,
+    last: Vec<(u32, u32)>,
+    /// Lines that are there, in the order of the clock hand.
+    ring: Vec<u32>,
+    capacity: usize,
+    hand: usize,
+}
+
+impl Lines {
+    fn new(chip: &Chip, extent: (u64, u64)) -> Lines {
+        let line_bytes = chip.memory.l2_line.max(1);
+        // A mask has eight bits: a line of more sectors is looked up in eighths.
+        let sector_bytes = chip.memory.l2_sector.max(line_bytes.div_ceil(8));
+        let first = extent.0 / line_bytes;
+        let count = (extent.1.div_ceil(line_bytes) - first) as usize;
+        Lines {
+            line_bytes,
+            sector_bytes,
+            first,
+            valid: vec![0; count],
+            dirty: vec![0; count],
+            used: vec![false; count],
+            last: vec![(0, u32::MAX); count],
+            ring: Vec::new(),
+            capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
+            hand: 0,
+        }
+    }
+
+    /// Brings sectors of a line in, throwing another line out if L2 is full.
+    fn access(&mut self, line: usize, mask: u8, write: bool) -> Found {
+        let mut found = Found::default();
+        if self.valid[line] == 0 {
+            found.evicted = self.make_room(line);
+        }
+        if !write {
+            found.missing = (mask & !self.valid[line]).count_ones();
+        }
+        self.valid[line] |= mask;
+        self.used[line] = true;
+        if write {
+            self.dirty[line] |= mask;
+        }
+        found
+    }
+
+    /// Puts a line into the ring; sectors that had to be written back for it.
+    fn make_room(&mut self, line: usize) -> u32 {
+        if self.ring.len() < self.capacity {
+            self.ring.push(line as u32);
+            return 0;
+        }
+        loop {
+            let victim = self.ring[self.hand] as usize;
+            let slot = self.hand;
+            self.hand = (self.hand + 1) % self.capacity;
+            if std::mem::take(&mut self.used[victim]) {
+                continue;
+            }
+            self.valid[victim] = 0;
+            self.ring[slot] = line as u32;
+            return std::mem::take(&mut self.dirty[victim]).count_ones();
+        }
+    }
+
+    /// Whether another core has read the line just now.
+    fn is_shared(&mut self, line: usize, now: u64, core: usize, window: u64) -> bool {
+        let (when, who) = self.last[line];
+        self.last[line] = (now as u32, core as u32);
+        who != u32::MAX && who != core as u32 && u64::from((now as u32).wrapping_sub(when)) < window
+    }
+}
