@@ -2,10 +2,13 @@
 //!
 //! Never sees an AST. Pure: the same function, chip and options give the same bytes.
 
+pub mod emit;
 pub mod errors;
+pub mod lower;
 mod partition;
 pub mod pass;
 pub mod plan;
+pub mod select;
 mod tiling;
 
 pub use tiling::{Tiled, tile};

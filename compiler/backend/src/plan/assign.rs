@@ -11,6 +11,7 @@ use isa::types::Space;
 
 use super::access;
 use super::live::{Life, lives};
+use crate::select::scratch_bytes;
 
 /// Distance at which the groups of UB repeat: davinci-facts §7, rule 1.
 const BANK_PERIOD: u64 = 512;
@@ -42,6 +43,16 @@ pub fn plan(func: &Func, chip: &Chip) -> Result<Plan, Overflow> {
     let lives = lives(func);
     let spread = place_all(func, chip, &lives, &partners(func));
     spread.or_else(|_| place_all(func, chip, &lives, &BTreeMap::new()))
+}
+
+/// Bytes of a space that buffers may take: in UB the blocks that selection keeps for scalars are not among them.
+fn room(func: &Func, chip: &Chip, space: Space) -> u64 {
+    let kept = if space == Space::Ub {
+        scratch_bytes(func)
+    } else {
+        0
+    };
+    chip.usable_bytes(space).saturating_sub(kept)
 }
 
 /// Bytes of all copies of a buffer; a buffer beyond 64 bits is as large as can be.
@@ -82,7 +93,7 @@ fn place_all(
     let mut plan = Plan::default();
     for life in order {
         let space = func.bufs[life.buf].space;
-        let limit = chip.usable_bytes(space);
+        let limit = room(func, chip, space);
         let taken = neighbours(func, life, &placed);
         let bytes = total_bytes(func, life.buf);
         let start = first_fit(

@@ -1,0 +1,109 @@
+//! Emission: programs, metadata and line table into one object.
+//!
+//! Knows no files: where a span stands is the asker's business.
+
+use diag::Span;
+use ir::tile::{Func, TensorRole};
+use isa::chip::Chip;
+use isa::inst::MmadTy;
+use isa::object::{KernelMeta, LineRow, Object, ParamDir, ParamMeta};
+use isa::types::Elem;
+
+use crate::select::Code;
+
+/// Says in which file, line and column (both from 1) a span starts.
+pub type Resolver<'r> = &'r dyn Fn(Span) -> Option<(String, u32, u32)>;
+
+/// Makes the object of a function from the programs of its cube and vector cores.
+pub fn emit(
+    func: &Func,
+    chip: &Chip,
+    opt: &str,
+    cube: Code,
+    vector: Code,
+    resolve: Resolver<'_>,
+) -> Object {
+    let mut files = Vec::new();
+    let lines_aic = lines(&cube.spans, resolve, &mut files);
+    let lines_aiv = lines(&vector.spans, resolve, &mut files);
+    Object {
+        chip: chip.name.clone(),
+        chip_version: chip.version_stamp(),
+        kernel: meta(func, opt, !cube.insts.is_empty(), !vector.insts.is_empty()),
+        aic: cube.insts,
+        aiv: vector.insts,
+        files,
+        lines_aic,
+        lines_aiv,
+    }
+}
+
+fn meta(func: &Func, opt: &str, cube: bool, vector: bool) -> KernelMeta {
+    let params = func.tensors.values().map(|tensor| ParamMeta {
+        name: tensor.name.clone(),
+        elem: tensor.elem,
+        shape: tensor
+            .shape
+            .iter()
+            .map(|&extent| u64::try_from(extent).unwrap_or(0))
+            .collect(),
+        dir: match tensor.role {
+            TensorRole::In => ParamDir::In,
+            TensorRole::Out => ParamDir::Out,
+            TensorRole::Work => ParamDir::Work,
+        },
+    });
+    KernelMeta {
+        name: func.name.clone(),
+        params: params.collect(),
+        sizes: func
+            .sizes
+            .iter()
+            .map(|(name, size)| (name.clone(), u64::try_from(*size).unwrap_or(0)))
+            .collect(),
+        cube_cores: if cube { func.groups } else { 0 },
+        vector_cores: if vector {
+            func.groups.saturating_mul(2)
+        } else {
+            0
+        },
+        mads: func.work.mads,
+        mad_ty: func.work.mad_elem.and_then(mad_ty),
+        vector_ops: func.work.vector_ops,
+        compulsory_bytes: func.work.compulsory_bytes,
+        opt: opt.to_owned(),
+    }
+}
+
+fn mad_ty(elem: Elem) -> Option<MmadTy> {
+    MmadTy::ALL.iter().copied().find(|ty| ty.elem() == elem)
+}
+
+/// A row where the place changes; instructions without a place belong to the one before.
+fn lines(spans: &[Span], resolve: Resolver<'_>, files: &mut Vec<String>) -> Vec<LineRow> {
+    let mut rows: Vec<LineRow> = Vec::new();
+    let mut last = Span::NONE;
+    for (pc, &span) in spans.iter().enumerate() {
+        if span == last || span.is_none() {
+            continue;
+        }
+        let Some((file, line, col)) = resolve(span) else {
+            continue;
+        };
+        last = span;
+        let known = files.iter().position(|name| *name == file);
+        let file = known.unwrap_or_else(|| {
+            files.push(file);
+            files.len() - 1
+        });
+        rows.push(LineRow {
+            pc: u32::try_from(pc).unwrap_or(u32::MAX),
+            file: u32::try_from(file).unwrap_or(u32::MAX),
+            line,
+            col,
+            byte_start: span.start,
+            byte_end: span.end,
+        });
+    }
+    rows
+}

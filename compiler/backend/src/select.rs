@@ -1,0 +1,299 @@
+//! Selection: Synced tile IR to instructions, by one structured walk per kind of core.
+//!
+//! - [`regs`]: where values live; a value keeps one register from its definition to its last use;
+//! - [`code`]: the growing program and arithmetic that folds constants;
+//! - [`flow`]: loops, branches, scalars, flags, channels, copies of buffers;
+//! - [`dma`]: copies between global memory and the core; [`cube`]: L0 loads, products, the fixpipe;
+//! - [`vector`]: how an operation on a matrix becomes repeats; [`ew`] and [`reduce`]: which instruction it is.
+//!
+//! Base addresses of tensors are held in registers as far as registers are left: the program is selected once to learn
+//! how many are, and once more with them.
+
+mod code;
+mod cube;
+mod dma;
+mod ew;
+mod flow;
+mod reduce;
+mod regs;
+mod vector;
+
+use std::collections::BTreeMap;
+
+use diag::{Diagnostic, Span};
+use ir::tile::{Buf, Chan, Func, Inst, Op, Tensor};
+use isa::chip::Chip;
+use isa::inst::{self, Reg};
+use isa::types::{CoreKind, Space};
+
+use crate::errors;
+use crate::plan::access::{self, Place};
+use code::Num;
+use regs::{Homes, Lives};
+use vector::LaneState;
+
+pub use ew::scratch_bytes;
+
+/// A program with the span that each instruction comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Code {
+    /// The instructions.
+    pub insts: Vec<inst::Inst>,
+    /// One span per instruction.
+    pub spans: Vec<Span>,
+}
+
+/// Registers left free when base addresses are held.
+const SPARE: usize = 2;
+
+/// Selects the program of one kind of core; empty if no phase has work for it.
+pub fn select(func: &Func, chip: &Chip, core: CoreKind) -> Result<Code, Diagnostic> {
+    let roots: Vec<_> = access::roots(func)
+        .into_iter()
+        .filter(|root| root.1 == core)
+        .map(|root| root.2)
+        .collect();
+    if roots.is_empty() {
+        return Ok(Code::default());
+    }
+    let first = select_holding(func, chip, core, &roots, &[])?;
+    let free = Reg::COUNT.saturating_sub(first.1 + SPARE);
+    let held: Vec<Tensor> = tensors_by_use(func, &roots)
+        .into_iter()
+        .take(free)
+        .collect();
+    select_holding(func, chip, core, &roots, &held).map(|done| done.0)
+}
+
+fn select_holding(
+    func: &Func,
+    chip: &Chip,
+    core: CoreKind,
+    roots: &[ir::tile::Block],
+    held: &[Tensor],
+) -> Result<(Code, usize), Diagnostic> {
+    let scratch = chip
+        .usable_bytes(Space::Ub)
+        .saturating_sub(scratch_bytes(func));
+    let mut sel = Sel {
+        func,
+        core,
+        code: Code::default(),
+        span: Span::NONE,
+        inst: None,
+        homes: Homes::default(),
+        lives: Lives::default(),
+        bases: BTreeMap::new(),
+        slots: BTreeMap::new(),
+        slot_of: BTreeMap::new(),
+        rings: BTreeMap::new(),
+        lanes: LaneState::Unknown,
+        scratch: i64::try_from(scratch).unwrap_or(0),
+    };
+    sel.hold(held)?;
+    for &root in roots {
+        sel.phase(root)?;
+    }
+    sel.push(inst::End {});
+    Ok((sel.code, sel.homes.peak()))
+}
+
+/// Tensors that operations of these blocks address, the most used (by loop depth) first.
+fn tensors_by_use(func: &Func, roots: &[ir::tile::Block]) -> Vec<Tensor> {
+    let mut weights: BTreeMap<Tensor, u64> = BTreeMap::new();
+    for &root in roots {
+        weigh(func, root, 1, &mut weights);
+    }
+    let mut order: Vec<(Tensor, u64)> = weights.into_iter().collect();
+    order.sort_by_key(|&(tensor, weight)| (std::cmp::Reverse(weight), tensor));
+    order.into_iter().map(|(tensor, _)| tensor).collect()
+}
+
+fn weigh(func: &Func, block: ir::tile::Block, weight: u64, weights: &mut BTreeMap<Tensor, u64>) {
+    for &inst in &func.blocks[block].insts {
+        let op = &func.insts[inst].op;
+        for access in access::accesses(func, op) {
+            if let Place::Tensor(tensor) = access.place {
+                let sum = weights.entry(tensor).or_default();
+                *sum = sum.saturating_add(weight);
+            }
+        }
+        let inner = if matches!(op, Op::For { .. }) {
+            weight.saturating_mul(8)
+        } else {
+            weight
+        };
+        op.blocks()
+            .into_iter()
+            .for_each(|nested| weigh(func, nested, inner, weights));
+    }
+}
+
+/// The state of one selection.
+struct Sel<'f> {
+    func: &'f Func,
+    core: CoreKind,
+    code: Code,
+    /// Span of the operation that is being selected.
+    span: Span,
+    inst: Option<Inst>,
+    homes: Homes,
+    lives: Lives,
+    /// Base addresses that are held.
+    bases: BTreeMap<Tensor, Reg>,
+    /// Counter of each group of buffers that turn together.
+    slots: BTreeMap<flow::SlotKey, Reg>,
+    slot_of: BTreeMap<Buf, flow::SlotKey>,
+    /// Offset of the next slot of each channel in its group's ring.
+    rings: BTreeMap<Chan, Reg>,
+    lanes: LaneState,
+    /// First byte of the blocks that hold scalars for instructions without a scalar form.
+    scratch: i64,
+}
+
+type Done = Result<(), Diagnostic>;
+
+impl Sel<'_> {
+    /// Selects one operation and frees what it used last.
+    fn op(&mut self, inst: Inst) -> Done {
+        let func = self.func;
+        let data = &func.insts[inst];
+        self.inst = Some(inst);
+        self.span = data.span;
+        match &data.op {
+            Op::Scalar { dst, op, a, b } => self.scalar(*dst, *op, *a, *b)?,
+            Op::Query { dst, what } => self.query(*dst, *what)?,
+            Op::For {
+                var,
+                lo,
+                hi,
+                step,
+                body,
+            } => self.repeat(inst, *var, [*lo, *hi], *step, *body)?,
+            Op::If { cond, then, els } => self.branch(*cond, *then, *els)?,
+            Op::Next { buf } => self.turn(*buf)?,
+            Op::Peek { dst, tensor, at } => self.peek(*dst, *tensor, *at)?,
+            Op::PeekBuf { dst, src } => self.peek_buf(*dst, *src)?,
+            Op::Poke { dst, value } => self.poke(*dst, *value)?,
+            Op::Load {
+                dst,
+                tensor,
+                at,
+                rows,
+                cols,
+                pitch,
+            } => self.load(*dst, *tensor, *at, [*rows, *cols, *pitch])?,
+            Op::Store {
+                tensor,
+                at,
+                src,
+                rows,
+                cols,
+                pitch,
+            } => self.store(*src, *tensor, *at, [*rows, *cols, *pitch])?,
+            Op::LoadTile {
+                dst,
+                src,
+                rows,
+                cols,
+                transposed,
+            } => self.load_tile(*dst, *src, [*rows, *cols], *transposed)?,
+            Op::LoadWords { dst, src, cols } => self.load_words(*dst, *src, *cols)?,
+            Op::Mad {
+                c,
+                a,
+                b,
+                m,
+                k,
+                n,
+                init,
+            } => self.mad([*c, *a, *b], [*m, *k, *n], *init)?,
+            Op::Drain {
+                tensor,
+                at,
+                src,
+                rows,
+                cols,
+                pitch,
+                cast,
+                relu,
+            } => {
+                self.drain(*tensor, *at, *src, [*rows, *cols, *pitch], *cast, *relu)?;
+            }
+            Op::Ew {
+                op,
+                dst,
+                a,
+                b,
+                c,
+                rows,
+                cols,
+            } => self.ew(*op, *dst, [Some(*a), *b, *c], [*rows, *cols])?,
+            Op::Spread { dst, src, rows } => self.spread(*dst, *src, *rows)?,
+            Op::Accumulate {
+                op,
+                acc,
+                src,
+                rows,
+                cols,
+            } => self.accumulate(*op, *acc, *src, [*rows, *cols])?,
+            Op::Lanes { op, dst, acc, rows } => self.join_lanes(*op, *dst, *acc, *rows)?,
+            Op::Acquire { dst, chan } | Op::Take { dst, chan } => self.ring_slot(*dst, *chan)?,
+            // The counters that stand beside them do the work.
+            Op::Publish { .. } | Op::Release { .. } => {}
+            Op::SetFlag { src, dst, id, slot } => self.set_flag([*src, *dst], *id, *slot)?,
+            Op::WaitFlag { src, dst, id, slot } => self.wait_flag([*src, *dst], *id, *slot)?,
+            Op::Barrier { pipe } => self.barrier(*pipe),
+            Op::SyncAll => self.sync_all(),
+            Op::SetCross { pipe, id } => self.set_cross(*pipe, *id),
+            Op::WaitCross { pipe, id } => self.wait_cross(*pipe, *id),
+        }
+        self.homes.end_temporaries();
+        self.homes.expire(self.lives.end_of(inst));
+        Ok(())
+    }
+
+    /// A diagnostic that this operation has no instruction.
+    fn missing(&self, what: &str) -> Diagnostic {
+        match self.inst {
+            Some(inst) => errors::no_instruction(self.func, inst, what),
+            None => errors::too_many_scalars(self.span),
+        }
+    }
+
+    /// Loads the base addresses that are held through the program.
+    fn hold(&mut self, held: &[Tensor]) -> Done {
+        for &tensor in held {
+            let reg = self.lasting()?;
+            self.load_base(tensor, reg);
+            self.bases.insert(tensor, reg);
+        }
+        self.homes.end_temporaries();
+        Ok(())
+    }
+
+    /// The address of a tensor's first element.
+    fn base(&mut self, tensor: Tensor) -> Result<Num, Diagnostic> {
+        if let Some(&reg) = self.bases.get(&tensor) {
+            return Ok(Num::Reg(reg));
+        }
+        let reg = self.temporary()?;
+        self.load_base(tensor, reg);
+        Ok(Num::Reg(reg))
+    }
+
+    fn load_base(&mut self, tensor: Tensor, reg: Reg) {
+        let offset = 8 * i64::from(tensor.as_u32());
+        self.push(inst::Rdspr {
+            dst: inst::XOut(reg),
+            spr: inst::Spr::ParaBase,
+        });
+        self.push(inst::Ld {
+            size: inst::MemSize::B64,
+            mem: inst::ScalarMem::Gm,
+            dst: inst::XOut(reg),
+            base: inst::XIn(reg),
+            offset: inst::SImm(offset),
+        });
+    }
+}
