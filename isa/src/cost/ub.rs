@@ -8,6 +8,7 @@
 use crate::chip::Chip;
 use crate::form::{VecForm, Walk};
 use crate::inst::Regs;
+use smallvec::SmallVec;
 
 const BLOCK: u64 = crate::types::BLOCK_BYTES;
 const GROUPS: u64 = 16;
@@ -74,7 +75,10 @@ pub(super) fn cycles(form: &VecForm, base: u64, regs: &(impl Regs + ?Sized), chi
         .div_ceil(1000)
 }
 
-fn ports(form: &VecForm, regs: &(impl Regs + ?Sized)) -> (Vec<Port>, Vec<Port>) {
+/// Most operands of one direction: those of `vsel`.
+type Ports = SmallVec<[Port; 3]>;
+
+fn ports(form: &VecForm, regs: &(impl Regs + ?Sized)) -> (Ports, Ports) {
     let port = |at: u64, walk: Walk| match walk {
         Walk::Lanes { elem, blk, rep } => {
             new_port(at, (form.lanes * elem).div_ceil(BLOCK), blk, rep)

@@ -146,3 +146,32 @@ fn no_text_panics() {
         drop(assemble(text));
     }
 }
+
+#[test]
+fn any_names_come_back() {
+    let mut rng = Xorshift(77);
+    let mut name = || {
+        let scalars = (0..rng.next() % 6).map(|_| match rng.next() % 4 {
+            0 => char::from((rng.next() % 128) as u8),
+            1 => ['"', '\\', '/', '#', '\u{2028}', '\u{85}', '\u{feff}', ' ']
+                [(rng.next() % 8) as usize],
+            2 => char::from_u32((rng.next() % 0x11_0000) as u32).unwrap_or('x'),
+            _ => 'a',
+        });
+        scalars.collect::<String>().replace('\0', "")
+    };
+    for seed in 0..300 {
+        let mut object = sample_object(seed, 3);
+        object.chip = format!("c{}", name());
+        object.chip_version = name();
+        object.kernel.name = format!("{}k", name());
+        object.kernel.opt = name();
+        object.kernel.params[0].name = format!("{}p", name());
+        object.kernel.sizes[1].0 = format!("n{}", name());
+        object.files = vec![format!("{}f", name()), name()];
+        let bytes = object.write().expect("it writes");
+        assert_eq!(isa::object::Object::read(&bytes), Ok(object.clone()));
+        let text = disassemble(&object, None);
+        assert_eq!(assemble(&text), Ok(object), "{text}");
+    }
+}
