@@ -1,16 +1,24 @@
-//! From the algorithm IR to a finished object: passes, buffer planning, synchronisation, selection, emission.
+//! From the algorithm IR to a finished object: tiling, buffer planning, synchronisation, selection, emission.
 //!
-//! Never sees an AST. Pure: the same function, chip and options give the same bytes.
+//! Never sees an AST. Pure: the same function, chip and options give the same bytes. Start with [`compile`]; a function
+//! in tile form enters at [`lower()`]. The way is drawn in the ARCHITECTURE page at the root.
 
 pub mod emit;
 pub mod errors;
-pub mod lower;
+mod lower;
 mod partition;
 pub mod pass;
 pub mod plan;
 pub mod select;
 mod tiling;
 
+use diag::Diagnostic;
+use ir::{algo, tile::Func};
+use isa::chip::Chip;
+use isa::object::Object;
+
+pub use emit::Resolver;
+pub use lower::{Lowered, lower};
 pub use tiling::{Tiled, tile};
 
 /// How hard the compiler tries.
@@ -22,4 +30,64 @@ pub enum Level {
     O1,
     /// The same as `O1` until there is a search.
     O3,
+}
+
+impl Level {
+    /// The name on the command line, without the `-O`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Level::O0 => "0",
+            Level::O1 => "1",
+            Level::O3 => "3",
+        }
+    }
+}
+
+/// How a kernel is compiled.
+#[derive(Copy, Clone, Debug)]
+pub struct Options {
+    /// Optimisation level.
+    pub level: Level,
+    /// Verify the tile form after every pass; a violation is a defect of the compiler.
+    pub verify_each: bool,
+}
+
+/// A compiled kernel with every level it went through.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The decisions, in the syntax of a schedule.
+    pub schedule: String,
+    /// The tile form as the tiler wrote it.
+    pub tiled: Func,
+    /// What came of it.
+    pub lowered: Lowered,
+}
+
+impl Compiled {
+    /// The finished object.
+    pub const fn object(&self) -> &Object {
+        &self.lowered.object
+    }
+}
+
+/// Compiles a kernel with bound sizes for a chip. `resolve` says where a span stands in the source.
+///
+/// # Errors
+/// What fits no buffer at any size (E0501), and what is not compiled yet (E0502).
+pub fn compile(
+    func: &algo::Func,
+    chip: &Chip,
+    options: Options,
+    resolve: Resolver<'_>,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let Tiled {
+        func: tiled,
+        schedule,
+    } = tile(func, chip, options.level)?;
+    let lowered = lower(tiled.clone(), chip, options, resolve)?;
+    Ok(Compiled {
+        schedule,
+        tiled,
+        lowered,
+    })
 }
