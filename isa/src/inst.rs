@@ -99,6 +99,15 @@ pub const fn has_space(core: CoreKind, space: Space) -> bool {
     }
 }
 
+/// Whether that kind of core has the pipe (davinci-facts §1.2).
+pub const fn has_pipe(core: CoreKind, pipe: Pipe) -> bool {
+    match pipe {
+        Pipe::S | Pipe::Mte2 | Pipe::Mte3 => true,
+        Pipe::V => matches!(core, CoreKind::Vector),
+        Pipe::M | Pipe::Mte1 | Pipe::Fix => matches!(core, CoreKind::Cube),
+    }
+}
+
 /// Row of each opcode value in [`INFO`]; 255 where there is none.
 const ROW_OF: [u8; 256] = {
     let mut rows = [u8::MAX; 256];

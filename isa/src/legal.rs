@@ -8,13 +8,14 @@ use crate::chip::Chip;
 use crate::effects::block_copy;
 use crate::form::{VecForm, Walk};
 use crate::inst::*;
-use crate::types::Space;
+use crate::object::Object;
+use crate::types::{CoreKind, Space};
 use std::fmt;
 
 /// What an instruction breaks, and with which operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LegalError {
-    /// Name of the operand in the row.
+    /// Name of the operand in the row; empty if it is the instruction itself.
     pub operand: &'static str,
     /// The rule.
     pub rule: Rule,
@@ -54,11 +55,15 @@ pub enum Rule {
     Source,
     /// The special register cannot be written.
     ReadOnly,
+    /// This kind of core does not have the instruction, or a pipe that it names.
+    Core(CoreKind),
 }
 
 impl fmt::Display for LegalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "operand `{}`: ", self.operand)?;
+        if !self.operand.is_empty() {
+            write!(f, "operand `{}`: ", self.operand)?;
+        }
         match self.rule {
             Rule::Type => f.write_str("the instruction does not have this type"),
             Rule::Limit { value, max } => write!(f, "{value} is above the limit of {max}"),
@@ -73,6 +78,7 @@ impl fmt::Display for LegalError {
             ),
             Rule::Source => f.write_str("the mode does not take what L0C holds"),
             Rule::ReadOnly => f.write_str("the special register cannot be written"),
+            Rule::Core(core) => write!(f, "a {} core has nothing of this name", core.name()),
         }
     }
 }
@@ -89,6 +95,41 @@ pub fn check(inst: &Inst, chip: &Chip) -> Checked {
 /// Judges an instruction with the registers as they are when it is issued.
 pub fn check_values(inst: &Inst, regs: &dyn Regs, chip: &Chip) -> Checked {
     rules(inst, Known(Some(regs)), chip)
+}
+
+/// Judges an instruction by the kind of core it is for.
+pub fn check_core(inst: &Inst, core: CoreKind) -> Checked {
+    if !info(inst.opcode()).runs_on(core) {
+        return fail("", Rule::Core(core));
+    }
+    let absent = |pipe: PipeOp| pipe.pipe().is_some_and(|pipe| !has_pipe(core, pipe));
+    let mut named: [Option<(&'static str, PipeOp)>; 2] = [None; 2];
+    if let Inst::SetFlag(SetFlag { src, dst, .. }) | Inst::WaitFlag(WaitFlag { src, dst, .. }) =
+        *inst
+    {
+        named = [Some(("src", src)), Some(("dst", dst))];
+    } else if let Inst::Bar(Bar { pipe })
+    | Inst::Xset(Xset { pipe, .. })
+    | Inst::Xwait(Xwait { pipe, .. }) = *inst
+    {
+        named[0] = Some(("pipe", pipe));
+    }
+    match named.iter().flatten().find(|(_, pipe)| absent(*pipe)) {
+        Some((operand, _)) => fail(operand, Rule::Core(core)),
+        None => Ok(()),
+    }
+}
+
+/// Judges every instruction of an object by its immediates and its core; with the index of each that is refused.
+pub fn check_object(object: &Object, chip: &Chip) -> Vec<(CoreKind, usize, LegalError)> {
+    let mut refused = Vec::new();
+    for core in [CoreKind::Cube, CoreKind::Vector] {
+        for (pc, inst) in object.code(core).iter().enumerate() {
+            let judged = check_core(inst, core).and_then(|()| check(inst, chip));
+            refused.extend(judged.err().map(|error| (core, pc, error)));
+        }
+    }
+    refused
 }
 
 /// Register values, or nothing.

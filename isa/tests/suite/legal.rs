@@ -2,8 +2,8 @@
 
 use isa::chip::Chip;
 use isa::inst::{Inst, Lanes, Reg, Regs, Spr, parse_inst};
-use isa::legal::{LegalError, Rule, check, check_values};
-use isa::types::Space;
+use isa::legal::{LegalError, Rule, check, check_core, check_object, check_values};
+use isa::types::{CoreKind, Space};
 
 fn inst(text: &str) -> Inst {
     parse_inst(text, &|_| None).expect("it parses")
@@ -176,4 +176,29 @@ fn no_sample_makes_a_check_panic() {
         let _ = (check(&inst, &chip), check_values(&inst, &values, &chip));
         isa::cost::cost(&inst, &values, &chip);
     }
+}
+
+#[test]
+fn cores_have_their_own_pipes() {
+    let on = |text: &str, core| check_core(&inst(text), core);
+    assert_eq!(on("set_flag mte2, v, 0", CoreKind::Vector), Ok(()));
+    assert_eq!(
+        on("set_flag mte2, v, 0", CoreKind::Cube),
+        broken("dst", Rule::Core(CoreKind::Cube))
+    );
+    assert_eq!(
+        on("bar fix", CoreKind::Vector),
+        broken("pipe", Rule::Core(CoreKind::Vector))
+    );
+    assert_eq!(on("bar all", CoreKind::Vector), Ok(()));
+    let text = ".aiv\n bar v\n bar m\n vdiv.s32 ub+0x0, ub+0x0, ub+0x0, 1, st(1,1,1,8,8,8)\n end\n";
+    let refused = check_object(&isa::asm::assemble(text).expect("it assembles"), &chip());
+    let places: Vec<_> = refused
+        .iter()
+        .map(|(core, pc, error)| (*core, *pc, error.operand))
+        .collect();
+    assert_eq!(
+        places,
+        [(CoreKind::Vector, 1, "pipe"), (CoreKind::Vector, 2, "ty")]
+    );
 }
