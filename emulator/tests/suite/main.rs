@@ -3,3 +3,5 @@
 mod common;
 mod cube;
 mod gemm;
+mod timing;
+mod vector;

@@ -1,0 +1,174 @@
+//! The clock against published single-instruction figures (davinci-facts §9.3), and its own rules.
+
+use emulator::{Options, Outcome, Sanitize, TraceSpan, run};
+use isa::object::{Object, ParamDir};
+use isa::types::{Elem, Pipe};
+
+use crate::common::*;
+
+/// Runs without sanitizers, because only times matter, and keeps the time line.
+fn timed(object: &Object, inputs: &[Option<Vec<u8>>]) -> Outcome {
+    let options = Options {
+        threads: 1,
+        sanitize: Sanitize::NONE,
+        trace: true,
+        ..Options::default()
+    };
+    run(object, inputs, &chip(), &options).unwrap_or_else(|f| panic!("{f}"))
+}
+
+fn spans(outcome: &Outcome, pipe: Pipe) -> Vec<TraceSpan> {
+    outcome
+        .trace
+        .iter()
+        .copied()
+        .filter(|span| span.pipe == pipe)
+        .collect()
+}
+
+/// Cycles from the first instruction of a pipe to the drain behind the last.
+fn drained(text: &str, vector: bool) -> u64 {
+    let with = |text: &str| {
+        let text = format!("{text}\nbar all\nend");
+        let object = match vector {
+            true => object(vec![], "", &text, 1),
+            false => object(vec![], &text, "", 1),
+        };
+        timed(&object, &[]).report
+    };
+    let (full, empty) = (with(text), with(""));
+    full.cycles - empty.cycles
+}
+
+fn assert_near(measured: u64, published: u64, percent: u64) {
+    let off = measured.abs_diff(published);
+    assert!(
+        off * 100 <= published * percent,
+        "{measured} cycles, published {published}"
+    );
+}
+
+#[test]
+fn looped_mmads_of_128_by_256() {
+    let one = "mmad.f16 l0c+0, l0a+0, l0b+0, 128, 64, 256, 0, bt+0, unit_off\n";
+    assert_near(drained(&one.repeat(8), false), 4217, 3);
+}
+
+#[test]
+fn looped_mmads_of_128_by_128() {
+    let one = "mmad.f16 l0c+0, l0a+0, l0b+0, 128, 64, 128, 0, bt+0, unit_off\n";
+    assert_near(drained(&one.repeat(8), false), 2172, 5);
+}
+
+#[test]
+fn adds_meet_the_banks_of_ub() {
+    let add = |dst, a, b| {
+        let text = format!("vadd.f32 ub+{dst}, ub+{a}, ub+{b}, 64, st(1, 1, 1, 8, 8, 8)");
+        drained(&text, true)
+    };
+    let bank = 0x10000;
+    // Reads of different groups, then of one group.
+    assert_near(add(2 * bank, 0, bank + 256), 86, 8);
+    assert_near(add(2 * bank, 0, bank), 150, 8);
+}
+
+#[test]
+fn a_load_to_l0b_of_16_kib() {
+    assert_near(drained("ld2d_b l0b+0, l1+0, 32, 1, 0", false), 28 + 129, 3);
+}
+
+#[test]
+fn a_copy_of_32_kib_that_hits_l2() {
+    let copy = "mov_gm_l1 l1+0, gm+x2, burst(1, 1024), 0, 0\n";
+    let text =
+        format!("rdspr x1, para_base\nld.b64.gm x2, x1, 0\n{copy}bar all\n{copy}bar all\nend");
+    let params = vec![param("a", Elem::F32, &[8192], ParamDir::In)];
+    let outcome = timed(&object(params, &text, "", 1), &[Some(vec![0; 32768])]);
+    let copies = spans(&outcome, Pipe::Mte2);
+    let cold = copies[0].end - copies[0].begin;
+    let hit = copies[1].end - copies[1].begin;
+    // The span has no latency in it.
+    assert_near(hit + 170, 383, 10);
+    assert!(cold >= hit);
+    assert_eq!(outcome.report.hbm_read, 32768);
+}
+
+#[test]
+fn a_fed_queue_pays_its_head_once() {
+    let load = "ld2d_a l0a+0, l1+0, 16, 1, 0\n";
+    let (one, four) = (drained(load, false), drained(&load.repeat(4), false));
+    let occupancy = 2 * 16 + 1;
+    assert_eq!(four - one, 3 * occupancy);
+}
+
+#[test]
+fn flags_and_queues_order_times() {
+    let text = "ld2d_a l0a+0, l1+0, 16, 1, 0
+        set_flag mte1, m, 0
+        wait_flag mte1, m, 0
+        mmad.f16 l0c+0, l0a+0, l0b+0, 16, 256, 16, 1, bt+0, unit_off
+        set_flag m, s, 0
+        wait_flag m, s, 0
+        ld2d_a l0a+0, l1+0, 16, 1, 0
+        end";
+    let outcome = timed(&object(vec![], text, "", 1), &[]);
+    let (loads, cube) = (spans(&outcome, Pipe::Mte1), spans(&outcome, Pipe::M));
+    assert!(loads[0].end <= cube[0].begin && cube[0].end <= loads[1].begin);
+    assert!(outcome.report.cycles > outcome.report.launch_cycles + cube[0].end);
+}
+
+#[test]
+fn a_full_queue_stalls_the_scalar_unit() {
+    let mmad = "mmad.f16 l0c+0, l0a+0, l0b+0, 128, 64, 256, 0, bt+0, unit_off\n";
+    let text = format!("{}end", mmad.repeat(40));
+    let report = timed(&object(vec![], &text, "", 1), &[]).report;
+    let scalar = report
+        .pipes
+        .iter()
+        .find(|p| p.pipe == Pipe::S)
+        .expect("every core has one");
+    assert!(scalar.stall_starved > 526 * 6);
+}
+
+#[test]
+fn cores_share_global_memory() {
+    // Every core reads its own megabyte in copies of 64 KiB.
+    let text = |cores: u64| {
+        let params = vec![param("a", Elem::F32, &[cores << 18], ParamDir::In)];
+        let text = "rdspr x1, para_base
+            ld.b64.gm x2, x1, 0
+            rdspr x3, blockid
+            shl x3, x3, 20
+            add x2, x2, x3
+            loop 16, last
+            mov_gm_l1 l1+0, gm+x2, burst(1, 2048), 0, 0
+            add x2, x2, 0x10000
+            last:
+            endloop
+            end";
+        let object = object(params, text, "", cores as u32);
+        timed(&object, &[Some(vec![0; (cores << 20) as usize])]).report
+    };
+    let (one, all) = (text(1), text(24));
+    let (one, all) = (
+        one.cycles - one.launch_cycles,
+        all.cycles - all.launch_cycles,
+    );
+    // Alone the port binds, together global memory: 1.52 TB/s at 1.8 GHz is 844 bytes a cycle.
+    assert_near(one, (1 << 20) / 150, 10);
+    assert_near(all, (24 << 20) / 844, 5);
+}
+
+#[test]
+fn a_hand_over_costs_the_latency_of_the_flag() {
+    let aic = "xset fix, 2, 3\nend";
+    let aiv = "xwait mte2, 2, 3\nmov_gm_ub ub+0, gm+x2, burst(0, 1), 0, 0\nend";
+    let both = timed(&object(vec![], aic, aiv, 1), &[]).report;
+    assert!(both.cycles - both.launch_cycles >= 220);
+    let mte2 = both
+        .pipes
+        .iter()
+        .find(|p| p.pipe == Pipe::Mte2)
+        .expect("every core has one");
+    assert!(mte2.stall_cross >= 2 * 200, "{}", mte2.stall_cross);
+}
