@@ -9,20 +9,24 @@
 //! nothing can be promised: an uncertain comparison decides a division by zero, a sum may overflow. Integers are exact
 //! up to 2^53.
 
+mod dots;
 mod near;
 mod real;
 mod sums;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use cranelift_entity::SecondaryMap;
 use isa::types::Elem;
 
+use self::dots::Stored;
 use self::near::Near;
 use self::sums::FloatSum;
 use super::data::{Data, element_count};
 use super::eval::{EvalError, Inputs};
-use super::facts::Facts;
+use super::facts::{Facts, reachable};
 use super::{
     Affine, Atom, BinaryOp, Expr, ExprData, ExprKind, Func, Index, Reduce, ReduceOp, Tensor,
 };
@@ -161,6 +165,8 @@ struct Shadow<'f> {
     clock: u64,
     /// Values of nodes with several users, and the latest assignment they depend on.
     known: Vec<Option<(u64, Near)>>,
+    /// Reductions that were computed for all values of their free indices.
+    stored: BTreeMap<Expr, Stored>,
 }
 
 impl<'f> Shadow<'f> {
@@ -190,16 +196,23 @@ impl<'f> Shadow<'f> {
             assigned: vec![0; func.indices.len()],
             clock: 0,
             known: vec![None; func.exprs.len()],
+            stored: BTreeMap::new(),
         }
     }
 
     fn define_all(&mut self) -> Result<(), EvalError> {
         let func = self.func;
         for def in &func.defs {
+            for expr in reachable(func, def.value) {
+                if let Some(stored) = dots::all_dots(self, expr)? {
+                    self.stored.insert(expr, stored);
+                }
+            }
             let count = element_count(&func.tensors[def.target].shape).unwrap_or(0);
             for position in 0..count {
                 self.element(def.target, position)?;
             }
+            self.stored.clear();
         }
         Ok(())
     }
@@ -255,7 +268,7 @@ impl<'f> Shadow<'f> {
 
     fn value(&mut self, expr: Expr) -> Result<Near, EvalError> {
         if !self.facts.shared(expr) {
-            return self.node(&self.func.exprs[expr]);
+            return self.node(expr, &self.func.exprs[expr]);
         }
         let free = self.facts.free(expr).iter();
         let latest = free
@@ -267,12 +280,12 @@ impl<'f> Shadow<'f> {
         {
             return Ok(near);
         }
-        let near = self.node(&self.func.exprs[expr])?;
+        let near = self.node(expr, &self.func.exprs[expr])?;
         self.known[expr.as_u32() as usize] = Some((latest, near));
         Ok(near)
     }
 
-    fn node(&mut self, data: &'f ExprData) -> Result<Near, EvalError> {
+    fn node(&mut self, expr: Expr, data: &'f ExprData) -> Result<Near, EvalError> {
         match &data.kind {
             ExprKind::Float(x) => Ok(Near::exact(*x)),
             ExprKind::Int(x) => Ok(Near::exact(*x as f64)),
@@ -318,7 +331,7 @@ impl<'f> Shadow<'f> {
                     *overflow,
                 ))
             }
-            ExprKind::Reduce(reduce) => self.reduce(reduce, data.elem),
+            ExprKind::Reduce(reduce) => self.reduce(expr, reduce, data.elem),
         }
     }
 
@@ -348,7 +361,10 @@ impl<'f> Shadow<'f> {
         sum
     }
 
-    fn reduce(&mut self, reduce: &'f Reduce, elem: Elem) -> Result<Near, EvalError> {
+    fn reduce(&mut self, expr: Expr, reduce: &'f Reduce, elem: Elem) -> Result<Near, EvalError> {
+        if let Some(stored) = self.stored.get(&expr) {
+            return Ok(stored.at(&self.point));
+        }
         match reduce.op {
             ReduceOp::Sum if elem == Elem::F32 => match self.dot(reduce) {
                 Some(near) => Ok(near),

@@ -23,6 +23,25 @@ pub(super) struct FloatSum {
 }
 
 impl FloatSum {
+    /// A sum of `items` exact products that was added up elsewhere: the sum, the sum of the magnitudes of all partial
+    /// sums, the sum of the magnitudes of the products. If each product `rounds`, that is their error.
+    pub(super) fn from_parts(parts: [f64; 3], rounds: bool, items: usize) -> FloatSum {
+        let [sum, partial, magnitudes] = parts;
+        let errors = if rounds { UNIT * magnitudes } else { 0.0 };
+        let growth = 1.0 + 2.0 * UNIT * items as f64;
+        let fresh = if items > 1 { UNIT * partial } else { 0.0 };
+        let ascending = (fresh + errors) * growth;
+        let magnitudes = magnitudes + errors;
+        FloatSum {
+            sum,
+            special: 0.0,
+            magnitudes,
+            errors,
+            ascending,
+            items,
+        }
+    }
+
     /// Adds an item.
     pub(super) fn add(&mut self, item: Near) {
         self.items += 1;

@@ -5,7 +5,7 @@ use isa::types::Elem;
 use super::{EvalErrorKind, eval, naive};
 use crate::algo::data::{Data, Random, draw};
 use crate::algo::sample::{Builder, matrix_product, random_func, wild_inputs};
-use crate::algo::{Affine, BinaryOp, CmpOp, Func, Order, Overflow, ReduceOp, Round, UnaryOp};
+use crate::algo::{Affine, Atom, BinaryOp, CmpOp, Func, Order, Overflow, ReduceOp, Round, UnaryOp};
 
 fn outcome(result: Result<Vec<Data>, super::EvalError>) -> Result<Vec<Data>, EvalErrorKind> {
     result.map_err(|error| {
@@ -71,6 +71,100 @@ fn contractions_of_wild_values_agree() {
             "seed {seed}"
         );
     }
+}
+
+#[test]
+fn batched_grouped_and_nested_contractions_agree() {
+    // Attention with grouped heads: s[h, i, j] = sum(d) q[h, i, d] * k[h / 2, j, d]; y = sum(j) f16(s * scale) * v.
+    let (heads, rows, columns, depth) = (4, 7, 19, 10);
+    let mut b = Builder::new("attention");
+    let q = b.param("q", Elem::F16, &[heads, rows, depth]);
+    let k = b.param("k", Elem::F16, &[heads / 2, columns, depth]);
+    let v = b.param("v", Elem::F16, &[columns, heads, depth]);
+    let (h, i, e) = (b.index("h", heads), b.index("i", rows), b.index("e", depth));
+    let (j, d) = (b.index("j", columns), b.index("d", depth));
+    let group = Affine {
+        constant: 0,
+        terms: [(1, Atom::Div(Affine::index(h).into(), 2))]
+            .into_iter()
+            .collect(),
+    };
+    let left = b.load(q, &[h, i, d]);
+    let right = b.load_at(k, &[group, Affine::index(j), Affine::index(d)], None);
+    let product = b.binary(BinaryOp::Mul, left, right);
+    let score = b.reduce(ReduceOp::Sum, &[d], None, product, Order::Ascending);
+    let weight = b.cast(score, Elem::F16);
+    let value = b.load(v, &[j, h, e]);
+    let product = b.binary(BinaryOp::Mul, weight, value);
+    let sum = b.reduce(ReduceOp::Sum, &[j], None, product, Order::Ascending);
+    let halved = b.float(Elem::F32, 0.5);
+    let scaled = b.binary(BinaryOp::Mul, sum, halved);
+    b.result("y", &[i, h, e], scaled);
+    let params: Vec<Data> = b
+        .func
+        .params
+        .iter()
+        .map(|&t| {
+            draw(
+                Elem::F16,
+                &b.func.tensors[t].shape,
+                3,
+                &b.func.tensors[t].name,
+            )
+        })
+        .collect();
+    run(&b.func, &params);
+}
+
+#[test]
+fn a_convolution_with_borders_agrees() {
+    // y[o, x] = sum(c, p) (img[c, x + p - 1] else 0) * w[o, c, p]
+    let (outs, ins, width) = (5, 3, 40);
+    for elem in [Elem::F16, Elem::I8] {
+        let mut b = Builder::new("conv");
+        let image = b.param("img", elem, &[ins, width]);
+        let weights = b.param("w", elem, &[outs, ins, 3]);
+        let (o, x) = (b.index("o", outs), b.index("x", width));
+        let (c, p) = (b.index("c", ins), b.index("p", 3));
+        let mut at = Affine::index(x);
+        at.terms.push((1, Atom::Index(p)));
+        at.constant = -1;
+        let zero = if elem == Elem::F16 {
+            b.float(elem, 0.0)
+        } else {
+            b.int(elem, 0)
+        };
+        let pixel = b.load_at(image, &[Affine::index(c), at], Some(zero));
+        let weight = b.load(weights, &[o, c, p]);
+        let product = b.binary(BinaryOp::Mul, pixel, weight);
+        let sum = b.reduce(ReduceOp::Sum, &[c, p], None, product, Order::Ascending);
+        b.result("y", &[o, x], sum);
+        run(
+            &b.func,
+            &[
+                draw(elem, &[ins, width], 1, "i"),
+                draw(elem, &[outs, ins, 3], 1, "w"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn bf16_products_beyond_f32_are_fused() {
+    // 2^128 is no f32, but 2^128 - (2 - 2^-7) * 2^127 is: it is 2^120.
+    let (wide, most) = (
+        two_to(64),
+        f64::from(isa::num::bf16_to_f32(isa::num::BF16_MAX)),
+    );
+    let func = matrix_product(Elem::Bf16, 20, 2, 30);
+    let a = Data::from_f64(Elem::Bf16, &[-1.0, wide].repeat(20));
+    let b = Data::from_f64(Elem::Bf16, &[[most; 30], [wide; 30]].concat());
+    assert_eq!(f64::from(f32_at(&run(&func, &[a, b])[0], 7)), two_to(120));
+}
+
+/// A power of two in the normal range.
+fn two_to(n: i32) -> f64 {
+    f64::from_bits(((n + 1023) as u64) << 52)
 }
 
 /// Evaluates both ways.
@@ -152,10 +246,10 @@ fn ascending_and_tree_are_what_they_say() {
 fn exact_products_are_not_rounded_to_f16() {
     let func = matrix_product(Elem::F16, 1, 2, 1);
     // (1 + 2^-10)² = 1 + 2^-9 + 2^-20 has more digits than f16.
-    let x = 1.0 + 2f64.powi(-10);
+    let x = 1.0 + two_to(-10);
     let a = Data::from_f64(Elem::F16, &[x, 0.0]);
     let y = run(&func, &[a.clone(), a]);
-    assert_eq!(f32_at(&y[0], 0), 1.0 + 2f32.powi(-9) + 2f32.powi(-20));
+    assert_eq!(f64::from(f32_at(&y[0], 0)), 1.0 + two_to(-9) + two_to(-20));
 }
 
 #[test]
@@ -370,7 +464,7 @@ fn a_border_is_taken_exactly_outside() {
     let x = b.param("x", Elem::F32, &[4]);
     let (i, p) = (b.index("i", 4), b.index("p", 3));
     let mut at = Affine::index(i);
-    at.terms.push((1, crate::algo::Atom::Index(p)));
+    at.terms.push((1, Atom::Index(p)));
     at.constant = -1;
     let border = b.float(Elem::F32, 0.5);
     let load = b.load_at(x, &[at], Some(border));
