@@ -7,7 +7,7 @@ use isa::types::Space;
 
 /// Every statement once; a cube and a vector block that talk through channels, at the last stage.
 const EVERYTHING: &str = "\
-tile all@910b2 stage synced groups 2 (in x: f16[64, 64], in \"size\": f32, in w: i64[64], out y: f32[64, 64], out q: i8[64, 64], work ring: f32[2, 2, 64, 64]) {
+tile all@910b2 stage synced groups 2 (in x: f16[64, 64], in size: f32, in w: i64[64], out y: f32[64, 64], out q: i8[64, 64], work ring: f32[2, 2, 64, 64]) {
   sizes M = 64, K = 64;
   does mads 262144 f16, vector_ops 4096, bytes 24576;
   chan t: ring depth 2 from cube;
@@ -18,7 +18,7 @@ tile all@910b2 stage synced groups 2 (in x: f16[64, 64], in \"size\": f32, in w:
   buf C: f32[64, 64] NZ in l0c at 0x0;
   buf D: i32[64, 64] NZ in l0c at 0x4000;
   buf Q: i64[1, 64] ND in fb at 0x0;
-  buf \"col\": f32[2][64, 64] ND in ub at 0x0;
+  buf col: f32[2][64, 64] ND in ub at 0x0;
   buf M: bool[1, 256] ND in ub at 0x8000;
   buf S: f32[64, 8] ND in ub at 0x8020;
   buf R: f32[1, 64] ND in ub at 0x8820;
@@ -54,15 +54,15 @@ tile all@910b2 stage synced groups 2 (in x: f16[64, 64], in \"size\": f32, in w:
       v2 = eq v1, 0;
       waitcross mte2 id 3;
       v3 = take t;
-      next \"col\";
-      load \"col\"[0, 0] <- ring[v3] size (64, 64) pitch 64;
+      next col;
+      load col[0, 0] <- ring[v3] size (64, 64) pitch 64;
       release t;
       if v2 {
         next M;
         for i in -1..64 step 8 {
           v4 = max i, 0;
-          ew cmp.lt M[0, 0] <- \"col\"[v4, 0], bits 0x0 size (1, 64);
-          ew select \"col\"[v4, 0] <- M[0, 0], \"col\"[v4, 0], bits 0x80000000 size (1, 64);
+          ew cmp.lt M[0, 0] <- col[v4, 0], bits 0x0 size (1, 64);
+          ew select col[v4, 0] <- M[0, 0], col[v4, 0], bits 0x80000000 size (1, 64);
         }
       } else {
         barrier v;
@@ -71,17 +71,17 @@ tile all@910b2 stage synced groups 2 (in x: f16[64, 64], in \"size\": f32, in w:
       next R;
       next S;
       ew copy L[0, 0] <- bits 0x0 size (64, 64);
-      accumulate sum L[0, 0] <- \"col\"[0, 0] size (64, 64);
+      accumulate sum L[0, 0] <- col[0, 0] size (64, 64);
       lanes sum R[0, 0] <- L[0, 0] size (64);
       spread S[0, 0] <- R[0, 0] size (64);
-      v5 = peek \"size\"[0];
+      v5 = peek size[0];
       v6 = peek R[0, 5];
       poke R[0, 7] <- v6;
-      ew add \"col\"[0, 0] <- \"col\"[0, 0], row R[0, 0] size (64, 64);
-      ew mul \"col\"[0, 0] <- col S[0, 0], scalar v5 size (64, 64);
-      ew round.floor \"col\"[0, 0] <- \"col\"[0, 0] size (64, 64);
-      ew relu \"col\"[0, 0] <- \"col\"[0, 0] size (64, 64);
-      store y[0] <- \"col\"[0, 0] size (64, 64) pitch 64;
+      ew add col[0, 0] <- col[0, 0], row R[0, 0] size (64, 64);
+      ew mul col[0, 0] <- col S[0, 0], scalar v5 size (64, 64);
+      ew round.floor col[0, 0] <- col[0, 0] size (64, 64);
+      ew relu col[0, 0] <- col[0, 0] size (64, 64);
+      store y[0] <- col[0, 0] size (64, 64) pitch 64;
       syncall;
     }
   }
@@ -160,7 +160,7 @@ tile f@910b2 stage tiled groups 1 (in x: f32[64]) {
 
 #[test]
 fn the_reserved_words_of_printer_and_parser_agree() {
-    assert_eq!(ir::tile::names::RESERVED, syntax::TILE_WORDS);
+    assert_eq!(ir::tile::names::RESERVED, syntax::TILE_RESERVED);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_missing_end_is_one_mistake() {
     let text = "tile copy@910b2 (x: f32[64], y: f32[64]) {\n";
     assert_eq!(messages(text).len(), 1);
     assert_eq!(messages("").len(), 1);
-    assert_eq!(messages("tile size@910b2 () { }").len(), 1);
+    assert_eq!(messages("tile for@910b2 () { }").len(), 1);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use smallvec::SmallVec;
 use crate::algo::{CmpOp, Overflow, Round};
 
 mod access;
+pub mod eval;
 pub mod names;
 pub mod print;
 pub mod verify;
@@ -29,6 +30,7 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use eval::eval;
 pub use print::print;
 pub use verify::verify;
 

@@ -22,7 +22,7 @@ mod token;
 
 pub use kernel::{Comment, CommentKind, Parsed, parse_kernel};
 pub use print::print_ast;
-pub use tile::{ParsedTile, TILE_WORDS, parse_tile};
+pub use tile::{ParsedTile, TILE_RESERVED, parse_tile};
 
 /// The generated parser.
 mod grammar {

@@ -65,6 +65,9 @@ pub fn parse_tile(file: FileId, text: &str) -> ParsedTile {
     }
 }
 
+/// The words of the tile form that name nothing unless they stand in quotes, in alphabetical order.
+pub const TILE_RESERVED: &[&str] = &["else", "for", "if", "in", "tile"];
+
 macro_rules! tile_tokens {
     ($($word:ident $text:literal,)*) => {
         /// A token of the tile form; its text is found through its place.
@@ -95,9 +98,6 @@ macro_rules! tile_tokens {
             Star,
             $($word,)*
         }
-
-        /// The words that the tile form reserves, in alphabetical order.
-        pub const TILE_WORDS: &[&str] = &[$($text),*];
 
         fn word(text: &str) -> TileToken {
             match text {
@@ -339,7 +339,7 @@ fn explain(
     };
     let error = Diagnostic::new(codes::E0605, message).primary(span, "does not fit here");
     let name_expected = expected.iter().any(|e| e.contains("name"));
-    if name_expected && TILE_WORDS.contains(&slice) {
+    if name_expected && TILE_RESERVED.contains(&slice) {
         let help =
             format!("a name that is a word of the tile form stands in quotes: `\"{slice}\"`");
         return Some(error.help(help));

@@ -6,6 +6,7 @@
 //! words of the tile form, stand in double quotes. Nothing here panics on a function that the verifier would refuse:
 //! what is missing prints as `?`.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use super::names::{ew_name, is_name, is_number_name, query_name, quoted, role_name, scalar_name};
@@ -26,7 +27,8 @@ pub fn print(func: &Func) -> String {
         out: String::new(),
         depth: 1,
         names: SecondaryMap::new(),
-        visible: Vec::new(),
+        scope: Vec::new(),
+        visible: BTreeSet::new(),
         numbered: 0,
         printed: EntitySet::new(),
     };
@@ -40,8 +42,9 @@ struct Printer<'a> {
     out: String,
     depth: usize,
     names: SecondaryMap<Value, String>,
-    /// Names of the values in scope, innermost last.
-    visible: Vec<String>,
+    /// Names of the values in scope, innermost last, and as a set.
+    scope: Vec<String>,
+    visible: BTreeSet<String>,
     numbered: u32,
     /// Blocks that are printed, or begun; none is printed twice.
     printed: EntitySet<Block>,
@@ -130,7 +133,7 @@ impl Printer<'_> {
     }
 
     fn block(&mut self, block: Block) -> fmt::Result {
-        let scope = self.visible.len();
+        let scope = self.scope.len();
         self.depth += 1;
         match self.func.blocks.get(block) {
             Some(data) if self.depth <= MAX_NESTING && self.printed.insert(block) => {
@@ -141,8 +144,15 @@ impl Printer<'_> {
             Some(_) | None => self.line("?"),
         }
         self.depth -= 1;
-        self.visible.truncate(scope);
+        self.leave(scope);
         Ok(())
+    }
+
+    /// Ends the scope of the values that came after the first `scope` ones.
+    fn leave(&mut self, scope: usize) {
+        for name in self.scope.drain(scope..) {
+            self.visible.remove(&name);
+        }
     }
 
     fn line(&mut self, text: &str) {
@@ -165,11 +175,11 @@ impl Printer<'_> {
                 body,
             }) => {
                 let (lo, hi) = (self.arg(*lo), self.arg(*hi));
-                let scope = self.visible.len();
+                let scope = self.scope.len();
                 let var = self.define(*var);
                 self.line(&format!("for {var} in {lo}..{hi} step {step} {{"));
                 self.block(*body)?;
-                self.visible.truncate(scope);
+                self.leave(scope);
                 self.line("}");
             }
             Some(Op::If { cond, then, els }) => {
@@ -380,11 +390,10 @@ impl Printer<'_> {
             .and_then(|data| data.name.as_deref());
         let name = match own {
             Some(name)
-                if is_name(name)
-                    && !is_number_name(name)
-                    && !self.visible.iter().any(|v| v == name) =>
+                if is_name(name) && !is_number_name(name) && !self.visible.contains(name) =>
             {
-                self.visible.push(name.to_owned());
+                self.scope.push(name.to_owned());
+                self.visible.insert(name.to_owned());
                 quoted(name)
             }
             Some(_) | None => {

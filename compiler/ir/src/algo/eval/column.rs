@@ -136,6 +136,26 @@ impl Column {
         }
     }
 
+    /// The number of lanes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Column::F32(x) => x.len(),
+            Column::Half(x) => x.len(),
+            Column::Int(x) => x.len(),
+            Column::Bool(x) => x.len(),
+        }
+    }
+
+    /// Consecutive lanes from `start`; as many as there are.
+    pub(crate) fn part(&self, start: usize, lanes: usize) -> Column {
+        match self {
+            Column::F32(x) => Column::F32(part(x, start, lanes)),
+            Column::Half(x) => Column::Half(part(x, start, lanes)),
+            Column::Int(x) => Column::Int(part(x, start, lanes)),
+            Column::Bool(x) => Column::Bool(part(x, start, lanes)),
+        }
+    }
+
     /// Takes the value of `other` where `chosen` is false.
     pub(crate) fn select(chosen: &[bool], a: &Column, b: &Column) -> Column {
         match (a, b) {
@@ -166,6 +186,10 @@ fn repeat<T: Copy>(values: &[T], times: usize) -> Vec<T> {
         .iter()
         .flat_map(|&value| std::iter::repeat_n(value, times))
         .collect()
+}
+
+fn part<T: Copy>(values: &[T], start: usize, lanes: usize) -> Vec<T> {
+    values.iter().skip(start).take(lanes).copied().collect()
 }
 
 fn choose<T: Copy>(chosen: &[bool], a: &[T], b: &[T]) -> Vec<T> {

@@ -7,11 +7,17 @@ use isa::types::{Elem, Layout, Space};
 use crate::tile::names::is_name;
 use crate::tile::{BufData, ChanData, Func, Stage, TensorRole};
 
+/// Groups of a launch; no chip has as many.
+const MAX_GROUPS: u32 = 1024;
+
 /// What is wrong with the declarations.
 pub(super) fn problems(func: &Func, capacity: &dyn Fn(Space) -> u64) -> Vec<String> {
     let mut problems = Vec::new();
-    if func.groups == 0 {
-        problems.push(String::from("no group runs"));
+    if func.groups == 0 || func.groups > MAX_GROUPS {
+        problems.push(format!(
+            "1 to {MAX_GROUPS} groups may run, not {}",
+            func.groups
+        ));
     }
     if func
         .target
