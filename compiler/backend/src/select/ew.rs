@@ -485,6 +485,7 @@ impl Sel<'_> {
     }
 
     fn compare(&mut self, work: Work, cmp: CmpOp, [a, b]: [Operand; 2], elem: Elem) -> Done {
+        self.clear_last_lane(&work)?;
         let ty = self.vec_ty(elem)?;
         let shape = Shape {
             lanes: ty.lanes() as i64,
@@ -543,6 +544,41 @@ impl Sel<'_> {
                 Ok(())
             },
         )
+    }
+
+    /// A comparison writes whole bytes, bitwise operations read lanes of two: where the last lane may be half written,
+    /// the mask is cleared first.
+    fn clear_last_lane(&mut self, work: &Work) -> Done {
+        if work
+            .cols
+            .known()
+            .is_some_and(|cols| !(1..=8).contains(&(cols % 16)))
+        {
+            return Ok(());
+        }
+        let cols = self.ceil_div(work.cols, 16)?;
+        let lanes = Work {
+            dst: Place {
+                bits: 16,
+                ..work.dst
+            },
+            cols,
+            ..*work
+        };
+        let (ty, scalar) = (VecTy::F16, VecScalar::Imm(0));
+        self.lanewise(lanes, &[], ty, &|sel, at, rep, st| {
+            let (dst, st) = (Out::at(at[0]), st1(st));
+            sel.push(inst::Vdup {
+                ty,
+                dst,
+                scalar,
+                rep,
+                st,
+            });
+            Ok(())
+        })?;
+        self.push(inst::Bar { pipe: PipeOp::V });
+        Ok(())
     }
 
     /// `mask ? b : c`; the machine moves bits, so any type of the width will do.

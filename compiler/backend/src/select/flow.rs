@@ -434,10 +434,13 @@ impl Sel<'_> {
         self.val(id)
     }
 
+    /// A barrier on one pipe, or on all; the scalar unit waits for its own stores.
     pub(super) fn barrier(&mut self, pipe: Option<Pipe>) {
-        self.push(inst::Bar {
-            pipe: pipe.map_or(PipeOp::All, PipeOp::from),
-        });
+        match pipe {
+            Some(Pipe::S) => self.push(inst::Dsb {}),
+            Some(pipe) => self.push(inst::Bar { pipe: pipe.into() }),
+            None => self.push(inst::Bar { pipe: PipeOp::All }),
+        }
     }
 
     /// All cores of this kind meet, then those of each group.

@@ -373,7 +373,7 @@ impl Sel<'_> {
 fn mask(lanes: i64) -> (i64, i64) {
     let word = |lanes: i64| match lanes {
         ..=0 => 0,
-        1..=63 => (1i64 << lanes) - 1,
+        1..=63 => ((1u64 << lanes) - 1) as i64,
         64.. => -1,
     };
     (word(lanes), word(lanes - 64))

@@ -3,7 +3,8 @@
 //! A pipe starts its operations in order but lets them overlap, so that reading or overwriting what an earlier one of
 //! the same pipe writes needs a barrier (davinci-facts §7, rules 4 and 5); overwriting what it reads does not. Memory is
 //! compared by addresses, so that temporaries that share bytes are covered. A barrier stands before the dependent
-//! operation, or before the loop that contains it if what it depends on lies outside.
+//! operation, or before the loop that contains it if what it depends on lies outside. The scalar unit counts as a pipe:
+//! its stores complete after it goes on.
 
 use std::collections::BTreeSet;
 
@@ -104,7 +105,7 @@ impl Walk<'_> {
 
     fn single(&mut self, block: Block, at: usize, inst: Inst, pending: &mut Pending) {
         let op = &self.func.insts[inst].op;
-        let Some(pipe) = access::pipe_of(self.func, op).filter(|&pipe| pipe != Pipe::S) else {
+        let Some(pipe) = access::pipe_of(self.func, op) else {
             return;
         };
         if self.barriers.contains(&(block, at, pipe)) {
