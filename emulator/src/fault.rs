@@ -276,7 +276,7 @@ impl fmt::Display for WaitReason {
 }
 
 impl FaultKind {
-    /// The diagnostic code of this kind: `F0001` and on.
+    /// The diagnostic code of this kind; the registry has a page for each.
     pub const fn code(&self) -> &'static str {
         match self {
             FaultKind::Uninitialised { .. } | FaultKind::OutputUnwritten { .. } => "F0001",
@@ -288,14 +288,14 @@ impl FaultKind {
             | FaultKind::CounterOverflow { .. } => "F0004",
             FaultKind::Deadlock { .. } => "F0005",
             FaultKind::NotModelled { .. } => "F0006",
-            FaultKind::IllegalValue { .. }
-            | FaultKind::WrongCore { .. }
-            | FaultKind::BadControlFlow { .. }
-            | FaultKind::BadObject { .. } => "F0007",
+            FaultKind::BadObject { .. } => "E0603",
             FaultKind::StepLimit { .. } => "F0008",
-            FaultKind::DivisionByZero | FaultKind::Trap { .. } | FaultKind::BadInput { .. } => {
-                "F0009"
-            }
+            FaultKind::DivisionByZero => "F0009",
+            FaultKind::BadInput { .. } => "E0705",
+            FaultKind::IllegalValue { .. }
+            | FaultKind::BadControlFlow { .. }
+            | FaultKind::WrongCore { .. }
+            | FaultKind::Trap { .. } => "F0011",
             FaultKind::Unordered { .. } => "F0010",
         }
     }

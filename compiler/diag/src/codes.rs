@@ -123,6 +123,7 @@ codes! {
     F0008 Error "step-limit" "step limit reached";
     F0009 Error "value-fault" "division by zero or data index out of range";
     F0010 Error "unordered-access" "two accesses that nothing orders";
+    F0011 Error "refused-operation" "operand value or control transfer that the machine refuses";
 }
 
 /// The page of a code, as Markdown.

@@ -2,6 +2,7 @@
 
 mod common;
 mod cube;
+mod faults;
 mod gemm;
 mod timing;
 mod vector;
