@@ -459,6 +459,84 @@ fn a_masked_item_does_not_fault() {
 }
 
 #[test]
+fn a_division_computed_for_some_lanes_is_not_taken_for_all() {
+    // `(if c then 100 / d else -1) + 100 / d`: the quotient is one shared node.
+    let mut b = Builder::new("f");
+    let (tc, td) = (
+        b.param("c", Elem::Bool, &[2]),
+        b.param("d", Elem::I32, &[2]),
+    );
+    let i = b.index("i", 2);
+    let (c, d, hundred) = (b.load(tc, &[i]), b.load(td, &[i]), b.int(Elem::I32, 100));
+    let quotient = b.binary(BinaryOp::Div, hundred, d);
+    let otherwise = b.int(Elem::I32, -1);
+    let guarded = b.select(c, quotient, otherwise);
+    let both = b.binary(BinaryOp::Add, guarded, quotient);
+    b.result("y", &[i], both);
+    let params = [
+        Data::from_i64(Elem::Bool, &[1, 0]),
+        Data::from_i64(Elem::I32, &[4, 0]),
+    ];
+    assert_eq!(
+        outcome(eval(&b.func, &params)),
+        Err(EvalErrorKind::DivisionByZero)
+    );
+    assert_eq!(
+        outcome(naive::eval(&b.func, &params)),
+        Err(EvalErrorKind::DivisionByZero)
+    );
+}
+
+#[test]
+fn a_division_outside_the_items_still_hides_behind_their_mask() {
+    // sum(k where m[i]) 12 / d[i]
+    let mut b = Builder::new("f");
+    let (tm, td) = (
+        b.param("m", Elem::Bool, &[3]),
+        b.param("d", Elem::I32, &[3]),
+    );
+    let (i, k) = (b.index("i", 3), b.index("k", 2));
+    let (mask, d, twelve) = (b.load(tm, &[i]), b.load(td, &[i]), b.int(Elem::I32, 12));
+    let quotient = b.binary(BinaryOp::Div, twelve, d);
+    let sum = b.reduce(ReduceOp::Sum, &[k], Some(mask), quotient, Order::Ascending);
+    b.result("y", &[i], sum);
+    let params = [
+        Data::from_i64(Elem::Bool, &[1, 0, 1]),
+        Data::from_i64(Elem::I32, &[4, 0, 3]),
+    ];
+    let y = run(&b.func, &params);
+    assert_eq!(
+        (0..3)
+            .map(|i| y[0].get_i64(Elem::I32, i))
+            .collect::<Vec<_>>(),
+        [6, 0, 8]
+    );
+}
+
+#[test]
+fn lanes_and_trees_of_many_rows_agree() {
+    for order in [
+        Order::Lanes(64),
+        Order::Lanes(4),
+        Order::Tree,
+        Order::Ascending,
+    ] {
+        for masked in [false, true] {
+            let (rows, columns) = (70, 333);
+            let mut b = Builder::new("f");
+            let x = b.param("x", Elem::F32, &[rows, columns]);
+            let (r, c) = (b.index("r", rows), b.index("c", columns));
+            let load = b.load(x, &[r, c]);
+            let limit = b.float(Elem::F32, 0.5);
+            let mask = masked.then(|| b.compare(CmpOp::Lt, load, limit));
+            let sum = b.reduce(ReduceOp::Sum, &[c], mask, load, order);
+            b.result("y", &[r], sum);
+            run(&b.func, &[draw(Elem::F32, &[rows, columns], 2, "x")]);
+        }
+    }
+}
+
+#[test]
 fn a_border_is_taken_exactly_outside() {
     let mut b = Builder::new("f");
     let x = b.param("x", Elem::F32, &[4]);
