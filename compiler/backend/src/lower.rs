@@ -65,12 +65,7 @@ const fn sync_of(level: Level) -> Sync {
 }
 
 /// Checks the tile form after a pass, if asked to.
-fn verified(
-    func: &Func,
-    chip: &Chip,
-    options: Options,
-    pass: &str,
-) -> Result<(), Vec<Diagnostic>> {
+fn verified(func: &Func, chip: &Chip, options: Options, pass: &str) -> Result<(), Vec<Diagnostic>> {
     if !options.verify_each {
         return Ok(());
     }

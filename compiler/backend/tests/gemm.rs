@@ -1,4 +1,4 @@
-//! Products on the cube cores: ragged tiles, every stored orientation and element type, both synchronisation modes.
+//! Products on the cube cores: ragged tiles, every stored orientation and element type, both levelhronisation modes.
 
 mod common;
 
@@ -169,10 +169,10 @@ fn check(case: Case) {
     }
     let func = gemm(case);
     let mut cycles = Vec::new();
-    for sync in MODES {
+    for level in MODES {
         let outcome = run(
             &func,
-            sync,
+            level,
             &[Some(bytes(&a_stored)), Some(bytes(&b_stored)), None],
         );
         let got: Vec<f32> = match case.elem {
@@ -184,7 +184,7 @@ fn check(case: Case) {
             }
             _ => as_f32(&outcome.tensors[2]),
         };
-        assert_eq!(got, want, "{case:?} {sync:?}");
+        assert_eq!(got, want, "{case:?} {level:?}");
         cycles.push(outcome.report.cycles);
     }
     assert!(

@@ -142,17 +142,17 @@ fn a_chain_of_any_width() {
     for (rows, cols) in [(1, 1), (3, 7), (16, 64), (37, 100), (9, 1000), (5, 1500)] {
         let x = numbers((rows * cols) as usize, 3);
         let want: Vec<f32> = x.iter().map(|x| x * 3.0 - 1.0).collect();
-        for sync in MODES {
+        for level in MODES {
             for depth in [1, 2, 3] {
                 let outcome = run(
                     &chain(rows, cols, depth),
-                    sync,
+                    level,
                     &[Some(f32_bytes(&x)), None],
                 );
                 assert_eq!(
                     as_f32(&outcome.tensors[1]),
                     want,
-                    "{rows}x{cols} {sync:?} depth {depth}"
+                    "{rows}x{cols} {level:?} depth {depth}"
                 );
             }
         }
@@ -306,13 +306,13 @@ fn rows_are_reduced_and_spread() {
             want.extend(row.iter().map(|x| (x - top) / sum));
         }
         let mut cycles = Vec::new();
-        for sync in MODES {
+        for level in MODES {
             let outcome = run(
                 &softmax_like(rows, cols),
-                sync,
+                level,
                 &[Some(f32_bytes(&x)), None],
             );
-            assert_eq!(as_f32(&outcome.tensors[1]), want, "{rows}x{cols} {sync:?}");
+            assert_eq!(as_f32(&outcome.tensors[1]), want, "{rows}x{cols} {level:?}");
             cycles.push(outcome.report.cycles);
         }
         assert!(cycles[1] <= cycles[0], "{cycles:?}");
@@ -417,9 +417,9 @@ fn masks_compare_combine_and_select() {
     for cols in [1, 64, 100, 256, 1000] {
         let x = numbers(cols as usize, 7);
         let want: Vec<f32> = x.iter().map(|&x| if x < 0.5 { -1.0 } else { x }).collect();
-        for sync in MODES {
-            let outcome = run(&masks(cols), sync, &[Some(f16_bytes(&x)), None]);
-            assert_eq!(as_f32(&outcome.tensors[1]), want, "{cols} {sync:?}");
+        for level in MODES {
+            let outcome = run(&masks(cols), level, &[Some(f16_bytes(&x)), None]);
+            assert_eq!(as_f32(&outcome.tensors[1]), want, "{cols} {level:?}");
         }
     }
 }
@@ -499,13 +499,13 @@ fn integers_are_summed_and_poked() {
         .collect();
     want[7] *= 2;
     let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-    for sync in MODES {
-        let outcome = run(&b.func, sync, &[Some(bytes.clone()), None]);
+    for level in MODES {
+        let outcome = run(&b.func, level, &[Some(bytes.clone()), None]);
         let got: Vec<i32> = outcome.tensors[1]
             .chunks_exact(4)
             .map(|c| i32::from_le_bytes([c[0], c[1], c[2], c[3]]))
             .collect();
-        assert_eq!(got, want, "{sync:?}");
+        assert_eq!(got, want, "{level:?}");
     }
 }
 
@@ -545,9 +545,9 @@ fn phases_see_what_other_cores_wrote() {
     for pair in values.chunks(2 * cols as usize).rev() {
         want.extend(pair.iter().map(|x| x + 1.0));
     }
-    for sync in MODES {
-        let outcome = run(&b.func, sync, &[Some(f32_bytes(&values)), None, None]);
-        assert_eq!(as_f32(&outcome.tensors[1]), want, "{sync:?}");
+    for level in MODES {
+        let outcome = run(&b.func, level, &[Some(f32_bytes(&values)), None, None]);
+        assert_eq!(as_f32(&outcome.tensors[1]), want, "{level:?}");
     }
 }
 
@@ -704,13 +704,13 @@ fn tiles_go_from_cube_to_vector() {
             }));
         }
         let mut cycles = Vec::new();
-        for sync in MODES {
+        for level in MODES {
             let inputs = [Some(f16_bytes(&a)), Some(f16_bytes(&w)), None, None];
-            let outcome = run(&hand_over(steps as i64, depth), sync, &inputs);
+            let outcome = run(&hand_over(steps as i64, depth), level, &inputs);
             assert_eq!(
                 as_f32(&outcome.tensors[2]),
                 want,
-                "{steps} steps, depth {depth}, {sync:?}"
+                "{steps} steps, depth {depth}, {level:?}"
             );
             cycles.push(outcome.report.cycles);
         }

@@ -1,6 +1,6 @@
 //! Builds tile functions in code, lowers and runs them.
 
-use backend::lower::{Options, Sync, lower};
+use backend::{Level, Options, lower};
 use diag::Span;
 use emulator::Outcome;
 use ir::tile::{
@@ -158,14 +158,14 @@ pub(crate) fn full(buf: Buf) -> Operand {
 }
 
 /// Lowers in one mode, takes the object through its bytes, and runs it with every check on.
-pub(crate) fn run(func: &Func, sync: Sync, inputs: &[Option<Vec<u8>>]) -> Outcome {
+pub(crate) fn run(func: &Func, level: Level, inputs: &[Option<Vec<u8>>]) -> Outcome {
     let chip = Chip::builtin("910b2").expect("a built-in chip");
     let options = Options {
-        sync,
-        opt: "test",
-        resolve: &|_| None,
+        level,
+        verify_each: true,
     };
-    let object = lower(func.clone(), &chip, options).unwrap_or_else(|found| panic!("{found:?}"));
+    let lowered = lower(func.clone(), &chip, options, &|_| None);
+    let object = lowered.unwrap_or_else(|found| panic!("{found:?}")).object;
     let bytes = object.write().expect("an object that can be written");
     let read = isa::object::Object::read(&bytes).expect("an object that can be read");
     assert_eq!(read, object);
@@ -184,7 +184,7 @@ pub(crate) fn run(func: &Func, sync: Sync, inputs: &[Option<Vec<u8>>]) -> Outcom
     })
 }
 
-pub(crate) const MODES: [Sync; 2] = [Sync::Barriers, Sync::Flags];
+pub(crate) const MODES: [Level; 2] = [Level::O0, Level::O1];
 
 /// Small integers as f32, different in every place.
 pub(crate) fn numbers(count: usize, seed: u32) -> Vec<f32> {
