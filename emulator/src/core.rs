@@ -12,10 +12,11 @@ use isa::chip::Chip;
 use isa::inst::{self, AllUnits, Executor, Inst, Lanes, Reg, Regs, Spr};
 use isa::types::{CoreKind, Pipe, Space};
 
+use crate::cross::{Heard, Logged, hear};
 use crate::fault::{CoreId, Fault, FaultKind, OtherAccess, Place, Stop, Wait, WaitReason};
 use crate::gm::Global;
 use crate::gm_hazard::Pages;
-use crate::hazard::{self, Known, Order, Track};
+use crate::hazard::{self, Known, LANES, Order, Track};
 use crate::l0::Packed;
 use crate::memory::Local;
 use crate::options::Sanitize;
@@ -84,6 +85,7 @@ struct Pending {
     context: Box<Context>,
     /// What the scalar unit knew when it dispatched.
     known: Known,
+    heard: Heard,
     /// Instructions that each queue had got before.
     seen: [u64; 7],
 }
@@ -97,10 +99,12 @@ pub(crate) struct LoopFrame {
 }
 
 /// A flag of a pair of pipes.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Flag {
     /// What its setting tells, while it is set.
     pub(crate) set: Option<Known>,
+    /// What its setting tells of other cores.
+    pub(crate) heard: Heard,
     /// Count of the wait that last consumed it, in the waiting lane.
     pub(crate) consumed: u32,
 }
@@ -113,6 +117,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) sanitize: Sanitize,
     pub(crate) max_steps: u64,
     pub(crate) groups: u32,
+    /// Whether more than one core runs.
+    pub(crate) many: bool,
     pub(crate) para_base: u64,
 }
 
@@ -140,8 +146,16 @@ pub(crate) struct Core<'a> {
     pub(crate) order: Order,
     pub(crate) flags: Vec<Flag>,
     pub(crate) counters: [u32; 16],
-    /// Cross-core sets since the last round: mode and counter.
-    pub(crate) outbox: Vec<(u8, u8)>,
+    /// Position among the cores of the launch.
+    pub(crate) number: usize,
+    /// What each lane knows of other cores.
+    pub(crate) heard: [Heard; LANES],
+    /// Accesses since the last round that another core might meet.
+    pub(crate) log: Vec<Logged>,
+    /// What the sets behind each counter tell.
+    pub(crate) mail: [VecDeque<Heard>; 16],
+    /// Cross-core sets since the last round.
+    pub(crate) outbox: Vec<CrossSet>,
     pub(crate) loops: Vec<LoopFrame>,
     pub(crate) calls: Vec<usize>,
     pub(crate) stream: Stream,
@@ -176,13 +190,26 @@ impl Executor for Core<'_> {
     type Stop = Halt;
 }
 
+/// A cross-core set on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct CrossSet {
+    pub(crate) mode: u8,
+    pub(crate) id: u8,
+    pub(crate) heard: Heard,
+}
+
 /// Index of a flag.
 pub(crate) fn flag_index(src: Pipe, dst: Pipe, id: usize) -> usize {
     (src.index() * 7 + dst.index()) * 8 + id
 }
 
 impl<'a> Core<'a> {
-    pub(crate) fn new(id: CoreId, program: &'a Program, launch: Launch<'a>) -> Core<'a> {
+    pub(crate) fn new(
+        number: usize,
+        id: CoreId,
+        program: &'a Program,
+        launch: Launch<'a>,
+    ) -> Core<'a> {
         let kind = id.kind();
         let size = |space: Space| match inst::has_space(kind, space) && space != Space::Gm {
             true => launch.chip.space_bytes(space) as usize,
@@ -203,6 +230,10 @@ impl<'a> Core<'a> {
             order: Order::new(),
             flags: vec![Flag::default(); 7 * 7 * 8],
             counters: [0; 16],
+            number,
+            heard: Default::default(),
+            log: Vec::new(),
+            mail: Default::default(),
             outbox: Vec::new(),
             loops: Vec::new(),
             calls: Vec::new(),
@@ -313,6 +344,7 @@ impl<'a> Core<'a> {
         self.seen = self.executed;
         if self.queues[lane].is_empty() {
             self.order.learn(lane, &known);
+            self.hear_scalar(lane);
             if self.execute(at, inst, lane)?.is_none() {
                 return Ok(true);
             }
@@ -321,11 +353,20 @@ impl<'a> Core<'a> {
             pc: at as u32,
             context: Box::new(self.context.clone()),
             known,
+            heard: self.heard[Pipe::S.index()].clone(),
             seen: self.executed,
         };
         self.queues[lane].push_back(pending);
         self.waiting += 1;
         Ok(true)
+    }
+
+    /// Tells a lane what the scalar unit has heard of other cores.
+    pub(crate) fn hear_scalar(&mut self, lane: usize) {
+        if self.heard[Pipe::S.index()].is_some() {
+            let heard = self.heard[Pipe::S.index()].clone();
+            hear(&mut self.heard[lane], &heard);
+        }
     }
 
     /// What a queue may rely on when it gets an instruction: all that the scalar unit knows, and its own reads.
@@ -360,6 +401,7 @@ impl<'a> Core<'a> {
         };
         std::mem::swap(&mut self.context, &mut head.context);
         self.order.learn(lane, &head.known);
+        hear(&mut self.heard[lane], &head.heard);
         self.seen = head.seen;
         let program = self.program;
         let at = head.pc as usize;

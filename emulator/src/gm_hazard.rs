@@ -1,12 +1,14 @@
 //! Unordered conflicts of one core's queues in global memory, by pages that appear when they are touched.
 //!
-//! Inputs cannot be written, so nothing is kept for them. Conflicts between cores are not looked for here.
+//! Inputs cannot be written, so nothing is kept for them. For conflicts between cores see `cross`, which reads the log that
+//! is written here.
 
 use std::collections::HashMap;
 
 use isa::types::Space;
 
 use crate::core::Core;
+use crate::cross::Logged;
 use crate::fault::Stop;
 use crate::hazard::{Conflict, Track};
 
@@ -53,6 +55,18 @@ impl Core<'_> {
         let span = self.launch.gm.span(operand, address, len as u64)?;
         if span.region.is_full() {
             return Ok(());
+        }
+        if self.launch.many {
+            self.log.push(Logged {
+                operand,
+                start: address,
+                len: len as u64,
+                write,
+                lane: self.lane,
+                count: self.order.issued[self.lane],
+                pc: self.pc,
+                heard: self.heard[self.lane].clone(),
+            });
         }
         let mut at = address;
         let end = address + len as u64;

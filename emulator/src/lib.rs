@@ -10,6 +10,7 @@
 
 mod clock;
 mod core;
+mod cross;
 mod exec;
 mod fault;
 mod gm;

@@ -5,16 +5,18 @@
 //! the host schedules its threads.
 
 use isa::chip::Chip;
+use isa::inst::info;
 use isa::object::{Object, ParamDir, ParamMeta};
 use isa::types::CoreKind;
 use rayon::prelude::*;
 
 use crate::clock::{self, Timing, TraceSpan};
-use crate::core::{Core, Launch, Program, State};
-use crate::fault::{CoreId, Fault, FaultKind};
+use crate::core::{Core, CrossSet, Launch, Program, State};
+use crate::cross::Shared;
+use crate::fault::{CoreId, Fault, FaultKind, Place};
 use crate::gm::Global;
 use crate::options::Options;
-use crate::report::{Report, report};
+use crate::report::{Report, has_pipe, report};
 
 /// What a run gives.
 #[derive(Clone, Debug)]
@@ -35,14 +37,17 @@ pub fn run(
     options: &Options,
 ) -> Result<Outcome, Fault> {
     let (gm, tensors) = load(object, inputs)?;
+    let groups = groups(object, chip)?;
     let launch = Launch {
         gm: &gm,
         chip,
         sanitize: options.sanitize,
         max_steps: options.max_steps,
-        groups: groups(object, chip)?,
+        groups,
+        many: groups > 1 || !object.aiv.is_empty(),
         para_base: gm.region(0).start,
     };
+    check_cores(object)?;
     let programs = Programs {
         cube: Program::new(object.aic.clone()),
         vector: Program::new(object.aiv.clone()),
@@ -90,6 +95,28 @@ fn bad_input(what: String) -> Fault {
         kind: FaultKind::BadInput { what },
         place: None,
     }
+}
+
+/// Demands that each section keeps to the instructions and pipes of its kind of core.
+fn check_cores(object: &Object) -> Result<(), Fault> {
+    for kind in [CoreKind::Cube, CoreKind::Vector] {
+        for (pc, inst) in object.code(kind).iter().enumerate() {
+            let pipe = inst.queue();
+            if has_pipe(kind, pipe) && info(inst.opcode()).runs_on(kind) {
+                continue;
+            }
+            let vector = (kind == CoreKind::Vector).then_some(0);
+            return Err(Fault {
+                kind: FaultKind::WrongCore { pipe },
+                place: Some(Place {
+                    core: CoreId { group: 0, vector },
+                    pc: pc as u32,
+                    text: inst.to_string(),
+                }),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Groups of the launch: as many as the larger of the two kinds needs.
@@ -177,6 +204,7 @@ fn cores<'a>(programs: &'a Programs, launch: Launch<'a>) -> Vec<Core<'a>> {
     for group in 0..launch.groups {
         if !programs.cube.code.is_empty() {
             cores.push(Core::new(
+                cores.len(),
                 CoreId {
                     group,
                     vector: None,
@@ -191,7 +219,7 @@ fn cores<'a>(programs: &'a Programs, launch: Launch<'a>) -> Vec<Core<'a>> {
                     group,
                     vector: Some(vector),
                 };
-                cores.push(Core::new(id, &programs.vector, launch));
+                cores.push(Core::new(cores.len(), id, &programs.vector, launch));
             }
         }
     }
@@ -204,12 +232,14 @@ fn execute(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
         .num_threads(threads)
         .build()
         .ok();
+    let mut shared = Shared::default();
     loop {
         let states = match &pool {
             Some(pool) if threads != 1 => pool.install(|| round_parallel(cores)),
             Some(_) | None => cores.iter_mut().map(Core::run).collect(),
         };
         let states = first_fault(states)?;
+        shared.replay(cores)?;
         let delivered = deliver(cores)?;
         if states.iter().all(|&state| state == State::Ended) {
             return Ok(());
@@ -234,14 +264,16 @@ fn deliver(cores: &mut [Core<'_>]) -> Result<bool, Fault> {
     let mut any = false;
     for from in 0..cores.len() {
         let (sender, sets) = (cores[from].id, std::mem::take(&mut cores[from].outbox));
-        for (mode, id) in sets {
+        for CrossSet { mode, id, heard } in sets {
             any = true;
+            let counter = usize::from(id);
             for core in cores
                 .iter_mut()
                 .filter(|core| reaches(sender, mode, core.id))
             {
-                core.counters[usize::from(id)] += 1;
-                if core.counters[usize::from(id)] > 15 {
+                core.counters[counter] += 1;
+                core.mail[counter].push_back(heard.clone());
+                if core.counters[counter] > 15 {
                     let kind = FaultKind::CounterOverflow { owner: core.id, id };
                     return Err(Fault { kind, place: None });
                 }

@@ -79,7 +79,7 @@ impl Core<'_> {
         }
     }
 
-    fn load_gm(&self, address: u64, bytes: &mut [u8]) -> Result<(), Stop> {
+    fn load_gm(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), Stop> {
         let span = self.launch.gm.span("base", address, bytes.len() as u64)?;
         if self.launch.sanitize.uninit {
             if let Some(at) = span.region.first_unset(span.offset, bytes.len()) {
@@ -91,7 +91,7 @@ impl Core<'_> {
             }
         }
         span.region.read(span.offset, bytes);
-        Ok(())
+        self.gm_reads("base", address, bytes.len())
     }
 }
 
@@ -283,6 +283,7 @@ impl ScalarUnit for Core<'_> {
                 let address = self.address(i.base, i.offset.0, size, Space::Gm)?;
                 let span = self.launch.gm.span("base", address, size)?;
                 span.region.writable("base", address, size)?;
+                self.store_lane(|core| core.gm_writes("base", address, size as usize))?;
                 span.region.write(span.offset, bytes);
                 span.region.set(span.offset, bytes.len());
             }
@@ -444,6 +445,7 @@ impl Core<'_> {
         known[scalar] = self.order.issued[scalar];
         known[STORES] = self.order.issued[STORES] - 1;
         self.order.learn(STORES, &known);
+        self.hear_scalar(STORES);
         let done = access(self);
         self.lane = scalar;
         done

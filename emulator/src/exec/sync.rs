@@ -1,10 +1,13 @@
 //! Flags, barriers and cross-core counters: who may go on, and what it then knows of the others' work.
 
+use std::sync::Arc;
+
 use isa::inst::{Bar, PipeOp, SetFlag, Val, WaitFlag, Xset, Xwait};
 use isa::types::Pipe;
 
 use super::at_most;
-use crate::core::{Core, Halt, flag_index};
+use crate::core::{Core, CrossSet, Halt, flag_index};
+use crate::cross::{Foreign, hear};
 use crate::fault::{FaultKind, Stop, WaitReason};
 
 /// A flag's pair of pipes and number.
@@ -28,19 +31,24 @@ fn flag_of(
 pub(super) fn set_flag(core: &mut Core<'_>, i: &SetFlag) -> Result<(), Halt> {
     let (src, dst, id) = flag_of(core, i.src, i.dst, i.id)?;
     let index = flag_index(src, dst, usize::from(id));
-    let flag = core.flags[index];
+    let lane = core.lane;
+    let told = core.order.completion(lane);
+    let heard = core.heard[lane].clone();
+    let knows = core.order.known[lane][dst.index()];
+    let flag = &mut core.flags[index];
     // Set again before the last wait is known to have happened: the machine might see one setting instead of two.
-    let maybe_set = flag.set.is_some() || core.order.known[core.lane][dst.index()] < flag.consumed;
-    if maybe_set && core.launch.sanitize.flags {
-        return Err(Halt::Fault(Box::new(FaultKind::FlagSetTwice {
+    let maybe_set = flag.set.is_some() || knows < flag.consumed;
+    flag.set = Some(told);
+    flag.heard = heard;
+    core.wake = true;
+    match maybe_set && core.launch.sanitize.flags {
+        true => Err(Halt::Fault(Box::new(FaultKind::FlagSetTwice {
             src,
             dst,
             id,
-        })));
+        }))),
+        false => Ok(()),
     }
-    core.flags[index].set = Some(core.order.completion(core.lane));
-    core.wake = true;
-    Ok(())
 }
 
 pub(super) fn wait_flag(core: &mut Core<'_>, i: &WaitFlag) -> Result<(), Halt> {
@@ -52,6 +60,8 @@ pub(super) fn wait_flag(core: &mut Core<'_>, i: &WaitFlag) -> Result<(), Halt> {
         None => Err(Halt::Wait(WaitReason::Flag { src, dst, id })),
         Some(known) => {
             flag.consumed = issued;
+            let heard = flag.heard.take();
+            hear(&mut core.heard[lane], &heard);
             core.order.learn(lane, &known);
             Ok(())
         }
@@ -67,6 +77,8 @@ pub(super) fn bar(core: &mut Core<'_>, i: &Bar) -> Result<(), Halt> {
         for pipe in Pipe::ALL {
             let done = core.order.completion(pipe.index());
             core.order.learn(lane, &done);
+            let heard = core.heard[pipe.index()].clone();
+            hear(&mut core.heard[lane], &heard);
         }
         return Ok(());
     }
@@ -78,7 +90,17 @@ pub(super) fn bar(core: &mut Core<'_>, i: &Bar) -> Result<(), Halt> {
 pub(super) fn xset(core: &mut Core<'_>, i: &Xset) -> Result<(), Halt> {
     let id = at_most("id", i.id.get(&core.context), 15, "a counter from 0 to 15")?;
     let mode = at_most("mode", i.mode.0, 2, "a mode from 0 to 2")?;
-    core.outbox.push((mode as u8, id as u8));
+    let mut heard = core.heard[core.lane].clone();
+    if core.launch.sanitize.hazards {
+        let mut own = Foreign::new();
+        own.insert(core.number, core.order.completion(core.lane));
+        hear(&mut heard, &Some(Arc::new(own)));
+    }
+    core.outbox.push(CrossSet {
+        mode: mode as u8,
+        id: id as u8,
+        heard,
+    });
     Ok(())
 }
 
@@ -92,5 +114,14 @@ pub(super) fn xwait(core: &mut Core<'_>, i: &Xwait) -> Result<(), Halt> {
         return Err(Halt::Wait(WaitReason::Counter { id, value, quorum }));
     }
     core.counters[id] -= quorum;
+    let lane = core.lane;
+    let count = core.mail[id].len().min(quorum as usize);
+    for heard in core.mail[id].drain(..count) {
+        // What comes back of this core's own work orders its queues too.
+        if let Some(own) = heard.as_ref().and_then(|known| known.get(&core.number)) {
+            core.order.learn(lane, own);
+        }
+        hear(&mut core.heard[lane], &heard);
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The emulator as its users see it: objects in, tensors, reports and faults out.
 
 mod common;
+mod cross;
 mod cube;
 mod faults;
 mod gemm;
