@@ -107,6 +107,8 @@ pub(crate) struct Item {
     pub(crate) body: Body,
     /// Whether the signature is too broken to check calls against.
     pub(crate) broken: bool,
+    /// Whether definitions are missing because of an error.
+    pub(crate) incomplete: bool,
 }
 
 /// A name and its place.

@@ -84,6 +84,7 @@ struct Target {
 
 /// What a local is.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "short lived, and few at a time")]
 enum Binding {
     View(View),
     /// An expression of the current definition; in scalar functions.
@@ -157,6 +158,9 @@ impl<'a> Lower<'a> {
     fn kernel(&mut self, kernel: &'a Item, values: values::Values) -> Lowered<()> {
         let names = kernel.sizes.iter().map(|s| s.name.clone());
         self.func.sizes = names.zip(values.sizes.iter().copied()).collect();
+        if kernel.incomplete || kernel.broken {
+            return Err(Stop);
+        }
         let mut frame = Frame::new(kernel, values.sizes, values.types, String::new());
         self.check_conditions(&mut frame, None)?;
         self.declare_signature(&mut frame)?;
@@ -356,17 +360,20 @@ impl<'a> Lower<'a> {
                     lower.expr(f, *value, &[])
                 })
             }
-            StmtKind::Whole { target, value } => match &body[*value].kind {
+            StmtKind::Whole { target, value } => {
+                let value_data = &body[*value];
                 // The call defines the target itself; a broadcast needs a definition of its own.
-                hir::ExprKind::TensorCall(call) if rank(f, *target) == body[*value].shape.len() => {
+                if let hir::ExprKind::TensorCall(call) = &value_data.kind
+                    && rank(f, *target) == value_data.shape.len()
+                {
                     let spec = self.target_of(f, *target);
                     let prefix = format!("{}.", spec.name);
-                    let views = self.inline(f, call, vec![spec], prefix, body[*value].span)?;
+                    let views = self.inline(f, call, vec![spec], prefix, value_data.span)?;
                     self.bind_targets(f, &[*target], views);
-                    Ok(())
+                    return Ok(());
                 }
-                _ => self.define_whole(f, *target, *value, stmt.span),
-            },
+                self.define_whole(f, *target, *value, stmt.span)
+            }
             StmtKind::Tuple { targets, value } => {
                 let hir::ExprKind::TensorCall(call) = &body[*value].kind else {
                     return Err(Stop);

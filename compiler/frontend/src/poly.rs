@@ -461,10 +461,7 @@ mod tests {
 
     #[test]
     fn display_reads_like_source() {
-        let name = |a: &Atom| match a {
-            Atom::Var(0) => "H".to_owned(),
-            _ => "G".to_owned(),
-        };
+        let name = |a: &Atom| if *a == Atom::Var(0) { "H" } else { "G" }.to_owned();
         let p = var(0).mul(&var(1)).scale(2).sub(&n(1));
         assert_eq!(p.display(&name), "2*H*G - 1");
         assert_eq!(var(0).div(&n(2)).add(&n(1)).display(&name), "(H/2) + 1");
@@ -473,10 +470,7 @@ mod tests {
 
     #[test]
     fn evaluation_is_checked() {
-        let value = |a: &Atom| match a {
-            Atom::Var(0) => Some(1 << 40),
-            _ => None,
-        };
+        let value = |a: &Atom| (*a == Atom::Var(0)).then_some(1 << 40);
         assert_eq!(var(0).mul(&var(0)).eval(&value), Err(EvalError::Overflow));
         assert_eq!(var(1).eval(&value), Err(EvalError::Unbound(Atom::Var(1))));
         assert_eq!(var(0).sub(&n(1)).eval(&value), Ok((1 << 40) - 1));

@@ -1,6 +1,7 @@
 //! Whole-crate tests: text in, diagnostics or IR out.
 
 mod diagnostics;
+mod explain;
 mod library;
 mod meaning;
 mod robust;
@@ -9,22 +10,26 @@ use crate::{Bindings, Checked, Sources, bind, check};
 use diag::{Diagnostic, FileId};
 use ir::algo::Func;
 use isa::types::Elem;
+use std::sync::OnceLock;
 use syntax::ast;
 
-/// The prelude of the library, parsed.
-pub(crate) fn prelude() -> ast::File {
-    let parsed = syntax::parse_kernel(FileId(1), stdlib::PRELUDE.1);
-    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
-    parsed.file
+/// The prelude of the library, parsed once.
+pub(crate) fn prelude() -> &'static ast::File {
+    static PRELUDE: OnceLock<ast::File> = OnceLock::new();
+    PRELUDE.get_or_init(|| {
+        let parsed = syntax::parse_kernel(FileId(1), stdlib::PRELUDE.1);
+        assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+        parsed.file
+    })
 }
 
 /// Parses and checks a text; syntax errors come first.
 pub(crate) fn checked(text: &str) -> (Vec<Diagnostic>, Checked) {
     let parsed = syntax::parse_kernel(FileId(0), text);
-    let prelude = prelude();
+
     let checked = check(&Sources {
         main: &parsed.file,
-        prelude: Some(&prelude),
+        prelude: Some(prelude()),
         library: &[],
     });
     let mut all = parsed.diagnostics;
@@ -77,7 +82,17 @@ pub(crate) fn shown(text: &str, diagnostics: &[Diagnostic]) -> String {
         } else {
             Some("<prelude>")
         };
-        format!("{} {} [{}]", d.code, d.message, place.unwrap_or("?"))
+        let others: Vec<String> = d
+            .labels()
+            .iter()
+            .map(|l| format!("{}..{} {}", l.span.start, l.span.end, l.text))
+            .collect();
+        format!(
+            "{} {} [{}] {others:?}",
+            d.code,
+            d.message,
+            place.unwrap_or("?")
+        )
     };
     diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
 }

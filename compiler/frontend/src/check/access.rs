@@ -83,22 +83,22 @@ impl<'a> Cx<'_, 'a> {
         if ty == Ty::Error {
             return None;
         }
-        let (name, declared) = match &node.kind {
-            ExprKind::Local(local) => {
-                let local = &self.item.body[*local];
-                (local.name.clone(), local.span)
-            }
-            ExprKind::TensorCall(call) => (self.signature(call.item).name.clone(), span),
-            _ if !shape.is_empty() => ("this tensor".to_owned(), span),
-            ExprKind::Index(_) | ExprKind::Size(_) => {
-                self.report(types::wrong_operand("`[…]`", "a tensor", "size", span));
-                return None;
-            }
-            _ => {
+        let (name, declared) = if let ExprKind::Local(local) = &node.kind {
+            let local = &self.item.body[*local];
+            (local.name.clone(), local.span)
+        } else if let ExprKind::TensorCall(call) = &node.kind {
+            (self.signature(call.item).name.clone(), span)
+        } else if !shape.is_empty() {
+            ("this tensor".to_owned(), span)
+        } else {
+            // An index with the name of a tensor was reported where it was bound.
+            let known =
+                matches!(&node.kind, ExprKind::Index(index) if self.conflicted.contains(index));
+            if !known {
                 let found = self.ty_name(ty);
                 self.report(types::wrong_operand("`[…]`", "a tensor", &found, span));
-                return None;
             }
+            return None;
         };
         Some(Base {
             id,
@@ -223,21 +223,19 @@ impl<'a> Cx<'_, 'a> {
         span: Span,
     ) -> ExprId {
         let file = self.ast;
-        let access = match file.exprs.kind(file.exprs.unparen(access)) {
-            ast::ExprKind::Index { base, args } => {
-                self.access(*base, args, file.exprs.span(access), false, true)
-            }
-            ast::ExprKind::Error => self.error(file.exprs.span(access)),
-            ast::ExprKind::Call { callee, .. } if callee.text == "gather" => {
-                self.not_yet("`gather`", callee.span)
-            }
-            _ => {
-                let at = file.exprs.span(access);
-                self.fail(
-                    types::wrong_operand("a border", "one access", "expression", at)
-                        .help("a cast or call goes outside the parentheses"),
-                )
-            }
+        let at = file.exprs.span(access);
+        let kind = file.exprs.kind(file.exprs.unparen(access));
+        let access = if let ast::ExprKind::Index { base, args } = kind {
+            self.access(*base, args, at, false, true)
+        } else if matches!(kind, ast::ExprKind::Error) {
+            self.error(at)
+        } else if let Some(gather) = gather(kind) {
+            self.not_yet("`gather`", gather)
+        } else {
+            self.fail(
+                types::wrong_operand("a border", "one access", "expression", at)
+                    .help("a cast or call goes outside the parentheses"),
+            )
         };
         let otherwise = self.expr(otherwise, false);
         let ty = self.ty(access);
@@ -248,4 +246,12 @@ impl<'a> Cx<'_, 'a> {
         }
         self.scalar(ExprKind::Border { access, otherwise }, ty, span)
     }
+}
+
+/// The place of the word, if this is a gather.
+fn gather(kind: &ast::ExprKind) -> Option<Span> {
+    let ast::ExprKind::Call { callee, .. } = kind else {
+        return None;
+    };
+    (callee.text == "gather").then_some(callee.span)
 }

@@ -6,7 +6,9 @@ use super::expr::has_index;
 use super::signature::{declare_generics, read_dims, stored_type};
 use super::{Symbol, World, cycles};
 use crate::errors::{resolve, sizes, types};
-use crate::hir::{ExprId, ExprKind, Item, ItemId, ItemKind, Local, LocalId, Stmt, StmtKind, Ty};
+use crate::hir::{
+    ExprId, ExprKind, IndexId, Item, ItemId, ItemKind, Local, LocalId, Stmt, StmtKind, Ty,
+};
 use crate::poly::{Atom, Poly};
 use diag::{Diagnostic, Span};
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub(crate) fn check(world: &World<'_>, id: ItemId, diagnostics: &mut Vec<Diagnos
     check_tail(&mut cx, callable.ast);
     report_undefined_results(&mut cx, &callable.ast.body, &definitions);
     finish(&mut cx);
+    cx.item.incomplete =
+        callable.ast.body.has_errors() || cx.diagnostics.iter().any(Diagnostic::is_error);
     diagnostics.append(&mut cx.diagnostics);
     cx.item
 }
@@ -219,14 +223,16 @@ fn broken_but_defined(local: LocalId) -> Definition {
 
 /// The name and indices of a left side.
 fn assigned(file: &ast::File, target: ast::ExprId) -> Option<(&str, Span, &[ast::IndexArg])> {
-    match file.exprs.kind(target) {
-        ast::ExprKind::Name(name) => Some((name, file.exprs.span(target), &[])),
-        ast::ExprKind::Index { base, args } => match file.exprs.kind(*base) {
-            ast::ExprKind::Name(name) => Some((name, file.exprs.span(*base), args)),
-            _ => None,
-        },
-        _ => None,
-    }
+    let (base, args): (_, &[ast::IndexArg]) =
+        if let ast::ExprKind::Index { base, args } = file.exprs.kind(target) {
+            (*base, args)
+        } else {
+            (target, &[])
+        };
+    let ast::ExprKind::Name(name) = file.exprs.kind(base) else {
+        return None;
+    };
+    Some((name, file.exprs.span(base), args))
 }
 
 /// The statements in an order in which each only reads what was checked before; rings are reported.
@@ -281,6 +287,15 @@ fn definition_order(
 
 fn check_stmt(cx: &mut Cx<'_, '_>, stmt: &ast::Stmt, definition: &Definition) {
     cx.forget_reports();
+    let (findings, first_index) = (cx.diagnostics.len(), cx.item.body.indices.len());
+    check_definition(cx, stmt, definition);
+    if cx.diagnostics.len() > findings {
+        // What was reported may be why an index has no size.
+        (first_index..cx.item.body.indices.len()).for_each(|number| cx.give_up_on(IndexId(number)));
+    }
+}
+
+fn check_definition(cx: &mut Cx<'_, '_>, stmt: &ast::Stmt, definition: &Definition) {
     match (&stmt.kind, definition.targets.as_slice()) {
         _ if definition.broken => {}
         (ast::StmtKind::Assert(condition), _) => check_condition(cx, *condition),
@@ -343,10 +358,11 @@ fn check_indexed_let(
     if elem == Ty::Error {
         indices.iter().for_each(|index| cx.give_up_on(*index));
     }
-    let shape = indices
-        .iter()
-        .map(|index| cx.item.body[*index].extent.clone())
-        .collect();
+    let extent = |index: &IndexId| match cx.conflicted.contains(index) {
+        true => Poly::poison(),
+        false => cx.item.body[*index].extent.clone(),
+    };
+    let shape = indices.iter().map(extent).collect();
     let local = &mut cx.body()[target];
     local.ty = elem;
     local.shape = (elem != Ty::Error).then_some(shape);
@@ -372,16 +388,14 @@ fn value_type(cx: &mut Cx<'_, '_>, value: ExprId, annotated: Option<(Ty, &ast::T
         let good = cx.coerce(value, wanted, Some((ty.span, "because of this type")));
         return if good { wanted } else { Ty::Error };
     }
-    match cx.settle(value) {
-        Ty::Size => {
-            let span = cx.span(value);
-            let d =
-                types::wrong_operand("a definition", "a value of an element type", "size", span);
-            cx.report(d.help("convert it: `… as i32`"));
-            Ty::Error
-        }
-        ty => ty,
+    let ty = cx.settle(value);
+    if ty == Ty::Size {
+        let span = cx.span(value);
+        let d = types::wrong_operand("a definition", "a value of an element type", "size", span);
+        cx.report(d.help("convert it: `… as i32`"));
+        return Ty::Error;
     }
+    ty
 }
 
 fn check_whole_let(
@@ -644,7 +658,7 @@ fn report_unknown_extents(cx: &mut Cx<'_, '_>) {
         if unknown {
             let d = sizes::index_without_extent(&index.name, index.span);
             cx.report(d);
-            cx.give_up_on(crate::hir::IndexId(number));
+            cx.give_up_on(IndexId(number));
         }
     }
 }

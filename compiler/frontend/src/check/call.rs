@@ -92,7 +92,9 @@ impl<'a> Cx<'_, 'a> {
         match item.kind {
             ItemKind::ScalarFn => {
                 let ty = subject(item.scalar);
-                let shape = self.lifted_shape(item, &call);
+                let Some(shape) = self.lifted_shape(item, &call) else {
+                    return self.error(span);
+                };
                 self.push(ExprKind::ScalarCall(Box::new(call)), ty, shape, span)
             }
             ItemKind::TensorFn | ItemKind::Kernel => {
@@ -184,25 +186,10 @@ impl<'a> Cx<'_, 'a> {
             let ty = item.types.iter().position(|t| t.name == name.text);
             match (size, ty) {
                 (Some(size), _) => found.sizes[size] = Some(self.size(arg.value)),
-                (None, Some(ty)) => match self.ast.exprs.kind(arg.value) {
-                    ast::ExprKind::Name(text) => {
-                        let name = ast::Name {
-                            text: text.clone(),
-                            span: self.ast.exprs.span(arg.value),
-                        };
-                        found.types[ty] = Some(self.elem_type(&name));
-                    }
-                    _ => {
-                        let at = self.ast.exprs.span(arg.value);
-                        self.report(types::wrong_operand(
-                            "this argument",
-                            "an element type",
-                            "expression",
-                            at,
-                        ));
-                        good = false;
-                    }
-                },
+                (None, Some(ty)) => {
+                    found.types[ty] = self.type_arg(arg.value);
+                    good &= found.types[ty].is_some();
+                }
                 (None, None) => {
                     let known = item.sizes.iter().map(|s| s.name.as_str());
                     let known: Vec<&str> = known
@@ -219,6 +206,25 @@ impl<'a> Cx<'_, 'a> {
             }
         }
         good
+    }
+
+    /// An element type given by name.
+    fn type_arg(&mut self, value: ast::ExprId) -> Option<Ty> {
+        let span = self.ast.exprs.span(value);
+        let ast::ExprKind::Name(text) = self.ast.exprs.kind(value) else {
+            let found = "expression";
+            self.report(types::wrong_operand(
+                "this argument",
+                "an element type",
+                found,
+                span,
+            ));
+            return None;
+        };
+        Some(self.elem_type(&ast::Name {
+            text: text.clone(),
+            span,
+        }))
     }
 
     fn infer_types(
@@ -238,10 +244,8 @@ impl<'a> Cx<'_, 'a> {
                 {
                     continue;
                 }
-                found.types[p] = match self.settle(*value) {
-                    Ty::Error => None,
-                    ty => Some(ty),
-                };
+                let ty = self.settle(*value);
+                found.types[p] = (ty != Ty::Error).then_some(ty);
             }
         }
         let mut good = true;
@@ -263,9 +267,10 @@ impl<'a> Cx<'_, 'a> {
             }
         }
         for (param, value) in params.iter().zip(values) {
-            let wanted = match param.ty {
-                Ty::Param(p) => found.types[p].unwrap_or(Ty::Error),
-                ty => ty,
+            let wanted = if let Ty::Param(p) = param.ty {
+                found.types[p].unwrap_or(Ty::Error)
+            } else {
+                param.ty
             };
             good &= self.coerce(
                 *value,
@@ -410,7 +415,7 @@ impl<'a> Cx<'_, 'a> {
     }
 
     /// The common shape of the arguments for scalar parameters.
-    fn lifted_shape(&mut self, item: &Item, call: &Call) -> Vec<Poly> {
+    fn lifted_shape(&mut self, item: &Item, call: &Call) -> Option<Vec<Poly>> {
         let scalars = item.param_locals().iter().zip(&call.args);
         let scalars: Vec<ExprId> = scalars
             .filter(|(p, _)| p.shape.as_ref().is_some_and(Vec::is_empty))
@@ -419,19 +424,20 @@ impl<'a> Cx<'_, 'a> {
         self.common_shape(&scalars)
     }
 
-    fn common_shape(&mut self, values: &[ExprId]) -> Vec<Poly> {
-        let shaped: Vec<ExprId> = values
+    /// The shape of what is not one value; nothing if they differ, which was reported.
+    pub(crate) fn common_shape(&mut self, values: &[ExprId]) -> Option<Vec<Poly>> {
+        let shaped = values
             .iter()
             .copied()
-            .filter(|e| !self.item.body[*e].shape.is_empty())
-            .collect();
+            .filter(|e| !self.item.body[*e].shape.is_empty());
+        let shaped: Vec<ExprId> = shaped.collect();
         let Some(first) = shaped.first() else {
-            return Vec::new();
+            return Some(Vec::new());
         };
         for other in &shaped[1..] {
-            self.join_shapes(*first, *other);
+            self.join_shapes(*first, *other)?;
         }
-        self.item.body[*first].shape.clone()
+        Some(self.item.body[*first].shape.clone())
     }
 
     // ---- primitives ----

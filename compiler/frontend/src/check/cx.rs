@@ -48,6 +48,8 @@ pub(crate) struct Cx<'w, 'a> {
     /// Where each index first got its size, and whether anything used it.
     pub(crate) origins: Vec<Option<(Poly, Span)>>,
     pub(crate) used: Vec<bool>,
+    /// Indices about whose sizes or name something was reported.
+    pub(crate) conflicted: BTreeSet<IndexId>,
     pub(crate) pending: Vec<Pending>,
     /// How many index positions surround the expression.
     pub(crate) index_depth: usize,
@@ -68,6 +70,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             unifier: Unifier::default(),
             origins: Vec::new(),
             used: Vec::new(),
+            conflicted: BTreeSet::new(),
             pending: Vec::new(),
             index_depth: 0,
             reported: BTreeSet::new(),
@@ -136,6 +139,7 @@ impl<'w, 'a> Cx<'w, 'a> {
 
     /// Declares an index and puts it into scope; `extent` as written.
     pub(crate) fn bind_index(&mut self, name: &ast::Name, extent: Option<(Poly, Span)>) -> IndexId {
+        let clashes = self.names.contains_key(&name.text);
         if let Some((meaning, at)) = self.names.get(&name.text) {
             let what = match meaning {
                 Meaning::Local(_) => "a tensor or parameter",
@@ -152,6 +156,9 @@ impl<'w, 'a> Cx<'w, 'a> {
             .as_ref()
             .map_or_else(|| self.unifier.fresh(), |(size, _)| size.clone());
         let id = IndexId(self.item.body.indices.len());
+        if clashes {
+            self.conflicted.insert(id);
+        }
         self.body().indices.push(Index {
             name: name.text.clone(),
             span: name.span,
@@ -189,6 +196,7 @@ impl<'w, 'a> Cx<'w, 'a> {
         }
         match (self.world.lookup(self.file, name), name) {
             (Some(Symbol::Const(file, constant)), _) => self.constant(file, constant, span),
+            (Some(Symbol::Item(_)), _) if self.index_depth > 0 => self.unknown_name(name, span),
             (Some(Symbol::Item(_)), _) => self.fail(resolve::not_a_value(name, "a function", span)),
             (Some(Symbol::Monoid), _) => self.fail(resolve::not_a_value(name, "a monoid", span)),
             (Some(Symbol::Error), _) => self.error(span),
@@ -414,6 +422,7 @@ impl<'w, 'a> Cx<'w, 'a> {
         match (verdict, first) {
             (Unified::Same, None) => self.origins[index.0] = Some((size.clone(), span)),
             (Unified::Same, Some(_)) => {}
+            (Unified::Different, _) if !self.conflicted.insert(index) => {}
             (Unified::Different, first) => {
                 let (old, at) = first.unwrap_or((extent, self.item.body[index].span));
                 let new = Sized {

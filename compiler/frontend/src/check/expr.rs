@@ -126,13 +126,13 @@ impl<'a> Cx<'_, 'a> {
         let condition = self.condition(condition, whole);
         let (a, b) = (self.expr(branches.0, whole), self.expr(branches.1, whole));
         let ty = self.join_types("else", a, b);
-        let joined = self.join_shapes(a, b);
-        let values = self.push(ExprKind::Error, ty, joined, span);
-        let shape = self.join_shapes(condition, values);
-        if ty == Ty::Error {
-            return self.error(span);
+        let shape = self.common_shape(&[condition, a, b]);
+        match shape {
+            Some(shape) if ty != Ty::Error => {
+                self.push(ExprKind::Select(condition, a, b), ty, shape, span)
+            }
+            _ => self.error(span),
         }
-        self.push(ExprKind::Select(condition, a, b), ty, shape, span)
     }
 
     /// A `bool` expression.
@@ -155,9 +155,10 @@ impl<'a> Cx<'_, 'a> {
             let name = self.ty_name(to);
             let d =
                 types::wrong_operand("`as`", "a number type to convert to", &name, cast.to.span);
-            return self.fail(match to {
-                Ty::Size => d.help("an access that depends on data is written `gather(table, i)`"),
-                _ => d.help("compare the value: `x != 0`"),
+            return self.fail(if to == Ty::Size {
+                d.help("an access that depends on data is written `gather(table, i)`")
+            } else {
+                d.help("compare the value: `x != 0`")
             });
         }
         let overflow = self.overflow(cast, to);
@@ -246,10 +247,10 @@ impl<'a> Cx<'_, 'a> {
             body,
             order,
         }));
-        match ty {
-            Ty::Error => self.error(span),
-            ty => self.scalar(kind, ty, span),
+        if ty == Ty::Error {
+            return self.error(span);
         }
+        self.scalar(kind, ty, span)
     }
 
     /// The type of a reduction, which is that of its accumulator.
@@ -290,9 +291,10 @@ impl<'a> Cx<'_, 'a> {
                     &self.ty_name(ty),
                     self.span(body),
                 );
-                self.report(match ty {
-                    Ty::Size => d.help("convert the index: `… as i32`"),
-                    _ => d,
+                self.report(if ty == Ty::Size {
+                    d.help("convert the index: `… as i32`")
+                } else {
+                    d
                 });
                 Ty::Error
             }
@@ -303,28 +305,27 @@ impl<'a> Cx<'_, 'a> {
         let file = self.ast;
         let id = file.exprs.unparen(id);
         let span = file.exprs.span(id);
-        let problem = match file.exprs.kind(id) {
-            ast::ExprKind::Error => return None,
-            ast::ExprKind::Name(name) => match name.as_str() {
+        let kind = file.exprs.kind(id);
+        let problem = if let ast::ExprKind::Name(name) = kind {
+            match name.as_str() {
                 "ascending" => return Some(Order::Ascending),
                 "tree" => return Some(Order::Tree),
                 "free" => return Some(Order::Free),
                 other => format!("unknown order `{other}`"),
-            },
-            ast::ExprKind::Call { callee, args } if callee.text == "lanes" => {
-                let lanes = match args.as_slice() {
-                    [lanes] => self.size(lanes.value).as_constant(),
-                    _ => None,
-                };
-                match lanes
-                    .and_then(|n| u32::try_from(n).ok())
-                    .filter(|n| n.is_power_of_two() && *n <= 1 << 16)
-                {
-                    Some(lanes) => return Some(Order::Lanes(lanes)),
-                    None => "the number of lanes is a power of two".to_owned(),
-                }
             }
-            _ => "unknown order".to_owned(),
+        } else if let Some(lanes) = lanes_argument(kind) {
+            let lanes = self
+                .size(lanes)
+                .as_constant()
+                .and_then(|n| u32::try_from(n).ok());
+            match lanes.filter(|n| n.is_power_of_two() && *n <= 1 << 16) {
+                Some(lanes) => return Some(Order::Lanes(lanes)),
+                None => "the number of lanes is a power of two".to_owned(),
+            }
+        } else if matches!(kind, ast::ExprKind::Error) {
+            return None;
+        } else {
+            "unknown order".to_owned()
         };
         self.report(types::reduction_order(span, &problem));
         None
@@ -353,6 +354,18 @@ impl<'a> Cx<'_, 'a> {
     }
 }
 
+/// The argument of `lanes(n)`.
+fn lanes_argument(kind: &ast::ExprKind) -> Option<ast::ExprId> {
+    let ast::ExprKind::Call { callee, args } = kind else {
+        return None;
+    };
+    match args.as_slice() {
+        [lanes] if callee.text == "lanes" => Some(lanes.value),
+        _ => None,
+    }
+}
+
+/// Whether a polynomial mentions an index.
 pub(crate) fn has_index(p: &crate::poly::Poly) -> bool {
     p.any_atom(|a| matches!(a, crate::poly::Atom::Index(_)))
 }

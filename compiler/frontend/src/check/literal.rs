@@ -64,7 +64,7 @@ impl Cx<'_, '_> {
             ExprKind::Unary(_, a) => self.retype(a, to),
             ExprKind::Binary(_, a, b) | ExprKind::Select(_, a, b) => {
                 // Both, so that both are reported.
-                self.retype(a, to) & self.retype(b, to)
+                self.retype(a, to) & self.retype(b, to) && self.fits_size(e, to, span)
             }
             ExprKind::Error
             | ExprKind::Bool(_)
@@ -81,6 +81,15 @@ impl Cx<'_, '_> {
         };
         self.body()[e].ty = if good { to } else { Ty::Error };
         good
+    }
+
+    /// Arithmetic of literals that became a size must stay in range.
+    fn fits_size(&mut self, e: ExprId, to: Ty, span: Span) -> bool {
+        let poisoned = to == Ty::Size && self.to_poly(e).is_some_and(|size| size.is_poison());
+        if poisoned {
+            self.report(sizes::size_overflow(span, "this size"));
+        }
+        !poisoned
     }
 
     fn retype_integer(&mut self, e: ExprId, value: i128, to: Ty, span: Span) -> bool {

@@ -51,10 +51,9 @@ impl Cx<'_, '_> {
         span: Span,
     ) -> ExprId {
         let ty = self.join_types(word, a, b);
-        let shape = self.join_shapes(a, b);
-        if ty == Ty::Error {
+        let Some(shape) = self.join_shapes(a, b).filter(|_| ty != Ty::Error) else {
             return self.error(span);
-        }
+        };
         let integers = matches!(
             op,
             BinaryOp::Rem
@@ -86,10 +85,10 @@ impl Cx<'_, '_> {
             };
             return self.fail(d);
         }
-        match ty {
-            Ty::Size => self.size_arithmetic(op, a, b, span),
-            ty => self.push(ExprKind::Binary(op, a, b), ty, shape, span),
+        if ty == Ty::Size {
+            return self.size_arithmetic(op, a, b, span);
         }
+        self.push(ExprKind::Binary(op, a, b), ty, shape, span)
     }
 
     /// Arithmetic of indices and sizes; without indices it is folded into one polynomial.
@@ -144,9 +143,9 @@ impl Cx<'_, '_> {
     }
 
     fn power(&mut self, a: ExprId, b: ExprId, span: Span) -> ExprId {
-        let exponent = match &self.item.body[b].kind {
-            ExprKind::Int(n) if (0..=HIGHEST_POWER).contains(n) => *n,
-            ExprKind::Error => return self.error(span),
+        let exponent = match (self.ty(b), &self.item.body[b].kind) {
+            (Ty::Int, ExprKind::Int(n)) if (0..=HIGHEST_POWER).contains(n) => *n,
+            (Ty::Error, _) => return self.error(span),
             _ => return self.fail(types::power_of_sizes(span)),
         };
         match (self.ty(a), &self.item.body[a].kind) {
@@ -173,32 +172,36 @@ impl Cx<'_, '_> {
         let bool_type = Ty::Elem(Elem::Bool);
         self.coerce(a, bool_type, None);
         self.coerce(b, bool_type, None);
-        let shape = self.join_shapes(a, b);
-        self.push(ExprKind::Binary(op, a, b), bool_type, shape, span)
+        match self.join_shapes(a, b) {
+            Some(shape) => self.push(ExprKind::Binary(op, a, b), bool_type, shape, span),
+            None => self.error(span),
+        }
     }
 
     fn compare(&mut self, op: CmpOp, word: &str, a: ExprId, b: ExprId, span: Span) -> ExprId {
         let joined = self.join_types(word, a, b);
-        let shape = self.join_shapes(a, b);
+        let Some(shape) = self.join_shapes(a, b) else {
+            return self.error(span);
+        };
         let bool_type = Ty::Elem(Elem::Bool);
         if matches!(joined, Ty::Int | Ty::Float) {
             self.settle(a);
             self.settle(b);
         }
         let equality = matches!(op, CmpOp::Eq | CmpOp::Ne);
-        match joined {
-            Ty::Error => self.error(span),
-            Ty::Elem(Elem::Bool) if !equality => {
-                let at = self.span(a);
-                self.fail(types::wrong_operand(
-                    &format!("`{word}`"),
-                    "numbers",
-                    "bool",
-                    at,
-                ))
-            }
-            _ => self.push(ExprKind::Compare(op, a, b), bool_type, shape, span),
+        if joined == Ty::Error {
+            return self.error(span);
         }
+        if joined == bool_type && !equality {
+            let at = self.span(a);
+            return self.fail(types::wrong_operand(
+                &format!("`{word}`"),
+                "numbers",
+                "bool",
+                at,
+            ));
+        }
+        self.push(ExprKind::Compare(op, a, b), bool_type, shape, span)
     }
 
     /// The common type of two operands: literals follow, other types must be equal.
@@ -228,16 +231,18 @@ impl Cx<'_, '_> {
     }
 
     /// The shape of an operation: equal shapes, or one value with anything.
-    pub(crate) fn join_shapes(&mut self, a: ExprId, b: ExprId) -> Vec<Poly> {
+    ///
+    /// Nothing if they differ, which was reported.
+    pub(crate) fn join_shapes(&mut self, a: ExprId, b: ExprId) -> Option<Vec<Poly>> {
         let (left, right) = (
             self.item.body[a].shape.clone(),
             self.item.body[b].shape.clone(),
         );
         if left.is_empty() {
-            return right;
+            return Some(right);
         }
         if right.is_empty() {
-            return left;
+            return Some(left);
         }
         let spans = (self.span(a), self.span(b));
         if !self.unify_shapes((&left, spans.0), (&right, spans.1)) {
@@ -246,8 +251,9 @@ impl Cx<'_, '_> {
                 (&texts.0, spans.0),
                 (&texts.1, spans.1),
             ));
+            return None;
         }
-        left
+        Some(left)
     }
 
     /// Says that a form is known and not compiled yet.

@@ -40,6 +40,7 @@ fn blank(callable: &Callable<'_>) -> Item {
         order_free: false,
         body: Body::default(),
         broken: false,
+        incomplete: false,
     }
 }
 
@@ -117,16 +118,15 @@ fn read_local(cx: &mut Cx<'_, '_>, name: &ast::Name, ty: &ast::Type) -> LocalId 
 
 /// The type of something that is stored: not an index.
 pub(crate) fn stored_type(cx: &mut Cx<'_, '_>, name: &ast::Name) -> Ty {
-    match cx.elem_type(name) {
-        Ty::Size => {
-            cx.report(resolve::not_compiled_yet(
-                "a tensor or parameter of sizes",
-                name.span,
-            ));
-            Ty::Error
-        }
-        ty => ty,
+    let ty = cx.elem_type(name);
+    if ty == Ty::Size {
+        cx.report(resolve::not_compiled_yet(
+            "a tensor or parameter of sizes",
+            name.span,
+        ));
+        return Ty::Error;
     }
+    ty
 }
 
 /// Dimensions of a type.

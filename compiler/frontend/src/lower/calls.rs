@@ -28,6 +28,9 @@ impl<'a> Lower<'a> {
             .map(|size| self.extent(f, size, span))
             .collect::<Lowered<Vec<i64>>>()?;
         let types: Vec<Elem> = call.types.iter().map(|ty| f.elem(*ty)).collect();
+        if item.incomplete || item.broken {
+            return Err(Stop);
+        }
         let mut frame = Frame::new(item, sizes, types, prefix);
         self.check_conditions(&mut frame, Some(span))?;
         Ok(frame)

@@ -275,7 +275,7 @@ impl<'a> Lower<'a> {
         let mask = self.mask(f, &reduce.masks)?;
         let body = self.expr(f, reduce.body, &[])?;
         let factors = self.two_factors(body);
-        let narrow = elem_bytes(self.func.exprs[body].elem) <= 2;
+        let narrow = self.func.exprs[body].elem.bytes() <= 2;
         let order = match (reduce.op, reduce.order) {
             (ReduceOp::Sum | ReduceOp::Prod, Some(order)) => order,
             (ReduceOp::Sum | ReduceOp::Prod, None) if self.func.order_free => Order::Free,
@@ -335,10 +335,10 @@ impl<'a> Lower<'a> {
                 ExprKind::Binary(BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem, ..)
             )
         };
-        match self.func.exprs[body].kind {
-            ExprKind::Binary(BinaryOp::Mul, a, b) if !compound(a) && !compound(b) => Some((a, b)),
-            _ => None,
-        }
+        let ExprKind::Binary(BinaryOp::Mul, a, b) = self.func.exprs[body].kind else {
+            return None;
+        };
+        (!compound(a) && !compound(b)).then_some((a, b))
     }
 
     /// Whether one operand carries an index of the left-hand side that the other lacks.
@@ -350,14 +350,10 @@ impl<'a> Lower<'a> {
     }
 }
 
-fn elem_bytes(elem: Elem) -> u64 {
-    elem.bytes()
-}
-
 /// Shape, place and name of what is accessed.
 fn described<'b>(base: &'b hir::Expr, body: &'b hir::Body) -> (&'b [Poly], Span, &'b str) {
-    match &base.kind {
-        hir::ExprKind::Local(local) => (&base.shape, body[*local].span, &body[*local].name),
-        _ => (&base.shape, Span::NONE, "this tensor"),
+    if let hir::ExprKind::Local(local) = &base.kind {
+        return (&base.shape, body[*local].span, &body[*local].name);
     }
+    (&base.shape, Span::NONE, "this tensor")
 }
