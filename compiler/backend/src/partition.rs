@@ -75,8 +75,17 @@ pub(crate) struct FixEpilogue {
     pub(crate) def: usize,
     /// Clamp below at zero.
     pub(crate) relu: bool,
-    /// Per-column scale of a requantisation to i8, a bf16 vector over `n`.
-    pub(crate) scale: Option<Tensor>,
+    /// Per-column scale of a requantisation to i8, a vector over `n`.
+    pub(crate) scale: Option<Scale>,
+}
+
+/// A per-column scale whose values are bf16.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Scale {
+    /// The vector.
+    pub(crate) tensor: Tensor,
+    /// It is stored in f32 and still has to be rounded to bf16, to nearest even and saturating.
+    pub(crate) wide: bool,
 }
 
 /// Definitions over one space.
@@ -531,7 +540,7 @@ fn requant_scale(
     product: &Product,
     def: usize,
     is_source: &dyn Fn(Expr) -> bool,
-) -> Option<Tensor> {
+) -> Option<Scale> {
     let expr = func.defs[def].value;
     let cast = |e: Expr, to: Elem| match func.exprs[e].kind {
         ExprKind::Cast {
@@ -549,7 +558,8 @@ fn requant_scale(
     if !is_source(if is_source(x) { x } else { y }) || func.exprs[scale].elem != Elem::Bf16 {
         return None;
     }
-    match &func.exprs[scale].kind {
+    let narrowed = cast(scale, Elem::Bf16).filter(|&e| func.exprs[e].elem == Elem::F32);
+    match &func.exprs[narrowed.unwrap_or(scale)].kind {
         ExprKind::Load {
             tensor,
             at,
@@ -557,7 +567,11 @@ fn requant_scale(
         } if func.tensors[*tensor].shape.len() == 1 => {
             let columns = func.defs[product.def].indices.last() == Some(&product.n);
             let last = func.defs[def].indices.last().copied();
-            (columns && at.first()?.as_index() == last).then_some(*tensor)
+            let wide = narrowed.is_some();
+            (columns && at.first()?.as_index() == last).then_some(Scale {
+                tensor: *tensor,
+                wide,
+            })
         }
         _ => None,
     }

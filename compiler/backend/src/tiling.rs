@@ -316,11 +316,12 @@ fn product_phases(
             let (func, words) = match fix.scale {
                 None => (out, None),
                 Some(scale) => {
-                    let count = cx.algo.tensors[scale].shape[0];
+                    let count = cx.algo.tensors[scale.tensor].shape[0];
                     let mut b = vector_phase(out, span);
                     let name = format!("words{}", b.func.phases.len());
                     let words = workspace(&mut b.func, &name, Elem::I64, &[count], span);
-                    product::emit_words(cx, &mut b, gm_tensor(gm, scale), words, count);
+                    let source = gm_tensor(gm, scale.tensor);
+                    product::emit_words(cx, &mut b, (source, scale.wide), words, count);
                     (b.func, Some(words))
                 }
             };
@@ -450,6 +451,8 @@ fn work(algo: &algo::Func, steps: &[Step]) -> Work {
                     work.mads += items * reduced;
                     work.mad_elem = Some(algo.tensors[product.a.tensor].elem);
                 }
+                // The fixpipe's conversion costs the vector units nothing.
+                Step::Product(_, Epilogue::Fixpipe(_)) => {}
                 Step::Product(..) | Step::Rows(_) | Step::Items(_) => {
                     work.vector_ops += items * reduced * operations(algo, algo.defs[def].value);
                 }

@@ -552,11 +552,11 @@ fn scale_words(
     whole(ready)
 }
 
-/// Appends a vector program that turns a bf16 vector of scales into quantisation words.
+/// Appends a vector program that turns a vector of scales into quantisation words.
 pub(crate) fn emit_words(
     cx: &StepCx<'_>,
     b: &mut Builder,
-    scale: Tensor,
+    (scale, wide): (Tensor, bool),
     words: Tensor,
     count: i64,
 ) {
@@ -583,7 +583,11 @@ pub(crate) fn emit_words(
                 tensor: scale,
                 at,
             });
-            let bits = b.scalar(ScalarOp::Shl, Arg::Val(raw), Arg::Const(16));
+            let bits = if wide {
+                rounded_to_bf16(b, Arg::Val(raw))
+            } else {
+                b.scalar(ScalarOp::Shl, Arg::Val(raw), Arg::Const(16))
+            };
             let word = b.scalar(ScalarOp::Or, bits, Arg::Const(plain));
             let dst = View {
                 buf: staged,
@@ -601,6 +605,23 @@ pub(crate) fn emit_words(
             pitch: Arg::Const(0),
         });
     });
+}
+
+/// The bits of an f32 rounded to bf16, nearest even and saturating, NaN to 0, as f32 bits: scalar code.
+fn rounded_to_bf16(b: &mut Builder, bits: Arg) -> Arg {
+    const INFINITY: i64 = 0x7f80_0000;
+    const LARGEST: i64 = 0x7f7f_0000;
+    let sign = b.scalar(ScalarOp::And, bits, Arg::Const(0x8000_0000));
+    let magnitude = b.scalar(ScalarOp::And, bits, Arg::Const(0x7fff_ffff));
+    let upper = b.scalar(ScalarOp::Shr, magnitude, Arg::Const(16));
+    let odd = b.scalar(ScalarOp::And, upper, Arg::Const(1));
+    let half = b.add(odd, 0x7fff);
+    let raised = b.add(magnitude, half);
+    let rounded = b.scalar(ScalarOp::And, raised, Arg::Const(0xffff_0000));
+    let bounded = b.min(rounded, LARGEST);
+    let number = b.cmp(ir::algo::CmpOp::Le, magnitude, INFINITY);
+    let signed = b.scalar(ScalarOp::Or, sign, bounded);
+    b.mul(signed, number)
 }
 
 /// Appends the vector program that computes `defs` from the blocks of a ring. `rows` is how many rows at a time.
