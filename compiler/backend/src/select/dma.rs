@@ -3,7 +3,7 @@
 use diag::Diagnostic;
 use ir::tile::{Arg, Tensor, TensorRole, Value, View};
 use isa::inst::{
-    self, Addr, Burst, ElemSize, In, MemSize, Out, Reg, SImm, ScalarMem, Val, XIn, XOut,
+    self, Addr, Burst, ElemSize, In, MemSize, Out, Reg, SImm, ScalarMem, Val, XIn, XOut, XVal,
 };
 use isa::types::{BLOCK_BYTES, Layout, Space};
 
@@ -31,6 +31,29 @@ struct Strided {
     /// Bytes from the start of one row to the next on chip.
     ub_pitch: i64,
 }
+
+impl Strided {
+    /// Whether a row starts in global memory before the one before has ended. Rows of unknown length are taken for parts
+    /// of wider ones, unless all of them start at one place.
+    fn overlaps(&self) -> bool {
+        match (self.rows, self.gm_pitch, self.bytes) {
+            (Num::Const(1), _, _) => false,
+            (_, Num::Const(pitch), Num::Const(bytes)) => pitch < bytes,
+            (_, Num::Const(pitch), Num::Reg(_)) => pitch == 0,
+            (_, Num::Reg(_), _) => false,
+        }
+    }
+}
+
+/// Where a copy starts.
+#[derive(Copy, Clone)]
+struct Places {
+    ub: Num,
+    gm: Num,
+}
+
+/// Appends one copy: where, count and bytes of its bursts, gaps in global memory and on chip.
+type Copy<'c> = &'c dyn Fn(&mut Sel<'_>, Places, [Num; 2], [Num; 2]) -> Done;
 
 impl Sel<'_> {
     /// The address of an element of a tensor.
@@ -98,13 +121,13 @@ impl Sel<'_> {
         })
     }
 
-    /// Splits a copy into pieces of at most [`MAX_BURSTS`] rows; `copy` gets the row at which a piece starts.
-    fn pieces(
-        &mut self,
-        view: View,
-        whole: &Strided,
-        mut copy: impl FnMut(&mut Self, i64, Num) -> Done,
-    ) -> Done {
+    /// Copies a matrix in pieces of at most [`MAX_BURSTS`] rows; row by row where rows overlap in global memory, which no
+    /// gap expresses.
+    fn copy_rows(&mut self, view: View, places: Places, whole: &Strided, copy: Copy<'_>) -> Done {
+        if whole.overlaps() {
+            return self.copy_each(places, whole, copy);
+        }
+        let (gm_gap, ub_gap) = self.gaps(whole)?;
         let Num::Const(rows) = whole.rows else {
             let most = self.func.bufs[view.buf].rows;
             if most > MAX_BURSTS {
@@ -115,20 +138,54 @@ impl Sel<'_> {
                     MAX_BURSTS,
                 ));
             }
-            return copy(self, 0, whole.rows);
+            return copy(self, places, [whole.rows, whole.bytes], [gm_gap, ub_gap]);
         };
         let mut start = 0;
         while start < rows {
             let count = (rows - start).min(MAX_BURSTS);
             let mark = self.homes.mark();
-            copy(self, start, Num::Const(count))?;
+            let ub = self.sum(places.ub, Num::Const(start * whole.ub_pitch))?;
+            let gm = match start {
+                0 => places.gm,
+                _ => self.scaled(whole.gm_pitch, start, places.gm)?,
+            };
+            let piece = [Num::Const(count), whole.bytes];
+            copy(self, Places { ub, gm }, piece, [gm_gap, ub_gap])?;
             self.homes.cut(mark);
             start += count;
         }
         Ok(())
     }
 
-    /// Gap in global memory and on chip of rows that are copied one by one.
+    fn copy_each(&mut self, places: Places, whole: &Strided, copy: Copy<'_>) -> Done {
+        let (ub, gm) = (self.copied(places.ub)?, self.copied(places.gm)?);
+        let (ub_step, gm_step) = (
+            self.xval(Num::Const(whole.ub_pitch))?,
+            self.xval(whole.gm_pitch)?,
+        );
+        let none = [Num::Const(0); 2];
+        self.counted(whole.rows, |sel| {
+            let row = Places {
+                ub: Num::Reg(ub),
+                gm: Num::Reg(gm),
+            };
+            copy(sel, row, [Num::Const(1), whole.bytes], none)?;
+            sel.step(ub, ub_step);
+            sel.step(gm, gm_step);
+            Ok(())
+        })
+    }
+
+    /// Adds to a register.
+    pub(super) fn step(&mut self, reg: Reg, by: XVal) {
+        self.push(inst::Add {
+            dst: XOut(reg),
+            a: XVal::Reg(reg),
+            b: by,
+        });
+    }
+
+    /// Gap in global memory and on chip between rows.
     fn gaps(&mut self, whole: &Strided) -> Result<(Num, Num), Diagnostic> {
         if whole.rows == Num::Const(1) {
             return Ok((Num::Const(0), Num::Const(0)));
@@ -141,21 +198,13 @@ impl Sel<'_> {
 
     fn load_ub(&mut self, dst: View, tensor: Tensor, at: Arg, extents: [Num; 3]) -> Done {
         let size = self.elem_size(self.func.tensors[tensor].elem.bytes())?;
-        let to = self.view_addr(dst)?;
-        let from = self.element(tensor, at)?;
+        let ub = self.view_addr(dst)?;
+        let gm = self.element(tensor, at)?;
         let whole = self.strided(dst, extents)?;
-        let (gm_gap, ub_gap) = self.gaps(&whole)?;
-        self.pieces(dst, &whole, |sel, start, rows| {
-            let to = sel.sum(to, Num::Const(start * whole.ub_pitch))?;
-            let from = sel.scaled(Num::Const(start), 0, from)?;
-            let from = sel.skip_rows(from, start, whole.gm_pitch)?;
-            let dst = Out::at(sel.addr(to)?);
-            let src = In::reg(sel.in_reg(from)?);
-            let burst = Burst {
-                count: sel.val(rows)?,
-                len: sel.val(whole.bytes)?,
-            };
-            let (src_gap, dst_gap) = (sel.val(gm_gap)?, sel.val(ub_gap)?);
+        self.copy_rows(dst, Places { ub, gm }, &whole, &|sel, at, burst, gaps| {
+            let (dst, src) = (Out::at(sel.addr(at.ub)?), In::reg(sel.in_reg(at.gm)?));
+            let burst = sel.burst(burst)?;
+            let (src_gap, dst_gap) = (sel.val(gaps[0])?, sel.val(gaps[1])?);
             sel.push(inst::MovpadGmUb {
                 size,
                 dst,
@@ -168,30 +217,23 @@ impl Sel<'_> {
         })
     }
 
-    fn skip_rows(&mut self, from: Num, rows: i64, pitch: Num) -> Result<Num, Diagnostic> {
-        if rows == 0 {
-            return Ok(from);
-        }
-        self.scaled(pitch, rows, from)
+    fn burst(&mut self, [count, len]: [Num; 2]) -> Result<Burst, Diagnostic> {
+        Ok(Burst {
+            count: self.val(count)?,
+            len: self.val(len)?,
+        })
     }
 
     pub(super) fn store(&mut self, src: View, tensor: Tensor, at: Arg, extents: [Arg; 3]) -> Done {
-        let [rows, cols, pitch] = self.nums(extents)?;
-        self.unless_empty(&[rows, cols], |sel| {
-            let from = sel.view_addr(src)?;
-            let to = sel.element(tensor, at)?;
-            let whole = sel.strided(src, [rows, cols, pitch])?;
-            let (gm_gap, ub_gap) = sel.gaps(&whole)?;
-            sel.pieces(src, &whole, |sel, start, rows| {
-                let from = sel.sum(from, Num::Const(start * whole.ub_pitch))?;
-                let to = sel.skip_rows(to, start, whole.gm_pitch)?;
-                let dst = Out::reg(sel.in_reg(to)?);
-                let src = In::at(sel.addr(from)?);
-                let burst = Burst {
-                    count: sel.val(rows)?,
-                    len: sel.val(whole.bytes)?,
-                };
-                let (src_gap, dst_gap) = (sel.val(ub_gap)?, sel.val(gm_gap)?);
+        let extents = self.nums(extents)?;
+        self.unless_empty(&extents[..2], |sel| {
+            let ub = sel.view_addr(src)?;
+            let gm = sel.element(tensor, at)?;
+            let whole = sel.strided(src, extents)?;
+            sel.copy_rows(src, Places { ub, gm }, &whole, &|sel, at, burst, gaps| {
+                let (dst, src) = (Out::reg(sel.in_reg(at.gm)?), In::at(sel.addr(at.ub)?));
+                let burst = sel.burst(burst)?;
+                let (src_gap, dst_gap) = (sel.val(gaps[1])?, sel.val(gaps[0])?);
                 sel.push(inst::MovpadUbGm {
                     dst,
                     src,
@@ -254,16 +296,8 @@ impl Sel<'_> {
                 src_stride: Val::Imm(0),
                 dst_rows,
             });
-            sel.push(inst::Add {
-                dst: XOut(to_row),
-                a: inst::XVal::Reg(to_row),
-                b: inst::XVal::Imm(BLOCK as i32),
-            });
-            sel.push(inst::Add {
-                dst: XOut(from_row),
-                a: inst::XVal::Reg(from_row),
-                b: step,
-            });
+            sel.step(to_row, XVal::Imm(BLOCK as i32));
+            sel.step(from_row, step);
             Ok(())
         })
     }
@@ -313,16 +347,8 @@ impl Sel<'_> {
                 dst_rows,
             });
             if rows != Num::Const(1) {
-                sel.push(inst::Add {
-                    dst: XOut(to_row),
-                    a: inst::XVal::Reg(to_row),
-                    b: to_step,
-                });
-                sel.push(inst::Add {
-                    dst: XOut(from_row),
-                    a: inst::XVal::Reg(from_row),
-                    b: from_step,
-                });
+                sel.step(to_row, to_step);
+                sel.step(from_row, from_step);
             }
             Ok(())
         })
