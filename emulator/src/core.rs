@@ -286,19 +286,21 @@ impl<'a> Core<'a> {
         let Some(inst) = program.code.get(at) else {
             return Err(self.fault_at(
                 at,
-                Box::new(FaultKind::BadControlFlow {
+                FaultKind::BadControlFlow {
                     what: "the program runs past its last instruction",
-                }),
+                },
             ));
         };
         if self.steps >= self.launch.max_steps {
             let steps = self.launch.max_steps;
-            return Err(self.fault_at(at, Box::new(FaultKind::StepLimit { steps })));
+            return Err(self.fault_at(at, FaultKind::StepLimit { steps }));
         }
         let queue = program.queues[at];
         let went_on = match queue {
             Pipe::S => self.scalar(at, inst)?,
-            pipe => self.dispatch(at, inst, pipe)?,
+            pipe @ (Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix) => {
+                self.dispatch(at, inst, pipe)?
+            }
         };
         if went_on {
             self.steps += 1;
@@ -435,22 +437,24 @@ impl<'a> Core<'a> {
                 Ok(None)
             }
             Err(Halt::Wait(reason)) => Ok(Some(reason)),
-            Err(Halt::Fault(kind)) => Err(self.fault_at(at, kind)),
+            Err(Halt::Fault(kind)) => Err(self.fault_at(at, *kind)),
         }
     }
 
-    fn fault_at(&self, at: usize, kind: Stop) -> Fault {
+    /// An instruction of this core as a place.
+    fn place(&self, at: usize) -> Option<Place> {
+        let inst = self.program.code.get(at);
+        Some(Place {
+            core: self.id,
+            pc: at as u32,
+            text: inst.map_or(String::new(), Inst::to_string),
+        })
+    }
+
+    fn fault_at(&self, at: usize, kind: FaultKind) -> Fault {
         Fault {
-            kind: *kind,
-            place: Some(Place {
-                core: self.id,
-                pc: at as u32,
-                text: self
-                    .program
-                    .code
-                    .get(at)
-                    .map_or(String::new(), Inst::to_string),
-            }),
+            kind,
+            place: self.place(at),
         }
     }
 
@@ -505,12 +509,7 @@ impl<'a> Core<'a> {
         }
         let leak = |kind| Fault {
             kind,
-            place: self
-                .fault_at(
-                    self.next.saturating_sub(1),
-                    Box::new(FaultKind::DivisionByZero),
-                )
-                .place,
+            place: self.place(self.next.saturating_sub(1)),
         };
         for src in Pipe::ALL {
             for dst in Pipe::ALL {

@@ -206,7 +206,16 @@ impl Stream {
 
 /// The kind of event of an instruction and what goes with it.
 #[inline]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an instruction without a rule of its own is work of its pipe"
+)]
 fn classify(inst: &Inst, regs: &Context, cost: &Cost) -> (What, u16) {
+    let plain = match (inst.pipe(), cost.gm) {
+        (Pipe::S, _) => What::Scalar,
+        (_, Some(_)) => What::Copy,
+        (_, None) => What::Work,
+    };
     match inst {
         Inst::SetFlag(i) => (What::SetFlag, flag(i.src, i.dst, i.id, regs)),
         Inst::WaitFlag(i) => (What::WaitFlag, flag(i.src, i.dst, i.id, regs)),
@@ -217,9 +226,7 @@ fn classify(inst: &Inst, regs: &Context, cost: &Cost) -> (What, u16) {
         Inst::Mmad(i) if i.unit != UnitFlag::Off => (What::UnitWork, 0),
         Inst::FixL0cGm(i) if i.unit != UnitFlag::Off => (What::UnitCopy, 0),
         Inst::FixL0cL1(i) if i.unit != UnitFlag::Off => (What::UnitWork, 0),
-        other if other.pipe() == Pipe::S => (What::Scalar, 0),
-        _ if cost.gm.is_some() => (What::Copy, 0),
-        _ => (What::Work, 0),
+        _ => (plain, 0),
     }
 }
 

@@ -262,7 +262,9 @@ impl<'a> CoreSim<'a> {
         }
         let went_on = match event.pipe {
             Pipe::S => self.scalar_event(&event),
-            pipe => self.dispatch(&event, pipe),
+            pipe @ (Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix) => {
+                self.dispatch(&event, pipe)
+            }
         };
         if went_on {
             self.at += 1;

@@ -1,9 +1,11 @@
 //! What instructions do: one file a unit, one method a row of the table. No cycles here.
 
+mod convert;
 mod cube;
 mod fixpipe;
 mod lanes;
 mod mte;
+mod repeat;
 mod scalar;
 mod sync;
 mod vector;

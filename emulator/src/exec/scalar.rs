@@ -81,14 +81,14 @@ impl Core<'_> {
 
     fn load_gm(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), Stop> {
         let span = self.launch.gm.span("base", address, bytes.len() as u64)?;
-        if self.launch.sanitize.uninit {
-            if let Some(at) = span.region.first_unset(span.offset, bytes.len()) {
-                return Err(Box::new(FaultKind::Uninitialised {
-                    operand: "base",
-                    space: Space::Gm,
-                    address: span.region.start + at as u64,
-                }));
-            }
+        if self.launch.sanitize.uninit
+            && let Some(at) = span.region.first_unset(span.offset, bytes.len())
+        {
+            return Err(Box::new(FaultKind::Uninitialised {
+                operand: "base",
+                space: Space::Gm,
+                address: span.region.start + at as u64,
+            }));
         }
         span.region.read(span.offset, bytes);
         self.gm_reads("base", address, bytes.len())

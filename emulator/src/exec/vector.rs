@@ -1,83 +1,18 @@
 //! The vector unit: one method a row; lanes and strides are in `lanes`, arithmetic in `isa::num`.
-//!
-//! f16 operations compute in f32 and round once more, which gives what rounding once would (performance.md §2.4); the
-//! tests compare with `num`'s own f16 operations.
 
 use isa::inst::*;
 use isa::num::{self, Overflow, Round};
-use isa::types::{Elem, Space};
+use isa::types::Space;
 
 use super::lanes::{Walk, Work};
 use super::mte::{Pieces, block_pieces};
+use super::repeat::*;
 use super::scalar::relation;
 use crate::core::{Core, Halt};
-use crate::fault::{FaultKind, Stop};
+use crate::fault::Stop;
 use crate::report::Path;
 
 type Done = Result<(), Halt>;
-/// The bytes of one repeat.
-type Bytes = [u8; 256];
-
-fn words(bytes: &Bytes) -> [u32; 64] {
-    let chunks = bytes.as_chunks::<4>().0;
-    std::array::from_fn(|i| u32::from_le_bytes(chunks[i]))
-}
-
-fn floats(bytes: &Bytes) -> [f32; 64] {
-    words(bytes).map(f32::from_bits)
-}
-
-fn shorts(bytes: &Bytes) -> [i16; 128] {
-    let chunks = bytes.as_chunks::<2>().0;
-    std::array::from_fn(|i| i16::from_le_bytes(chunks[i]))
-}
-
-fn widened(bytes: &Bytes) -> [f32; 128] {
-    let mut out = [0.0; 128];
-    num::f16_to_f32_slice(&mut out, bytes.as_chunks::<2>().0);
-    out
-}
-
-fn put_words(out: &mut Bytes, values: impl Iterator<Item = u32>) {
-    for (to, value) in out.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-        *to = value.to_le_bytes();
-    }
-}
-
-fn put_shorts(out: &mut Bytes, values: impl Iterator<Item = u16>) {
-    for (to, value) in out.as_chunks_mut::<2>().0.iter_mut().zip(values) {
-        *to = value.to_le_bytes();
-    }
-}
-
-/// The fault of an operation on a lane type that it does not have.
-fn no_such_lanes(ty: VecTy) -> Stop {
-    Box::new(FaultKind::IllegalValue {
-        operand: "ty",
-        value: ty as i64,
-        expected: "a lane type that the instruction has",
-    })
-}
-
-/// Operands of an instruction with one source.
-#[derive(Copy, Clone)]
-struct Two {
-    dst: Out<Ub>,
-    a: In<Ub>,
-    rep: Rep,
-    st: St2,
-}
-
-/// Operands of an instruction with two sources.
-#[derive(Copy, Clone)]
-struct Three {
-    dst: Out<Ub>,
-    a: In<Ub>,
-    b: In<Ub>,
-    rep: Rep,
-    st: St3,
-}
-
 macro_rules! two {
     ($i:ident) => {
         Two {
@@ -102,194 +37,6 @@ macro_rules! three {
 }
 
 impl Core<'_> {
-    /// What becomes of f16 results that overflow.
-    fn overflow(&self) -> Overflow {
-        match self.context.spr(Spr::Ctrl) & Spr::CTRL_KEEP_INF {
-            0 => Overflow::Saturate,
-            _ => Overflow::Keep,
-        }
-    }
-
-    fn ub(&self, at: Addr) -> u64 {
-        at.get(&self.context)
-    }
-
-    /// Runs `f` on each repeat of an instruction with one source.
-    fn each_two(
-        &mut self,
-        size: usize,
-        o: Two,
-        mut f: impl FnMut(&mut Bytes, &Bytes),
-    ) -> Result<(), Stop> {
-        let work = Work::new(self, o.rep, 256 / size)?;
-        let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
-        let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, size);
-        self.check_read(&work, &a)?;
-        self.check_write(&work, &d)?;
-        let (mut x, mut out) = ([0; 256], [0; 256]);
-        for repeat in 0..work.repeats {
-            self.fetch(&work, &a, repeat, &mut x);
-            f(&mut out, &x);
-            self.store_lanes(&work, &d, repeat, &out);
-        }
-        Ok(())
-    }
-
-    /// Runs `f` on each repeat of an instruction with two sources; the first argument holds the destination's old lanes
-    /// if `accumulates`.
-    fn each_three(
-        &mut self,
-        size: usize,
-        o: Three,
-        accumulates: bool,
-        mut f: impl FnMut(&mut Bytes, &Bytes, &Bytes),
-    ) -> Result<(), Stop> {
-        let work = Work::new(self, o.rep, 256 / size)?;
-        let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
-        let b = Walk::new("b", self.ub(o.b.at), o.st.b_blk, o.st.b_rep, size);
-        let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, size);
-        self.check_read(&work, &a)?;
-        self.check_read(&work, &b)?;
-        if accumulates {
-            self.check_read(&work, &d)?;
-        }
-        self.check_write(&work, &d)?;
-        let (mut x, mut y, mut out) = ([0; 256], [0; 256], [0; 256]);
-        for repeat in 0..work.repeats {
-            self.fetch(&work, &a, repeat, &mut x);
-            self.fetch(&work, &b, repeat, &mut y);
-            if accumulates {
-                self.fetch(&work, &d, repeat, &mut out);
-            }
-            f(&mut out, &x, &y);
-            self.store_lanes(&work, &d, repeat, &out);
-        }
-        Ok(())
-    }
-
-    /// A float operation of one operand; f16 results round by `overflow`.
-    fn float_one(&mut self, ty: VecTy, o: Two, overflow: Overflow, f: impl Fn(f32) -> f32) -> Done {
-        let done = match ty {
-            VecTy::F32 => self.each_two(4, o, |out, x| {
-                let mut y = [0.0; 64];
-                num::apply_slice(&mut y, &floats(x), &f);
-                put_words(out, y.iter().map(|y| y.to_bits()));
-            }),
-            VecTy::F16 => self.each_two(2, o, |out, x| {
-                let mut y = [0.0; 128];
-                num::apply_slice(&mut y, &widened(x), &f);
-                num::f32_to_f16_slice(out.as_chunks_mut::<2>().0, &y, overflow);
-            }),
-            VecTy::S16 | VecTy::S32 => Err(no_such_lanes(ty)),
-        };
-        Ok(done?)
-    }
-
-    /// A float operation of two operands.
-    fn float_two(
-        &mut self,
-        ty: VecTy,
-        o: Three,
-        overflow: Overflow,
-        f: impl Fn(f32, f32) -> f32,
-    ) -> Result<(), Stop> {
-        match ty {
-            VecTy::F32 => self.each_three(4, o, false, |out, x, y| {
-                let mut z = [0.0; 64];
-                num::apply2_slice(&mut z, &floats(x), &floats(y), &f);
-                put_words(out, z.iter().map(|z| z.to_bits()));
-            }),
-            VecTy::F16 => self.each_three(2, o, false, |out, x, y| {
-                let mut z = [0.0; 128];
-                num::apply2_slice(&mut z, &widened(x), &widened(y), &f);
-                num::f32_to_f16_slice(out.as_chunks_mut::<2>().0, &z, overflow);
-            }),
-            VecTy::S16 | VecTy::S32 => Err(no_such_lanes(ty)),
-        }
-    }
-
-    /// An operation of two operands on every lane type; integers wrap.
-    fn any_two(
-        &mut self,
-        ty: VecTy,
-        o: Three,
-        overflow: Overflow,
-        float: impl Fn(f32, f32) -> f32,
-        int: impl Fn(i32, i32) -> i32,
-    ) -> Done {
-        let done = match ty {
-            VecTy::F32 | VecTy::F16 => self.float_two(ty, o, overflow, float),
-            VecTy::S32 => self.each_three(4, o, false, |out, x, y| {
-                let (x, y) = (words(x), words(y));
-                put_words(
-                    out,
-                    x.iter()
-                        .zip(&y)
-                        .map(|(&x, &y)| int(x as i32, y as i32) as u32),
-                );
-            }),
-            VecTy::S16 => self.each_three(2, o, false, |out, x, y| {
-                let (x, y) = (shorts(x), shorts(y));
-                let pairs = x.iter().zip(&y);
-                put_shorts(out, pairs.map(|(&x, &y)| int(x.into(), y.into()) as u16));
-            }),
-        };
-        Ok(done?)
-    }
-
-    /// As [`Core::any_two`], the second operand a scalar.
-    fn any_scalar(
-        &mut self,
-        ty: VecTy,
-        o: Two,
-        scalar: u32,
-        overflow: Overflow,
-        float: impl Fn(f32, f32) -> f32,
-        int: impl Fn(i32, i32) -> i32,
-    ) -> Done {
-        match ty {
-            VecTy::F32 | VecTy::F16 => {
-                let s = float_scalar(ty, scalar);
-                self.float_one(ty, o, overflow, |x| float(x, s))
-            }
-            VecTy::S16 | VecTy::S32 => self.int_scalar(ty, o, scalar, int),
-        }
-    }
-
-    fn int_scalar(
-        &mut self,
-        ty: VecTy,
-        o: Two,
-        scalar: u32,
-        int: impl Fn(i32, i32) -> i32,
-    ) -> Done {
-        let done = match ty {
-            VecTy::S32 => self.each_two(4, o, |out, x| {
-                put_words(
-                    out,
-                    words(x)
-                        .iter()
-                        .map(|&x| int(x as i32, scalar as i32) as u32),
-                );
-            }),
-            VecTy::S16 => self.each_two(2, o, |out, x| {
-                let s = i32::from(scalar as i16);
-                put_shorts(out, shorts(x).iter().map(|&x| int(x.into(), s) as u16));
-            }),
-            VecTy::F16 | VecTy::F32 => Err(no_such_lanes(ty)),
-        };
-        Ok(done?)
-    }
-
-    /// An operation on the bits of 16-bit lanes.
-    fn bitwise(&mut self, o: Three, f: impl Fn(u8, u8) -> u8) -> Done {
-        Ok(self.each_three(2, o, false, |out, x, y| {
-            for ((to, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                *to = f(x, y);
-            }
-        })?)
-    }
-
     /// Fills or numbers lanes: `value(n)` gives the bits of element `n`, counted over all repeats.
     fn generate(
         &mut self,
@@ -410,15 +157,16 @@ impl Core<'_> {
         self.reduce(ty, o, results, |x, on| {
             let wide = lane_values(ty, x);
             let (mut values, mut exist) = ([0; 64], 0_u64);
-            for n in 0..results {
+            let outputs = values.iter_mut().take(results);
+            for ((n, value), lanes) in outputs.enumerate().zip(wide.chunks(group)) {
                 let mut list = [0.0_f32; 128];
                 let mut len = 0;
                 let mut any = false;
-                for lane in n * group..(n + 1) * group {
-                    let is_on = on >> lane & 1 == 1;
+                for (lane, &x) in lanes.iter().enumerate() {
+                    let is_on = on >> (n * group + lane) & 1 == 1;
                     any |= is_on;
                     if is_on || sum {
-                        list[len] = if is_on { wide[lane] } else { 0.0 };
+                        list[len] = if is_on { x } else { 0.0 };
                         len += 1;
                     }
                 }
@@ -428,35 +176,11 @@ impl Core<'_> {
                 // Every join rounds in the lane's own type.
                 let narrow = |x: f32| round_to(ty, x, overflow);
                 let total = num::tree_reduce(&list[..len], |a, b| narrow(join(a, b)));
-                values[n] = bits_of(ty, narrow(total.unwrap_or(0.0)), overflow);
+                *value = bits_of(ty, narrow(total.unwrap_or(0.0)), overflow);
                 exist |= 1 << n;
             }
             (values, exist)
         })
-    }
-
-    fn convert(&mut self, i: &Vconv) -> Result<(), Stop> {
-        let (from, to) = (i.kind.src.bytes() as usize, i.kind.dst.bytes() as usize);
-        let work = Work::new(self, i.rep, i.kind.lanes() as usize)?;
-        let a = Walk::new("a", self.ub(i.a.at), i.st.a_blk, i.st.a_rep, from);
-        let d = Walk::new("dst", self.ub(i.dst.at), i.st.dst_blk, i.st.dst_rep, to);
-        self.check_read(&work, &a)?;
-        self.check_write(&work, &d)?;
-        let mode = Mode {
-            kind: i.kind,
-            float: self.overflow(),
-            int: match self.context.spr(Spr::Ctrl) & Spr::CTRL_SATURATE {
-                0 => Overflow::Wrap,
-                _ => Overflow::Saturate,
-            },
-        };
-        let (mut x, mut out) = ([0; 256], [0; 256]);
-        for repeat in 0..work.repeats {
-            self.fetch(&work, &a, repeat, &mut x);
-            convert_repeat(mode, &x, &mut out, work.lanes);
-            self.store_lanes(&work, &d, repeat, &out);
-        }
-        Ok(())
     }
 
     /// Copies blocks inside UB, values and shadow.
@@ -480,131 +204,6 @@ impl Core<'_> {
             self.count(Path::UbUb, len);
         }
         Ok(())
-    }
-}
-
-/// The scalar of a float instruction as f32.
-fn float_scalar(ty: VecTy, bits: u32) -> f32 {
-    match ty {
-        VecTy::F16 => num::f16_to_f32(bits as u16),
-        VecTy::F32 | VecTy::S16 | VecTy::S32 => f32::from_bits(bits),
-    }
-}
-
-/// The lanes of a repeat as f32; the second half is empty for 32-bit lanes.
-fn lane_values(ty: VecTy, x: &Bytes) -> [f32; 128] {
-    if ty == VecTy::F16 {
-        return widened(x);
-    }
-    let mut out = [0.0; 128];
-    out[..64].copy_from_slice(&floats(x));
-    out
-}
-
-/// Rounds to the lane type and widens again.
-fn round_to(ty: VecTy, x: f32, overflow: Overflow) -> f32 {
-    match ty {
-        VecTy::F16 => num::f16_to_f32(num::f32_to_f16(x, Round::Even, overflow)),
-        VecTy::F32 | VecTy::S16 | VecTy::S32 => num::canonical_f32(x),
-    }
-}
-
-fn bits_of(ty: VecTy, x: f32, overflow: Overflow) -> u32 {
-    match ty {
-        VecTy::F16 => u32::from(num::f32_to_f16(x, Round::Even, overflow)),
-        VecTy::F32 | VecTy::S16 | VecTy::S32 => x.to_bits(),
-    }
-}
-
-/// A conversion with the modes in force.
-#[derive(Copy, Clone)]
-struct Mode {
-    kind: ConvKind,
-    float: Overflow,
-    int: Overflow,
-}
-
-/// Converts the lanes of a repeat: the common pairs by slices, the others one by one.
-fn convert_repeat(mode: Mode, x: &Bytes, out: &mut Bytes, lanes: usize) {
-    let even = mode.kind.round == Round::Even;
-    match (mode.kind.src, mode.kind.dst) {
-        (Elem::F32, Elem::F16) if even => {
-            num::f32_to_f16_slice(out.as_chunks_mut::<2>().0, &floats(x), mode.float);
-        }
-        (Elem::F32, Elem::Bf16) if even => {
-            num::f32_to_bf16_slice(out.as_chunks_mut::<2>().0, &floats(x), mode.float);
-        }
-        (Elem::F16 | Elem::Bf16, Elem::F32) => {
-            let mut y = [0.0; 64];
-            let halves = &x.as_chunks::<2>().0[..64];
-            match mode.kind.src == Elem::F16 {
-                true => num::f16_to_f32_slice(&mut y, halves),
-                false => num::bf16_to_f32_slice(&mut y, halves),
-            }
-            put_words(out, y.iter().map(|y| y.to_bits()));
-        }
-        (from, to) => {
-            let (from, to) = (from.bytes() as usize, to.bytes() as usize);
-            for lane in 0..lanes {
-                let mut word = [0; 4];
-                word[..from].copy_from_slice(&x[lane * from..(lane + 1) * from]);
-                let bits = convert_one(mode, u32::from_le_bytes(word));
-                out[lane * to..(lane + 1) * to].copy_from_slice(&bits.to_le_bytes()[..to]);
-            }
-        }
-    }
-}
-
-/// Converts one element, bits to bits.
-fn convert_one(mode: Mode, bits: u32) -> u32 {
-    let Mode { kind, float, int } = mode;
-    let round = kind.round;
-    match kind.src {
-        Elem::F32 => from_f32(mode, f32::from_bits(bits)),
-        Elem::F16 => match kind.dst {
-            Elem::F32 => num::f16_to_f32(bits as u16).to_bits(),
-            to => num::f16_to_int(bits as u16, round, int, width(to), to != Elem::U8) as u32,
-        },
-        Elem::Bf16 => match kind.dst {
-            Elem::F32 => num::bf16_to_f32(bits as u16).to_bits(),
-            to => num::bf16_to_int(bits as u16, round, int, width(to), to != Elem::U8) as u32,
-        },
-        from => {
-            let value = integer(from, bits);
-            match kind.dst {
-                Elem::F32 => num::i64_to_f32(value, round).to_bits(),
-                Elem::F16 => u32::from(num::i64_to_f16(value, round, float)),
-                to if int == Overflow::Wrap => {
-                    num::wrap_int(value, width(to), to != Elem::U8) as u32
-                }
-                to => num::saturate_int(value, width(to), to != Elem::U8) as u32,
-            }
-        }
-    }
-}
-
-fn from_f32(mode: Mode, x: f32) -> u32 {
-    let round = mode.kind.round;
-    match mode.kind.dst {
-        Elem::F32 => num::round_to_integral(x, round).to_bits(),
-        Elem::F16 => u32::from(num::f32_to_f16(x, round, mode.float)),
-        Elem::Bf16 => u32::from(num::f32_to_bf16(x, round, mode.float)),
-        to => num::f32_to_int(x, round, mode.int, width(to), to != Elem::U8) as u32,
-    }
-}
-
-/// Bits of an integer type.
-const fn width(elem: Elem) -> u32 {
-    elem.bytes() as u32 * 8
-}
-
-/// The value of an integer element.
-fn integer(elem: Elem, bits: u32) -> i64 {
-    match elem {
-        Elem::U8 | Elem::Bool => i64::from(bits as u8),
-        Elem::I8 => i64::from(bits as i8),
-        Elem::I16 => i64::from(bits as i16),
-        Elem::I32 | Elem::I64 | Elem::F32 | Elem::F16 | Elem::Bf16 => i64::from(bits as i32),
     }
 }
 

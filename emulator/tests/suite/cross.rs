@@ -57,9 +57,7 @@ fn a_hand_over_brings_the_values() {
 
 #[test]
 fn a_read_that_does_not_wait_is_found() {
-    let fault = relay("", "", "", "")
-        .err()
-        .expect("nothing orders the cores");
+    let fault = relay("", "", "", "").expect_err("nothing orders the cores");
     let FaultKind::Unordered {
         space,
         write,
@@ -80,9 +78,7 @@ fn a_read_that_does_not_wait_is_found() {
 fn a_wait_of_the_wrong_queue_does_not_help() {
     // The set follows MTE2, which has nothing to do with the store.
     let sent = "xset mte2, 1, 2\nxwait mte3, 1, 2";
-    let fault = relay(sent, RECEIVE, "", "")
-        .err()
-        .expect("the store may still be on its way");
+    let fault = relay(sent, RECEIVE, "", "").expect_err("the store may still be on its way");
     assert_eq!(fault.kind.code(), "F0010");
 }
 
@@ -97,7 +93,7 @@ fn a_workspace_is_not_reused_before_its_reader_is_done() {
     let done =
         "set_flag mte2, mte3, 1\nwait_flag mte2, mte3, 1\nxset mte3, 1, 3\nxwait mte3, 1, 3\n";
     let outcome = relay(SEND, RECEIVE, done, &back);
-    assert!(outcome.is_ok(), "{}", outcome.err().expect("an error"));
+    assert!(outcome.is_ok(), "{}", outcome.expect_err("an error"));
 }
 
 #[test]
@@ -110,9 +106,7 @@ fn cores_that_write_the_same_bytes_are_found() {
         wait_flag v, mte3, 0
         mov_ub_gm gm+x2, ub+0, burst(1, 1), 0, 0
         end";
-    let fault = try_run(&object(params, "", text, 1), &[None])
-        .err()
-        .expect("both cores write");
+    let fault = try_run(&object(params, "", text, 1), &[None]).expect_err("both cores write");
     assert_eq!(fault.kind.code(), "F0010");
 }
 
@@ -124,15 +118,14 @@ fn instructions_of_the_other_kind_of_core_are_refused() {
     );
     assert_eq!(
         fault
-            .err()
-            .expect("a cube core has no vector unit")
+            .expect_err("a cube core has no vector unit")
             .kind
             .code(),
         "F0011"
     );
     let fault = try_run(&object(vec![], "", "set_flag m, v, 0\nend", 1), &[]);
     assert_eq!(
-        fault.err().expect("a vector core has no cube").kind.code(),
+        fault.expect_err("a vector core has no cube").kind.code(),
         "F0011"
     );
 }

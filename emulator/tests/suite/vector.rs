@@ -196,7 +196,7 @@ fn one_source_and_scalars() {
     let half = bytes_f16(&a);
     let out = vector(
         &format!("vexp.f16 ub+0x18000, ub+0, 1, {FLAT2}"),
-        &[half.clone()],
+        std::slice::from_ref(&half),
         256,
     );
     let expected: Vec<u16> = halves(&half)
@@ -258,7 +258,7 @@ fn accumulating_forms() {
 #[test]
 fn integers_wrap_and_shift() {
     let a: Vec<i32> = (0..64)
-        .map(|n| (n as i32 - 30).wrapping_mul(0x0765_4321))
+        .map(|n| (n - 30_i32).wrapping_mul(0x0765_4321))
         .collect();
     let b: Vec<i32> = a.iter().rev().copied().collect();
     let inputs = [bytes_i32(&a), bytes_i32(&b)];
@@ -467,7 +467,7 @@ fn reductions_are_trees_of_neighbours() {
     let half = bytes_f16(&a);
     let out = vector(
         "vcadd.f16 ub+0x18000, ub+0, 1, st(1, 1, 8)",
-        &[half.clone()],
+        std::slice::from_ref(&half),
         2,
     );
     let join = |x, y| num::f16_add(x, y, Overflow::Saturate);
