@@ -1,0 +1,83 @@
+//! `vinci check`: everything but code generation, for any number of files.
+
+use std::collections::BTreeMap;
+
+use diag::Diagnostic;
+
+use crate::args::Check;
+use crate::files::Form;
+use crate::host::Stop;
+use crate::kernel::{self, Values};
+use crate::session::Session;
+use crate::{assembly, tile};
+
+/// Checks every file and shows what is wrong with all of them.
+pub(crate) fn run(args: &Check, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    let mut found = Vec::new();
+    for path in &args.files {
+        match check(path, session) {
+            Ok(()) => {}
+            Err(Stop::Findings(more)) => found.extend(more),
+            Err(stop @ (Stop::Said | Stop::Closed)) => return Err(stop),
+        }
+    }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Findings(found))
+    }
+}
+
+fn check(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    match Form::of(path)? {
+        Form::Kernel => check_kernels(path, session),
+        Form::Tile => {
+            let file = session.read_text(path)?;
+            tile::load(file, &session.sources)?;
+            Ok(())
+        }
+        Form::Assembly => {
+            let file = session.read_text(path)?;
+            assembly::assemble(file, &session.sources)?;
+            Ok(())
+        }
+        Form::Object => {
+            assembly::read_object(path, session)?;
+            Ok(())
+        }
+    }
+}
+
+/// Checks a file, and binds every kernel whose sizes a shape line gives.
+fn check_kernels(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    let file = session.read_text(path)?;
+    let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
+    let shapes = loaded.lines("shape")?;
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for kernel in loaded.kernels() {
+        let fits = |values: &&Values| kernel.sizes.iter().all(|s| values.sizes.contains_key(s));
+        let mine = |values: &Values| Values {
+            sizes: values
+                .sizes
+                .iter()
+                .filter(|(name, _)| kernel.sizes.contains(name))
+                .map(own)
+                .collect(),
+            types: values.types.clone(),
+        };
+        for values in shapes.iter().filter(fits) {
+            if let Err(more) = loaded.bind(&kernel, &mine(values), &BTreeMap::new()) {
+                found.extend(more);
+            }
+        }
+    }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(found.into())
+    }
+}
+
+fn own<T: Clone>((name, value): (&String, &T)) -> (String, T) {
+    (name.clone(), value.clone())
+}

@@ -1,0 +1,15 @@
+//! `vinci explain CODE` and `vincic --explain CODE`: the page of a code.
+
+use diag::Code;
+use diag::codes::ALL;
+
+use crate::errors;
+use crate::host::Stop;
+use crate::session::Session;
+
+/// Prints the page.
+pub(crate) fn run(code: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    let known: Vec<&str> = ALL.iter().map(|code| code.as_str()).collect();
+    let code = Code::lookup(code).ok_or_else(|| errors::unknown_code(code, &known))?;
+    session.host.print(diag::explain(code))
+}

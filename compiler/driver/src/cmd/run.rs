@@ -1,0 +1,266 @@
+//! `vinci run`: compile if needed, emulate, compare, report.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use diag::Diagnostic;
+use emulator::{Options, Outcome, Sanitize};
+use ir::algo::Func;
+use ir::algo::data::Data;
+use isa::chip::Chip;
+use isa::object::{Object, ParamDir};
+
+use crate::args::{self, ReportForm, Run};
+use crate::arguments::{self, Given};
+use crate::files::Form;
+use crate::host::Stop;
+use crate::kernel::{self, Values};
+use crate::reference::{self, Comparison};
+use crate::report::{self, Facts};
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::{arrays, build, errors};
+
+/// What is to be run, with everything that it needs.
+struct Job {
+    object: Object,
+    /// One entry a parameter of the object.
+    inputs: Vec<Option<Data>>,
+    /// The kernel and its parameters, where there is a source to compare with.
+    reference: Option<(Func, Vec<Data>)>,
+    /// Whether an argument was drawn.
+    drawn: bool,
+}
+
+/// Runs a file.
+pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    let mut settings = Settings::read(&args.compile, session)?;
+    let outs = outs(args)?;
+    let job = prepare(args, &mut settings, session)?;
+    check_outs(&outs, &job.object)?;
+    let (outcome, host_seconds) = emulate(args, &job, &settings.chip, session)?;
+    let comparisons = compare(args, &job, &outcome)?;
+    write_outs(&outs, &job.object, &outcome, session)?;
+    let facts = Facts {
+        kernel: &job.object.kernel,
+        chip: &settings.chip.name,
+        chip_version: &settings.chip.version_stamp(),
+        cost: &outcome.report,
+        check: comparisons.as_deref(),
+        sanitized: sanitize(args) == Sanitize::ALL,
+        host_seconds,
+    };
+    session.host.print(&match args.report {
+        ReportForm::Text => report::text(&facts),
+        ReportForm::Json => report::json(&facts),
+    })?;
+    match failed(comparisons.as_deref().unwrap_or_default()) {
+        wrong if wrong.is_empty() => Ok(()),
+        wrong => Err(wrong.into()),
+    }
+}
+
+fn prepare(
+    args: &Run,
+    settings: &mut Settings,
+    session: &mut Session<'_, '_>,
+) -> Result<Job, Stop> {
+    let given = arguments::read(&args.args, session)?;
+    match Form::of(&args.file)? {
+        Form::Kernel => prepare_kernel(args, settings, &given, session),
+        form @ (Form::Tile | Form::Assembly | Form::Object) => {
+            let object = build::finished(&args.file, form, settings, session)?;
+            prepare_object(args, settings, &given, object)
+        }
+    }
+}
+
+fn prepare_kernel(
+    args: &Run,
+    settings: &Settings,
+    given: &Given,
+    session: &mut Session<'_, '_>,
+) -> Result<Job, Stop> {
+    let file = session.read_text(&args.file)?;
+    let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
+    let info = loaded.choose(args.compile.kernel.as_deref())?;
+    let arrays = given.for_kernel(&info)?;
+    let func = loaded.bind(&info, &settings.values, &arrays)?;
+    let (params, drawn) = given.bytes_for(&func, args.seed)?;
+    let object = build::compile(&func, settings, &session.sources)?
+        .lowered
+        .object;
+    let inputs = inputs(&object, &func, &params);
+    Ok(Job {
+        object,
+        inputs,
+        reference: Some((func, params)),
+        drawn,
+    })
+}
+
+/// The parameters of the kernel in the order of the object's.
+fn inputs(object: &Object, func: &Func, params: &[Data]) -> Vec<Option<Data>> {
+    let by_name: BTreeMap<&str, &Data> = func
+        .params
+        .iter()
+        .map(|&t| func.tensors[t].name.as_str())
+        .zip(params)
+        .collect();
+    let inputs = object.kernel.params.iter().map(|param| match param.dir {
+        ParamDir::In => by_name.get(param.name.as_str()).map(|&data| data.clone()),
+        ParamDir::Out | ParamDir::Work => None,
+    });
+    inputs.collect()
+}
+
+fn prepare_object(
+    args: &Run,
+    settings: &Settings,
+    given: &Given,
+    object: Object,
+) -> Result<Job, Stop> {
+    if args.check {
+        return Err(errors::nothing_to_check(&args.file).into());
+    }
+    if settings.values != Values::default() {
+        return Err(errors::sizes_are_fixed(&args.file).into());
+    }
+    given.for_object(&object.kernel)?;
+    let (inputs, drawn) = given.bytes_for_object(&object.kernel, args.seed)?;
+    Ok(Job {
+        object,
+        inputs,
+        reference: None,
+        drawn,
+    })
+}
+
+fn sanitize(args: &Run) -> Sanitize {
+    match args.sanitize {
+        None | Some(args::Sanitize::All) => Sanitize::ALL,
+        Some(args::Sanitize::None) => Sanitize::NONE,
+    }
+}
+
+fn emulate(
+    args: &Run,
+    job: &Job,
+    chip: &Chip,
+    session: &mut Session<'_, '_>,
+) -> Result<(Outcome, f64), Stop> {
+    let options = Options {
+        threads: args.threads,
+        sanitize: sanitize(args),
+        ..Options::default()
+    };
+    let inputs: Vec<Option<Vec<u8>>> = job
+        .inputs
+        .iter()
+        .map(|data| data.as_ref().map(|data| data.bytes.clone()))
+        .collect();
+    let start = Instant::now();
+    let outcome = emulator::run(&job.object, &inputs, chip, &options);
+    let seconds = start.elapsed().as_secs_f64();
+    match outcome {
+        Ok(outcome) => Ok((outcome, seconds)),
+        Err(fault) => {
+            session.read_line_files(&job.object);
+            Err(errors::fault::fault(&fault, &job.object, &session.sources).into())
+        }
+    }
+}
+
+/// Compares if it was asked for, or if an argument was drawn and there is something to compare with.
+fn compare(args: &Run, job: &Job, outcome: &Outcome) -> Result<Option<Vec<Comparison>>, Stop> {
+    let Some((func, params)) = &job.reference else {
+        return Ok(None);
+    };
+    if !args.check && !job.drawn {
+        return Ok(None);
+    }
+    let tensors = job.object.kernel.params.iter().zip(&outcome.tensors);
+    let results: Vec<Data> = tensors
+        .filter(|(param, _)| param.dir == ParamDir::Out)
+        .map(|(_, bytes)| Data {
+            bytes: bytes.clone(),
+        })
+        .collect();
+    let comparisons =
+        reference::compare(func, params, &results).map_err(|e| errors::evaluation(&e))?;
+    Ok(Some(comparisons))
+}
+
+fn failed(comparisons: &[Comparison]) -> Vec<Diagnostic> {
+    let wrong = comparisons.iter().filter(|comparison| !comparison.ok);
+    wrong
+        .map(|comparison| errors::check_failed(&comparison.name, facts(comparison)))
+        .collect()
+}
+
+fn facts(comparison: &Comparison) -> impl Iterator<Item = String> {
+    let deviation = &comparison.deviation;
+    let bits = comparison.first.map(|first| {
+        format!(
+            "{} elements have other bits, the first is element {first}",
+            comparison.different
+        )
+    });
+    let bound = (deviation.outside > 0).then(|| {
+        format!(
+            "{} of {} elements are beyond their bound; at element {} {:e} is allowed",
+            deviation.outside, deviation.checked, deviation.worst_index, deviation.allowed
+        )
+    });
+    bits.into_iter().chain(bound)
+}
+
+/// The values of `--out NAME=FILE.npy`.
+fn outs(args: &Run) -> Result<Vec<(&str, &str)>, Diagnostic> {
+    let mut outs: Vec<(&str, &str)> = Vec::new();
+    for option in &args.outs {
+        let Some((name, path)) = option.split_once('=') else {
+            return Err(errors::option_form("--out", option, "NAME=FILE.npy"));
+        };
+        if outs.iter().any(|(known, _)| *known == name) {
+            return Err(errors::given_twice("--out", name));
+        }
+        outs.push((name, path));
+    }
+    Ok(outs)
+}
+
+fn check_outs(outs: &[(&str, &str)], object: &Object) -> Result<(), Diagnostic> {
+    let results = object
+        .kernel
+        .params
+        .iter()
+        .filter(|param| param.dir == ParamDir::Out);
+    let known: Vec<&str> = results.map(|param| param.name.as_str()).collect();
+    match outs.iter().find(|(name, _)| !known.contains(name)) {
+        Some((name, _)) => Err(errors::unknown_argument(
+            &object.kernel.name,
+            "result",
+            name,
+            &known,
+        )),
+        None => Ok(()),
+    }
+}
+
+fn write_outs(
+    outs: &[(&str, &str)],
+    object: &Object,
+    outcome: &Outcome,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Stop> {
+    for (param, bytes) in object.kernel.params.iter().zip(&outcome.tensors) {
+        let wanted = outs
+            .iter()
+            .find(|(name, _)| param.dir == ParamDir::Out && *name == param.name);
+        if let Some((_, path)) = wanted {
+            session.write(path, &arrays::write(param.elem, &param.shape, bytes))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! From arguments to a command and from its end to a status: argument files, clap's habits turned into rustc's, panics.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Command, Findings, Vinci, Vincic};
+use crate::host::{Host, Status, Stop};
+use crate::session::Session;
+use crate::{cmd, errors, version};
+
+/// Runs `vincic` with these arguments (the program's name left out).
+pub fn vincic(args: &[OsString], host: &mut Host<'_>) -> Status {
+    guarded("vincic", args, host, |args, host| {
+        let Some(parsed) = parse::<Vincic>("vincic", args, host)? else {
+            return Ok(());
+        };
+        let nothing = parsed.input.is_empty() && parsed.explain.is_none() && parsed.print.is_none();
+        if parsed.version {
+            return host.print(&version_text("vincic", parsed.verbose));
+        }
+        if nothing && args.is_empty() {
+            return print_help::<Vincic>(host);
+        }
+        let findings = parsed.findings.clone();
+        in_session(host, &findings, |session| {
+            cmd::compile::run(&parsed, session)
+        })
+    })
+}
+
+/// Runs `vinci` with these arguments (the program's name left out).
+pub fn vinci(args: &[OsString], host: &mut Host<'_>) -> Status {
+    guarded("vinci", args, host, |args, host| {
+        let Some(parsed) = parse::<Vinci>("vinci", args, host)? else {
+            return Ok(());
+        };
+        if parsed.version {
+            return host.print(&version_text("vinci", parsed.verbose));
+        }
+        let Some(command) = &parsed.command else {
+            return print_help::<Vinci>(host);
+        };
+        in_session(host, &parsed.findings, |session| match command {
+            Command::Run(args) => cmd::run::run(args, session),
+            Command::Check(args) => cmd::check::run(args, session),
+            Command::Asm(args) => cmd::asm::run(args, session),
+            Command::Dis(args) => cmd::dis::run(args, session),
+            Command::Chips(args) => cmd::chips::run(args, session),
+            Command::Isa(args) => cmd::isa::run(args, session),
+            Command::Explain(args) => cmd::explain::run(&args.code, session),
+        })
+    })
+}
+
+fn version_text(command: &str, verbose: bool) -> String {
+    if verbose {
+        version::long(command)
+    } else {
+        version::short(command)
+    }
+}
+
+/// Runs a command, and calls a panic what it is: our defect.
+fn guarded(
+    name: &str,
+    args: &[OsString],
+    host: &mut Host<'_>,
+    body: impl FnOnce(&[OsString], &mut Host<'_>) -> Result<(), Stop>,
+) -> Status {
+    let run = || {
+        let args = expand(args, host)?;
+        body(&args, host)
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(()) | Err(Stop::Closed)) => Status::Done,
+        Ok(Err(Stop::Said)) => Status::Wrong,
+        Ok(Err(Stop::Findings(findings))) => {
+            // Only what came before there was a session: the command line itself.
+            let text: Vec<String> = findings
+                .iter()
+                .map(|d| format!("error: {}\n", d.message))
+                .collect();
+            let _ = host.complain(&text.concat());
+            Status::Wrong
+        }
+        Err(payload) => {
+            let _ = host.complain(&defect(name, args, payload.as_ref()));
+            Status::Defect
+        }
+    }
+}
+
+/// What a defect says: that it is one, where, and what to report.
+fn defect(name: &str, args: &[OsString], payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let what = text
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    let line: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    format!(
+        "error: internal error: {what}\n\n\
+         note: this is a bug of {name}, not of the input; please report it\n\
+         note: {}note: the command was: {name} {}\n",
+        version::short(name),
+        line.join(" ")
+    )
+}
+
+/// Replaces `@FILE` by the lines of the file and a lone `-O` by `-O3`.
+fn expand(args: &[OsString], host: &mut Host<'_>) -> Result<Vec<OsString>, Stop> {
+    let mut expanded = Vec::new();
+    for arg in args {
+        let text = arg.to_string_lossy();
+        match text.strip_prefix('@') {
+            Some(file) => {
+                let lines = std::fs::read_to_string(host.path(file))
+                    .map_err(|e| errors::argument_file(file, &e))?;
+                expanded.extend(lines.lines().filter(|line| !line.is_empty()).map(level));
+            }
+            None if text == "-O" => expanded.push(level("-O")),
+            None => expanded.push(arg.clone()),
+        }
+    }
+    Ok(expanded)
+}
+
+fn level(arg: &str) -> OsString {
+    if arg == "-O" {
+        "-O3".into()
+    } else {
+        arg.into()
+    }
+}
+
+/// What clap makes of the arguments; none if it answered itself (`--help`).
+fn parse<P: Parser>(name: &str, args: &[OsString], host: &mut Host<'_>) -> Result<Option<P>, Stop> {
+    let whole = std::iter::once(OsString::from(name)).chain(args.iter().cloned());
+    let error = match P::try_parse_from(whole) {
+        Ok(parsed) => return Ok(Some(parsed)),
+        Err(error) => error,
+    };
+    let text = error.render();
+    let text = if host.color {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    if error.use_stderr() {
+        host.complain(&text)?;
+        return Err(Stop::Said);
+    }
+    host.print(&text)?;
+    Ok(None)
+}
+
+fn print_help<P: CommandFactory>(host: &mut Host<'_>) -> Result<(), Stop> {
+    host.print(&P::command().render_help().to_string())
+}
+
+/// Runs a command in a session and shows what it found.
+fn in_session(
+    host: &mut Host<'_>,
+    findings: &Findings,
+    body: impl FnOnce(&mut Session<'_, '_>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let mut session = Session::new(host, findings);
+    match body(&mut session) {
+        Ok(()) => session.show_warnings(),
+        Err(Stop::Findings(found)) => {
+            session.show(found)?;
+            Err(Stop::Said)
+        }
+        Err(Stop::Said) => Err(Stop::Said),
+        Err(Stop::Closed) => Err(Stop::Closed),
+    }
+}

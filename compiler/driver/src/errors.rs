@@ -1,0 +1,280 @@
+//! The wording of everything that is wrong with a command line, a file or an argument: one function per diagnostic.
+
+pub(crate) mod asm;
+pub(crate) mod fault;
+
+use std::fmt::Display;
+use std::io;
+
+use diag::codes::{E0605, E0701, E0702, E0703, E0704, E0705, E0706, E0707, E0708, E0709, F0009};
+use diag::{Diagnostic, Span, similar};
+use isa::types::Elem;
+
+/// An input cannot be opened or read.
+pub(crate) fn cannot_read(path: &str, error: &io::Error) -> Diagnostic {
+    Diagnostic::new(E0701, format!("cannot read `{path}`: {error}"))
+}
+
+/// An input that must be text is none.
+pub(crate) fn not_text(path: &str, at: usize) -> Diagnostic {
+    Diagnostic::new(E0701, format!("cannot read `{path}`: it is not text"))
+        .note(format!("byte {at} is not UTF-8"))
+}
+
+/// An `@FILE` cannot be read.
+pub(crate) fn argument_file(path: &str, error: &io::Error) -> Diagnostic {
+    Diagnostic::new(
+        E0701,
+        format!("cannot read argument file `{path}`: {error}"),
+    )
+}
+
+/// An output cannot be written.
+pub(crate) fn cannot_write(path: &str, error: &io::Error) -> Diagnostic {
+    Diagnostic::new(E0708, format!("cannot write `{path}`: {error}"))
+}
+
+/// An object would go to a terminal.
+pub(crate) fn binary_on_terminal() -> Diagnostic {
+    Diagnostic::new(E0708, "an object is not written to a terminal")
+        .help("name a file with `-o`, or pipe the output")
+}
+
+/// An output would replace the input that it is made from.
+pub(crate) fn output_is_input(path: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0708,
+        format!("`{path}` is the input and would be overwritten"),
+    )
+    .help("name another file with `-o`")
+}
+
+/// A file's name does not say what it holds.
+pub(crate) fn unknown_extension(path: &str, expected: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0706,
+        format!("`{path}` has none of the extensions {expected}"),
+    )
+}
+
+/// A file is no array file.
+pub(crate) fn bad_array(path: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0702,
+        format!("`{path}` is not an array that can be used: {why}"),
+    )
+    .help("write it with `numpy.save`")
+}
+
+/// An array's shape is not the parameter's.
+pub(crate) fn argument_shape(
+    name: &str,
+    declared: Span,
+    expected: &str,
+    path: &str,
+    found: &str,
+) -> Diagnostic {
+    let message = format!("argument `{name}` has shape {found}, expected {expected}");
+    Diagnostic::new(E0703, message)
+        .primary(declared, format!("`{name}` has shape {expected}"))
+        .note(format!("`{path}` has shape {found}"))
+}
+
+/// A number is given for a tensor.
+pub(crate) fn scalar_for_tensor(name: &str, declared: Span, rank: usize, text: &str) -> Diagnostic {
+    let dimensions = if rank == 1 {
+        "1 dimension".to_owned()
+    } else {
+        format!("{rank} dimensions")
+    };
+    let message = format!("argument `{name}` is the number {text}, expected an array file");
+    Diagnostic::new(E0703, message).primary(declared, format!("`{name}` has {dimensions}"))
+}
+
+/// An array's element type is not the parameter's.
+pub(crate) fn argument_type(
+    name: &str,
+    declared: Span,
+    expected: Elem,
+    stored: &str,
+    path: &str,
+    found: &str,
+) -> Diagnostic {
+    let message = format!("argument `{name}` has elements of {found}, expected {expected}");
+    Diagnostic::new(E0704, message)
+        .primary(declared, format!("`{name}` is {expected}"))
+        .note(format!(
+            "`{path}` holds {found}; {expected} is stored as {stored}"
+        ))
+}
+
+/// A scalar's text is no value of its type.
+pub(crate) fn scalar_value(name: &str, declared: Span, expected: Elem, text: &str) -> Diagnostic {
+    let message = format!("argument `{name}` is `{text}`, which is no value of {expected}");
+    Diagnostic::new(E0704, message).primary(declared, format!("`{name}` is {expected}"))
+}
+
+/// The kernel has no parameter or result of that name.
+pub(crate) fn unknown_argument(kernel: &str, what: &str, name: &str, known: &[&str]) -> Diagnostic {
+    let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!("kernel `{kernel}` has no {what} `{name}`");
+    let found =
+        Diagnostic::new(E0705, message).note(format!("its {what}s are {}", list.join(", ")));
+    match similar(name, known.iter().copied()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found,
+    }
+}
+
+/// One name is given twice.
+pub(crate) fn given_twice(option: &str, name: &str) -> Diagnostic {
+    Diagnostic::new(E0705, format!("`{option} {name}=…` is given twice"))
+}
+
+/// An option's value is none that it takes.
+pub(crate) fn option_value(option: &str, value: &str, known: &[&str]) -> Diagnostic {
+    let found = Diagnostic::new(E0706, format!("`{option}` does not take `{value}`"))
+        .note(format!("it takes {}", known.join(", ")));
+    match similar(value, known.iter().copied()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found,
+    }
+}
+
+/// A `NAME=VALUE` is none, or its value does not fit.
+pub(crate) fn option_form(option: &str, value: &str, expected: &str) -> Diagnostic {
+    Diagnostic::new(E0706, format!("`{option} {value}` is not {expected}"))
+}
+
+/// A `//! shape:` line cannot be read.
+pub(crate) fn shape_line(span: Span, word: &str) -> Diagnostic {
+    Diagnostic::new(E0706, "shape line that cannot be read")
+        .primary(span, format!("`{word}` is not NAME=VALUE"))
+        .help("write `//! shape: M=64 N=32`; a value is a positive integer or an element type")
+}
+
+/// No chip of that name.
+pub(crate) fn unknown_target(name: &str, known: &[&str]) -> Diagnostic {
+    let found = Diagnostic::new(E0707, format!("unknown target `{name}`"));
+    match similar(name, known.iter().copied()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.help("`vincic --print target-list` lists the targets"),
+    }
+}
+
+/// A chip file that cannot be used.
+pub(crate) fn bad_target(name: &str, error: &dyn Display) -> Diagnostic {
+    Diagnostic::new(E0707, format!("target `{name}` cannot be used")).note(error.to_string())
+}
+
+/// The emulated result is not what the algorithm says.
+pub(crate) fn check_failed(result: &str, facts: impl Iterator<Item = String>) -> Diagnostic {
+    let message = format!("result `{result}` differs from the reference");
+    facts.fold(Diagnostic::new(E0709, message), Diagnostic::note)
+}
+
+/// `--explain` of a code that is none.
+pub(crate) fn unknown_code(code: &str, known: &[&str]) -> Diagnostic {
+    let found = Diagnostic::new(E0706, format!("no code `{code}`"));
+    match similar(code, known.iter().copied()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.help("`vincic --print error-codes` lists them"),
+    }
+}
+
+/// No instruction of that name.
+pub(crate) fn unknown_mnemonic(mnemonic: &str, known: &[&str]) -> Diagnostic {
+    let found = Diagnostic::new(E0706, format!("no instruction `{mnemonic}`"));
+    match similar(mnemonic, known.iter().copied()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.help("`vinci isa` lists them"),
+    }
+}
+
+/// The file has no kernel of that name.
+pub(crate) fn unknown_kernel(name: &str, known: &[&str]) -> Diagnostic {
+    let found = Diagnostic::new(E0706, format!("the file has no kernel `{name}`"));
+    match similar(name, known.iter().copied()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.note(format!("its kernels are {}", list(known))),
+    }
+}
+
+/// The file has no kernel, or several and none is named.
+pub(crate) fn which_kernel(known: &[&str]) -> Diagnostic {
+    if known.is_empty() {
+        return Diagnostic::new(E0706, "the file has no kernel");
+    }
+    Diagnostic::new(
+        E0706,
+        format!("the file has {} kernels: {}", known.len(), list(known)),
+    )
+    .help("choose one with `--kernel NAME`")
+}
+
+fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+/// Tensors that together are larger than what a run may take.
+pub(crate) fn too_much_memory(kernel: &str, needed: u64, most: u64) -> Diagnostic {
+    let (needed, most) = (crate::table::bytes(needed), crate::table::bytes(most));
+    Diagnostic::new(
+        E0706,
+        format!("the tensors of `{kernel}` take {needed}, a run may take {most}"),
+    )
+    .help("give smaller sizes")
+}
+
+/// `--check` where there is nothing to compare with.
+pub(crate) fn nothing_to_check(path: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0706,
+        format!("`--check` needs a kernel's source, and `{path}` has none"),
+    )
+}
+
+/// A tile function that breaks a rule of its form.
+pub(crate) fn tile_problem(func: &str, problem: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0605,
+        format!("tile function `{func}` breaks a rule of its form: {problem}"),
+    )
+}
+
+/// `-D` for something whose sizes were fixed when it was compiled.
+pub(crate) fn sizes_are_fixed(path: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0706,
+        format!("the sizes of `{path}` are fixed, `-D` changes nothing"),
+    )
+}
+
+/// The evaluator found no result: the kernel divides an integer by zero.
+pub(crate) fn evaluation(error: &ir::algo::eval::EvalError) -> Diagnostic {
+    Diagnostic::new(F0009, error.message.clone()).primary(error.span, "while evaluating this")
+}
+
+/// No input file is named.
+pub(crate) fn no_input() -> Diagnostic {
+    Diagnostic::new(E0706, "no input file").help("`vincic --help` says what can be given")
+}
+
+/// Two input files are named.
+pub(crate) fn two_inputs(first: &str, second: &str) -> Diagnostic {
+    Diagnostic::new(E0706, format!("two input files: `{first}` and `{second}`"))
+        .note("one compilation has one input")
+}
+
+/// `-o` for several outputs.
+pub(crate) fn output_of_several() -> Diagnostic {
+    Diagnostic::new(E0706, "`-o` names one file, but several kinds are emitted")
+        .help("give each kind its path: `--emit=asm=a.vasm,obj=a.vo`, or a folder: `--out-dir`")
+}
+
+/// A level that the input is already beyond.
+pub(crate) fn no_such_level(input: &str, kind: &str) -> Diagnostic {
+    Diagnostic::new(E0706, format!("`{input}` has no `{kind}` to emit"))
+        .note("an input has the levels from its own on")
+}

@@ -1,0 +1,133 @@
+//! What a command may touch of the world: a folder, three streams, colours. Knows no command.
+//!
+//! Paths on the command line are relative to [`Host::folder`], so that tests run commands side by side.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use diag::Diagnostic;
+
+/// Stack of the thread that runs a command; nesting in the inputs is limited, and this is far above the limit's need.
+const STACK_BYTES: usize = 64 << 20;
+
+/// The world as a command sees it.
+pub struct Host<'a> {
+    /// Standard input.
+    pub input: &'a mut (dyn Read + Send),
+    /// Standard output: results.
+    pub out: &'a mut (dyn Write + Send),
+    /// Standard error: findings and progress.
+    pub err: &'a mut (dyn Write + Send),
+    /// The folder that relative paths start from.
+    pub folder: PathBuf,
+    /// Whether findings may be coloured if nothing is said.
+    pub color: bool,
+    /// Whether standard output is a terminal, where bytes would do harm.
+    pub out_is_terminal: bool,
+}
+
+/// How a command ended; the numbers are rustc's.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All done: 0.
+    Done,
+    /// The input or the command line is wrong: 1.
+    Wrong,
+    /// A defect of ours: 101.
+    Defect,
+}
+
+impl Status {
+    /// The number that the process ends with.
+    pub const fn code(self) -> u8 {
+        match self {
+            Status::Done => 0,
+            Status::Wrong => 1,
+            Status::Defect => 101,
+        }
+    }
+}
+
+/// Why a command stops early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The input is wrong in these ways.
+    Findings(Vec<Diagnostic>),
+    /// What is wrong has been said already.
+    Said,
+    /// Nobody reads our output any more.
+    Closed,
+}
+
+impl From<Diagnostic> for Stop {
+    fn from(diagnostic: Diagnostic) -> Stop {
+        Stop::Findings(vec![diagnostic])
+    }
+}
+
+impl From<Vec<Diagnostic>> for Stop {
+    fn from(diagnostics: Vec<Diagnostic>) -> Stop {
+        Stop::Findings(diagnostics)
+    }
+}
+
+impl Host<'_> {
+    /// Writes results.
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), Stop> {
+        self.print_bytes(text.as_bytes())
+    }
+
+    /// Writes results that may be no text.
+    pub(crate) fn print_bytes(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        written(self.out.write_all(bytes).and_then(|()| self.out.flush()))
+    }
+
+    /// Writes findings.
+    pub(crate) fn complain(&mut self, text: &str) -> Result<(), Stop> {
+        written(
+            self.err
+                .write_all(text.as_bytes())
+                .and_then(|()| self.err.flush()),
+        )
+    }
+
+    /// The place of a path that was given on the command line.
+    pub(crate) fn path(&self, given: &str) -> PathBuf {
+        self.folder.join(Path::new(given))
+    }
+}
+
+/// A stream that takes no more ends the command; there is nobody left to tell.
+fn written(result: io::Result<()>) -> Result<(), Stop> {
+    result.map_err(|_| Stop::Closed)
+}
+
+/// Runs a command as the whole process.
+pub fn run_main(command: fn(&[OsString], &mut Host<'_>) -> Status) -> ExitCode {
+    std::panic::set_hook(Box::new(|_| {}));
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let body = move || with_process_host(|host| command(&args, host));
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(body);
+    let status = match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(status)) => status,
+        Ok(Err(_)) | Err(_) => Status::Defect,
+    };
+    ExitCode::from(status.code())
+}
+
+fn with_process_host(command: impl FnOnce(&mut Host<'_>) -> Status) -> Status {
+    let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let mut host = Host {
+        input: &mut io::stdin(),
+        out: &mut io::stdout(),
+        err: &mut io::stderr(),
+        folder: PathBuf::new(),
+        color,
+        out_is_terminal: io::IsTerminal::is_terminal(&io::stdout()),
+    };
+    command(&mut host)
+}

@@ -1,0 +1,260 @@
+//! A `.vn` file on its way to a bound kernel: parsed, checked with the library, chosen, its sizes and types given.
+//!
+//! Where sizes come from, in this order: the command line and the arguments; then, for what these leave open, the
+//! file's first `//! shape:` line. Element types that nothing gives are the commonest of their class.
+
+use std::collections::BTreeMap;
+
+use diag::codes::E0308;
+use diag::{Diagnostic, FileId, SourceMap};
+use frontend::{Bindings, Checked, ElemInfo, KernelInfo, Sources};
+use ir::algo::Func;
+use isa::types::Elem;
+use syntax::ast::{Directive, File, ItemKind};
+use syntax::parse_kernel;
+
+use crate::errors;
+
+/// A checked file.
+#[derive(Debug)]
+pub struct KernelFile {
+    /// The tree, for `--emit=ast`.
+    pub tree: File,
+    checked: Checked,
+    /// The file's name without folders and extension: the kernel of that name is meant if there are several.
+    stem: String,
+}
+
+/// Values of sizes and element types by name, as command lines and shape lines give them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values {
+    /// Sizes.
+    pub sizes: BTreeMap<String, i64>,
+    /// Element types.
+    pub types: BTreeMap<String, Elem>,
+}
+
+impl Values {
+    /// Reads words of the form `NAME=VALUE`; the error is the word that is none.
+    pub fn read<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Values, &'a str> {
+        let mut values = Values::default();
+        for word in words {
+            let (name, value) = word.split_once('=').ok_or(word)?;
+            let name = name.trim().to_owned();
+            if name.is_empty() {
+                return Err(word);
+            }
+            match (value.trim().parse::<i64>(), Elem::from_name(value.trim())) {
+                (Ok(size), _) => values.sizes.insert(name, size).is_none(),
+                (Err(_), Some(elem)) => values.types.insert(name, elem).is_none(),
+                (Err(_), None) => return Err(word),
+            };
+        }
+        Ok(values)
+    }
+}
+
+/// Parses only, for `--emit=ast`; the second part is what is wrong.
+pub fn parse(file: FileId, sources: &SourceMap) -> (File, Vec<Diagnostic>) {
+    let parsed = parse_kernel(file, sources.text(file));
+    (parsed.file, parsed.diagnostics)
+}
+
+/// Parses and checks a file. Warnings are added to `warnings`.
+pub fn load(
+    file: FileId,
+    sources: &mut SourceMap,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<KernelFile, Vec<Diagnostic>> {
+    let (tree, mut found) = parse(file, sources);
+    let prelude = library_tree(stdlib::PRELUDE, sources, &mut found);
+    let library = used_library(&tree, sources, &mut found);
+    let library: Vec<(&str, &File)> = library.iter().map(|(name, tree)| (*name, tree)).collect();
+    let checked = frontend::check(&Sources {
+        main: &tree,
+        prelude: Some(&prelude),
+        library: &library,
+    });
+    found.extend(checked.diagnostics.iter().cloned());
+    diag::sort(&mut found);
+    if found.iter().any(Diagnostic::is_error) {
+        return Err(found);
+    }
+    warnings.extend(found);
+    Ok(KernelFile {
+        tree,
+        checked,
+        stem: crate::files::stem(sources.name(file)),
+    })
+}
+
+/// A text of the library as a tree; what is wrong with it, if ever, is shown like anything else.
+fn library_tree(
+    (path, text): (&str, &str),
+    sources: &mut SourceMap,
+    found: &mut Vec<Diagnostic>,
+) -> File {
+    let file = sources.add(format!("stdlib/{path}"), text);
+    let (tree, diagnostics) = parse(file, sources);
+    found.extend(diagnostics);
+    tree
+}
+
+/// The library's kernel files, if the tree uses any: most do not, and parsing them takes time.
+fn used_library(
+    tree: &File,
+    sources: &mut SourceMap,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<(&'static str, File)> {
+    if !tree
+        .items
+        .iter()
+        .any(|item| matches!(item.kind, ItemKind::Use(..)))
+    {
+        return Vec::new();
+    }
+    let with_name = |&(path, text): &(&'static str, &'static str)| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = name.strip_suffix(".vn").unwrap_or(name);
+        (name, library_tree((path, text), sources, found))
+    };
+    stdlib::SOURCES.iter().map(with_name).collect()
+}
+
+impl KernelFile {
+    /// The kernels of the file.
+    pub fn kernels(&self) -> Vec<KernelInfo> {
+        self.checked.kernels()
+    }
+
+    /// The kernel of that name; without a name the only one, or the one that is called like the file.
+    pub fn choose(&self, name: Option<&str>) -> Result<KernelInfo, Diagnostic> {
+        let mut kernels = self.kernels();
+        let names: Vec<String> = kernels.iter().map(|kernel| kernel.name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let wanted = match name {
+            Some(name) => name,
+            None if kernels.len() == 1 => names[0],
+            None => &self.stem,
+        };
+        match (names.iter().position(|known| *known == wanted), name) {
+            (Some(at), _) => Ok(kernels.swap_remove(at)),
+            (None, Some(name)) => Err(errors::unknown_kernel(name, &names)),
+            (None, None) => Err(errors::which_kernel(&names)),
+        }
+    }
+
+    /// The values of the lines `//! KEY: NAME=VALUE …`, in order.
+    pub fn lines(&self, key: &str) -> Result<Vec<Values>, Diagnostic> {
+        let lines = self
+            .tree
+            .directives
+            .iter()
+            .filter(|directive| directive.key == key);
+        lines.map(line).collect()
+    }
+
+    /// Binds a kernel. `arrays` has the element type and shape of the arguments that are given.
+    pub fn bind(
+        &self,
+        kernel: &KernelInfo,
+        given: &Values,
+        arrays: &BTreeMap<String, (Elem, Vec<i64>)>,
+    ) -> Result<Func, Vec<Diagnostic>> {
+        let shape = self.lines("shape").map_err(|e| vec![e])?.into_iter().next();
+        let shape = shape.unwrap_or_default();
+        let mut bindings = Bindings {
+            sizes: given.sizes.clone(),
+            types: given.types.clone(),
+            params: arrays.clone(),
+        };
+        for (name, elem) in open_types(kernel, &bindings, &shape) {
+            bindings.types.insert(name, elem);
+        }
+        let only_sizes = |found: &[Diagnostic]| found.iter().all(|d| d.code == E0308);
+        match frontend::bind(&self.checked, &kernel.name, &bindings) {
+            Err(found) if only_sizes(&found) && !shape.sizes.is_empty() => {
+                let open =
+                    |name: &String| kernel.sizes.contains(name) && !in_arrays(kernel, arrays, name);
+                let open = shape.sizes.iter().filter(|(name, _)| open(name));
+                for (name, size) in open {
+                    bindings.sizes.entry(name.clone()).or_insert(*size);
+                }
+                frontend::bind(&self.checked, &kernel.name, &bindings)
+            }
+            bound => bound,
+        }
+    }
+}
+
+fn line(directive: &Directive) -> Result<Values, Diagnostic> {
+    Values::read(directive.value.split_whitespace())
+        .map_err(|word| errors::shape_line(directive.span, word))
+}
+
+/// Element types that neither the command line nor an array gives: the shape line's, else the class's commonest.
+fn open_types(kernel: &KernelInfo, given: &Bindings, shape: &Values) -> Vec<(String, Elem)> {
+    let from_array = |name: &str| {
+        kernel.params.iter().any(|param| {
+            param.elem == ElemInfo::Param(name.to_owned()) && given.params.contains_key(&param.name)
+        })
+    };
+    let open = |name: &str| !given.types.contains_key(name) && !from_array(name);
+    let types = kernel.types.iter().filter(|ty| open(&ty.name));
+    let elem = |name: &str| shape.types.get(name).copied();
+    types
+        .map(|ty| {
+            (
+                ty.name.clone(),
+                elem(&ty.name).unwrap_or(ty.class.default_elem()),
+            )
+        })
+        .collect()
+}
+
+/// Whether a size stands in a dimension of an array that is given: then the array says what it is.
+fn in_arrays(kernel: &KernelInfo, arrays: &BTreeMap<String, (Elem, Vec<i64>)>, size: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let has = |dim: &String| dim.split(|c| !is_part(c)).any(|word| word == size);
+    kernel
+        .params
+        .iter()
+        .any(|param| arrays.contains_key(&param.name) && param.dims.iter().any(has))
+}
+
+/// A kernel's signature in one line.
+pub fn signature(kernel: &KernelInfo) -> String {
+    let value = |value: &frontend::ValueInfo| {
+        let elem = match &value.elem {
+            ElemInfo::Elem(elem) => elem.name().to_owned(),
+            ElemInfo::Param(name) => name.clone(),
+        };
+        let dims = if value.dims.is_empty() {
+            String::new()
+        } else {
+            format!("[{}]", value.dims.join(", "))
+        };
+        format!("{}: {elem}{dims}", value.name)
+    };
+    let list =
+        |values: &[frontend::ValueInfo]| values.iter().map(value).collect::<Vec<_>>().join(", ");
+    let types = kernel
+        .types
+        .iter()
+        .map(|ty| format!("{}: {}", ty.name, ty.class.name()));
+    let generics: Vec<String> = kernel.sizes.iter().cloned().chain(types).collect();
+    let generics = if generics.is_empty() {
+        String::new()
+    } else {
+        format!("<{}>", generics.join(", "))
+    };
+    let results = match kernel.results.as_slice() {
+        [only] => value(only),
+        several => format!("({})", list(several)),
+    };
+    format!(
+        "{}{generics}({}) -> {results}",
+        kernel.name,
+        list(&kernel.params)
+    )
+}

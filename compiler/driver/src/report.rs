@@ -1,0 +1,38 @@
+//! What a run says about itself: the same facts as text for people and as JSON for programs. Computes nothing new.
+
+mod json;
+mod text;
+
+pub(crate) use json::json;
+pub(crate) use text::text;
+
+use crate::reference::Comparison;
+use isa::object::KernelMeta;
+
+/// Everything a report tells.
+pub(crate) struct Facts<'a> {
+    /// What ran.
+    pub(crate) kernel: &'a KernelMeta,
+    /// The chip's name.
+    pub(crate) chip: &'a str,
+    /// The chip file's version and hash.
+    pub(crate) chip_version: &'a str,
+    /// What it cost.
+    pub(crate) cost: &'a emulator::Report,
+    /// How the results compare; none if nothing was compared.
+    pub(crate) check: Option<&'a [Comparison]>,
+    /// Whether the sanitizers were on; a run that they stop has no report.
+    pub(crate) sanitized: bool,
+    /// Seconds that the emulator took on this host.
+    pub(crate) host_seconds: f64,
+}
+
+impl Facts<'_> {
+    /// `O1`; empty for an object that does not say.
+    fn level(&self) -> String {
+        match self.kernel.opt.as_str() {
+            "" => String::new(),
+            level => format!("O{level}"),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One command's state: the texts it read, how it shows findings, the world it may touch.
+
+use std::fs;
+
+use diag::{Diagnostic, FileId, SourceMap};
+use isa::chip::Chip;
+use isa::object::Object;
+
+use crate::args::{Color, ErrorFormat, Findings};
+use crate::host::{Host, Stop};
+use crate::{errors, output};
+
+/// What `-` is called in findings.
+const STDIN_NAME: &str = "<stdin>";
+
+/// The state of one command.
+pub(crate) struct Session<'h, 'w> {
+    /// The world.
+    pub(crate) host: &'h mut Host<'w>,
+    /// Every text that was read.
+    pub(crate) sources: SourceMap,
+    /// Findings that do not stop anything, shown at the end.
+    pub(crate) warnings: Vec<Diagnostic>,
+    format: ErrorFormat,
+    color: bool,
+}
+
+impl<'h, 'w> Session<'h, 'w> {
+    /// Starts a session.
+    pub(crate) fn new(host: &'h mut Host<'w>, findings: &Findings) -> Session<'h, 'w> {
+        let color = match findings.color {
+            Color::Auto => host.color,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Session {
+            host,
+            sources: SourceMap::new(),
+            warnings: Vec::new(),
+            format: findings.error_format,
+            color,
+        }
+    }
+
+    /// Shows what stopped the command, after the warnings before it.
+    pub(crate) fn show(&mut self, found: Vec<Diagnostic>) -> Result<(), Stop> {
+        let mut all = std::mem::take(&mut self.warnings);
+        all.extend(found);
+        diag::sort(&mut all);
+        let sources = &self.sources;
+        let text = match self.format {
+            ErrorFormat::Human => {
+                diag::render_text(&all, sources, self.color) + &diag::render_summary(&all)
+            }
+            ErrorFormat::Short => diag::render_short(&all, sources),
+            ErrorFormat::Json => all
+                .iter()
+                .map(|d| diag::render_json(d, sources) + "\n")
+                .collect::<String>(),
+        };
+        self.host.complain(&text)
+    }
+
+    /// Shows the warnings of a command that came to its end.
+    pub(crate) fn show_warnings(&mut self) -> Result<(), Stop> {
+        if self.warnings.is_empty() {
+            Ok(())
+        } else {
+            self.show(Vec::new())
+        }
+    }
+
+    /// Reads a text; `-` is standard input.
+    pub(crate) fn read_text(&mut self, path: &str) -> Result<FileId, Diagnostic> {
+        let bytes = self.read_bytes(path)?;
+        let name = if path == "-" { STDIN_NAME } else { path };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(self.sources.add(name, text)),
+            Err(e) => Err(errors::not_text(name, e.utf8_error().valid_up_to())),
+        }
+    }
+
+    /// Reads the sources that an object's line table names, where they are at hand; a fault then shows them.
+    pub(crate) fn read_line_files(&mut self, object: &Object) {
+        for name in &object.files {
+            if self.sources.iter().all(|(_, known)| known.name != *name)
+                && let Ok(text) = fs::read_to_string(self.host.path(name))
+            {
+                self.sources.add(name.as_str(), text);
+            }
+        }
+    }
+
+    /// Reads a file; `-` is standard input.
+    pub(crate) fn read_bytes(&mut self, path: &str) -> Result<Vec<u8>, Diagnostic> {
+        if path == "-" {
+            let mut bytes = Vec::new();
+            let read = self.host.input.read_to_end(&mut bytes);
+            return read
+                .map(|_| bytes)
+                .map_err(|e| errors::cannot_read(STDIN_NAME, &e));
+        }
+        fs::read(self.host.path(path)).map_err(|e| errors::cannot_read(path, &e))
+    }
+
+    /// Writes an output; `-` is standard output.
+    pub(crate) fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Stop> {
+        if path == "-" {
+            return self.host.print_bytes(bytes);
+        }
+        Ok(output::write_file(&self.host.path(path), path, bytes)?)
+    }
+
+    /// Writes an object, but neither over its input nor to a terminal.
+    pub(crate) fn write_object(
+        &mut self,
+        path: &str,
+        input: &str,
+        bytes: &[u8],
+    ) -> Result<(), Stop> {
+        if path == "-" && self.host.out_is_terminal {
+            return Err(errors::binary_on_terminal().into());
+        }
+        self.protect(path, input)?;
+        self.write(path, bytes)
+    }
+
+    /// Refuses an output that is the input.
+    pub(crate) fn protect(&self, output: &str, input: &str) -> Result<(), Diagnostic> {
+        let same = |a: &str, b: &str| {
+            let place = |given: &str| fs::canonicalize(self.host.path(given)).ok();
+            a != "-" && b != "-" && place(a).is_some_and(|a| Some(a) == place(b))
+        };
+        if same(output, input) {
+            Err(errors::output_is_input(output))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The chip of a `--target`: a built-in one or a chip file.
+    pub(crate) fn chip(&mut self, name: &str) -> Result<Chip, Diagnostic> {
+        if let Some(chip) = Chip::builtin(name) {
+            return Ok(chip);
+        }
+        if !name.ends_with(".toml") {
+            return Err(errors::unknown_target(
+                name,
+                &Chip::names().collect::<Vec<_>>(),
+            ));
+        }
+        let file = self.read_text(name)?;
+        let folder = self
+            .host
+            .path(name)
+            .parent()
+            .map(std::path::Path::to_path_buf);
+        // A file may extend one beside it; whatever cannot be read there may still be built in.
+        let beside =
+            |base: &str| fs::read_to_string(folder.as_ref()?.join(format!("{base}.toml"))).ok();
+        Chip::from_toml(self.sources.text(file), &beside).map_err(|e| errors::bad_target(name, &e))
+    }
+}

@@ -1,0 +1,131 @@
+//! What the options of a compilation mean: chip, level, sizes and types, code generation keys.
+
+use backend::Level;
+use diag::Diagnostic;
+use isa::chip::Chip;
+
+use crate::args::Compile;
+use crate::errors;
+use crate::host::Stop;
+use crate::kernel::Values;
+use crate::session::Session;
+
+/// The meaning of the options that decide a kernel's code.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The chip.
+    pub chip: Chip,
+    /// Whether `--target` named it.
+    pub target_given: bool,
+    /// How hard to try.
+    pub level: Level,
+    /// Sizes and element types of `-D`.
+    pub values: Values,
+    /// `-Z verify-each`.
+    pub verify_each: bool,
+    /// `-Z time-passes`.
+    pub time_passes: bool,
+    /// `-Z print-after=PASS`.
+    pub print_after: Vec<String>,
+}
+
+/// Levels by the text after `-O` or `opt-level=`.
+const LEVELS: [(&str, Level); 3] = [("0", Level::O0), ("1", Level::O1), ("3", Level::O3)];
+
+/// Passes after which the tile form can be printed.
+const PASSES: [&str; 4] = ["tile", "place-buffers", "insert-sync", "all"];
+
+/// Keys of `-C` and what they do.
+pub(crate) const CODEGEN: &[(&str, &str)] = &[("opt-level=0|1|3", "the same as -O")];
+
+/// Keys of `-Z` and what they do.
+pub(crate) const UNSTABLE: &[(&str, &str)] = &[
+    (
+        "print-after=PASS",
+        "prints the tile form on standard error after tile, place-buffers, insert-sync or all",
+    ),
+    (
+        "time-passes",
+        "prints how long the compilation took on standard error",
+    ),
+    ("verify-each", "checks the tile form after each pass"),
+];
+
+impl Settings {
+    /// Settings for a chip, everything else as if nothing were said.
+    pub fn new(chip: Chip, level: Level) -> Settings {
+        Settings {
+            chip,
+            target_given: false,
+            level,
+            values: Values::default(),
+            verify_each: false,
+            time_passes: false,
+            print_after: Vec::new(),
+        }
+    }
+
+    /// Reads the options.
+    pub(crate) fn read(args: &Compile, session: &mut Session<'_, '_>) -> Result<Settings, Stop> {
+        let chip = session.chip(args.target.as_deref().unwrap_or(Chip::DEFAULT))?;
+        let mut settings = Settings::new(chip, level("-O", args.opt.as_deref().unwrap_or("1"))?);
+        settings.target_given = args.target.is_some();
+        for option in &args.codegen {
+            settings.codegen(option, args.opt.is_some())?;
+        }
+        for option in &args.unstable {
+            settings.unstable(option)?;
+        }
+        let words = args.define.iter().map(String::as_str);
+        settings.values = Values::read(words)
+            .map_err(|word| errors::option_form("-D", word, "NAME=SIZE or NAME=TYPE"))?;
+        Ok(settings)
+    }
+
+    /// What the back end needs to know.
+    pub fn options(&self) -> backend::Options {
+        backend::Options {
+            level: self.level,
+            verify_each: self.verify_each,
+        }
+    }
+
+    fn codegen(&mut self, option: &str, has_level: bool) -> Result<(), Diagnostic> {
+        match option.split_once('=') {
+            // `-O` is the later word of the two, wherever it stands.
+            Some(("opt-level", value)) if has_level => level("-C opt-level", value).map(drop),
+            Some(("opt-level", value)) => {
+                self.level = level("-C opt-level", value)?;
+                Ok(())
+            }
+            Some(_) | None => Err(errors::option_value("-C", option, &keys(CODEGEN))),
+        }
+    }
+
+    fn unstable(&mut self, option: &str) -> Result<(), Diagnostic> {
+        match option.split_once('=').unwrap_or((option, "")) {
+            ("verify-each", "") => self.verify_each = true,
+            ("time-passes", "") => self.time_passes = true,
+            ("print-after", pass) if PASSES.contains(&pass) => {
+                self.print_after.push(pass.to_owned())
+            }
+            ("print-after", pass) => {
+                return Err(errors::option_value("-Z print-after", pass, &PASSES));
+            }
+            _ => return Err(errors::option_value("-Z", option, &keys(UNSTABLE))),
+        }
+        Ok(())
+    }
+}
+
+fn level(option: &str, text: &str) -> Result<Level, Diagnostic> {
+    let known = LEVELS.iter().find(|(name, _)| *name == text);
+    let names: Vec<&str> = LEVELS.iter().map(|(name, _)| *name).collect();
+    known
+        .map(|(_, level)| *level)
+        .ok_or_else(|| errors::option_value(option, text, &names))
+}
+
+fn keys(list: &[(&'static str, &str)]) -> Vec<&'static str> {
+    list.iter().map(|(key, _)| *key).collect()
+}
