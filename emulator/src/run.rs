@@ -273,7 +273,7 @@ fn deliver(cores: &mut [Core<'_>]) -> Result<bool, Fault> {
             {
                 core.counters[counter] += 1;
                 core.mail[counter].push_back(heard.clone());
-                if core.counters[counter] > 15 {
+                if core.counters[counter] > counter_limit(core, mode) {
                     let kind = FaultKind::CounterOverflow { owner: core.id, id };
                     return Err(Fault { kind, place: None });
                 }
@@ -281,6 +281,12 @@ fn deliver(cores: &mut [Core<'_>]) -> Result<bool, Fault> {
         }
     }
     Ok(any)
+}
+
+/// The most a counter holds: 15 (davinci-facts §2.3). The sets of one meeting of all cores count as one, since the
+/// hardware collects them before it tells the cores (we choose): no chip has 15 cores of a kind.
+fn counter_limit(core: &Core<'_>, mode: u8) -> u32 {
+    if mode == 0 { 15 * core.quorums[0] } else { 15 }
 }
 
 /// Whether a set of that mode by one core raises the counter of another.
