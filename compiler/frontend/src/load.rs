@@ -1,6 +1,6 @@
 //! Tile form text → tile IR: names become entities, words become operations.
 //!
-//! What it gives is well formed as far as names, words and counts of operands go; [`ir::tile::verify`] checks the rest
+//! What it gives is well formed as far as names, words and counts of operands go; [`ir::tile::verify()`] checks the rest
 //! and needs a target's capacities. Everything wrong is E0605, several in one go; a statement costs one diagnostic at
 //! most. Printing what was loaded gives the canonical text of what was read.
 

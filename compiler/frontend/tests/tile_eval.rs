@@ -592,3 +592,46 @@ fn poked_elements_are_peeked() {
     let row: Vec<f32> = (100..106).map(|i| f32_of(&y[0], i)).collect();
     assert_eq!(row, [100.0, 101.0, 102.0, 100.0, 103.0, 105.0]);
 }
+
+#[test]
+fn no_form_makes_a_panic() {
+    let mut state = 7_u64;
+    let mut next = |bound: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap_or(0) % bound
+    };
+    let mut evaluated = 0;
+    for (text, inputs) in [
+        (
+            GEMM,
+            vec![
+                Some(Data::zeros(Elem::F16, 960)),
+                Some(Data::zeros(Elem::F16, 1344)),
+                None,
+            ],
+        ),
+        (ROW_SUM, vec![Some(f32s(400, |_| 1.0)), None, None]),
+        (EXCHANGE, exchange_inputs().to_vec()),
+    ] {
+        let start = text.find("phase").unwrap_or(0);
+        let digits: Vec<usize> = (start..text.len())
+            .filter(|&at| text.as_bytes()[at].is_ascii_digit())
+            .collect();
+        for _ in 0..700 {
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..=next(3) {
+                let with = ["0", "1", "7", "-", "99999", "9223372036854775807"][next(6)];
+                let at = digits[next(digits.len())];
+                bytes.splice(at..=at, with.bytes());
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            if let Ok(func) = load(FileId(0), &text) {
+                let _ = eval(&func, &inputs);
+                evaluated += 1;
+            }
+        }
+    }
+    assert!(evaluated > 300, "{evaluated}");
+}

@@ -276,3 +276,162 @@ fn no_text_makes_a_panic() {
         }
     }
 }
+
+#[test]
+fn every_rule_of_the_verifier_finds_its_violation() {
+    let cases = [
+        ("groups 2 (", "groups 0 (", "groups may run, not 0"),
+        (
+            "in w: i64[64], out y: f32[64, 64], ",
+            "out y: f32[64, 64], work v: f32, in w: i64[64], ",
+            "stands behind a workspace",
+        ),
+        (
+            "f32[2, 2, 64, 64]",
+            "f32[2, 3, 64, 64]",
+            "is not [2, 2, rows, columns]",
+        ),
+        ("chan t: ring", "chan t: x", "is no workspace"),
+        (
+            "buf X1: f16[2][64, 64] NZ",
+            "buf X1: f16[2][60, 64] NZ",
+            "60 rows are no multiple of 16",
+        ),
+        (
+            "buf X0: f16[64, 64] zZ",
+            "buf X0: f16[64, 64] nZ",
+            "no buffer in l0a has the layout nZ",
+        ),
+        (
+            "buf C: f32[64, 64]",
+            "buf C: f16[64, 64]",
+            "an accumulator has no elements of f16",
+        ),
+        (
+            "bool[1, 256]",
+            "bool[1, 128]",
+            "128 columns are no multiple of 256",
+        ),
+        ("in l1 at 0x0", "in l1 at 0x10", "no multiple of 32"),
+        (
+            "in ub at 0x9000",
+            "in ub at 0x2f000",
+            "end beyond the 196608 bytes of ub",
+        ),
+        ("      next Y0;\n", "", "accessed without a `next`"),
+        (
+            "on cube {\n",
+            "on cube {\n      next M;\n",
+            "is not on a cube core",
+        ),
+        (
+            "loadtile X0 <- X1[0, 0] size (64, 64)",
+            "loadtile X0 <- X1[0, 8] size (64, 16)",
+            "start at a block of 32 bytes",
+        ),
+        (
+            "loadtile X0 <- X1[0, 0] size (64, 64)",
+            "loadtile X0 <- X1[0, 16] size (64, 64)",
+            "leave buffer `X1`",
+        ),
+        (
+            "loadtile X0 <- X1",
+            "loadtile X0 <- W1",
+            "`X0` holds f16 and `W1` holds i64",
+        ),
+        ("mad C +=", "mad D +=", "accumulate in f32, not in i32"),
+        (
+            "drain q[0] <- D size (0, 0) pitch 64 requant Q[0, 0]",
+            "drain q[0] <- D size (0, 0) pitch 64",
+            "does not turn i32 into i8",
+        ),
+        ("drain q[0]", "drain x[0]", "argument `x` is written"),
+        (
+            "store y[0] <- col[0, 0] size (64, 64)",
+            "store y[64] <- col[0, 0] size (64, 64)",
+            "leaves tensor `y`",
+        ),
+        ("store y[0]", "store q[0]", "of another size"),
+        ("v3 = take t;", "v3 = acquire t;", "wrong side"),
+        ("      publish t;\n", "", "not handed on in its block"),
+        (
+            "      release t;\n",
+            "      release t;\n      release t;\n",
+            "was opened in this block",
+        ),
+        (
+            "load col[0, 0] <- ring[v3] size (64, 64) pitch 64;\n      release t;",
+            "release t;\n      load col[0, 0] <- ring[v3] size (64, 64) pitch 64;",
+            "accessed without a slot",
+        ),
+        (
+            "waitflag mte1 to mte2 id 2",
+            "waitflag mte1 to mte2 id 7",
+            "8 flags",
+        ),
+        (
+            "setflag mte2 to mte1",
+            "setflag v to mte1",
+            "a cube core has no pipe v",
+        ),
+        (
+            "setcross fix id 3",
+            "setcross fix id 16",
+            "16 cross-core counters",
+        ),
+        ("stage synced", "stage placed", "before the stage `synced`"),
+        (
+            "ew cmp.lt M[0, 0]",
+            "ew cmp.lt R[0, 0]",
+            "`cmp.lt` does not go from (f32) to f32",
+        ),
+        (
+            "ew select col[v4, 0] <- M[0, 0],",
+            "ew select col[v4, 0] <- L[0, 0],",
+            "`select` does not go from",
+        ),
+        (
+            "ew round.floor col[0, 0] <- col[0, 0]",
+            "ew round.floor col[0, 0] <- col[0, 0], L[0, 0]",
+            "takes 1 operands, not 2",
+        ),
+        (
+            "ew mul col[0, 0] <- col S[0, 0]",
+            "ew mul col[0, 0] <- col L[0, 0]",
+            "one block of 32 bytes a row",
+        ),
+        (
+            "ew relu col[0, 0] <- col[0, 0]",
+            "ew cast.odd.wrap M[0, 0] <- col[0, 0]",
+            "leave buffer `M`",
+        ),
+        (
+            "ew round.floor",
+            "ew round.odd",
+            "the machine has no `round.odd`",
+        ),
+        (
+            "accumulate sum L[0, 0]",
+            "accumulate sum R[0, 0]",
+            "leave buffer `R`",
+        ),
+        (
+            "v6 = peek R[0, 5]",
+            "v6 = peek R[0, 64]",
+            "leave buffer `R`",
+        ),
+        ("step 8", "step 0", "the step is not positive"),
+        (
+            "v4 = max i, 0",
+            "v4 = div i, 0",
+            "the divisor is not positive",
+        ),
+    ];
+    for (from, to, message) in cases {
+        assert!(EVERYTHING.contains(from), "{from}");
+        let func = loaded(&EVERYTHING.replacen(from, to, 1));
+        let problems = verify(&func, &capacity).expect_err(to);
+        let found = problems.iter().any(|p| p.contains(message));
+        assert!(found, "{to}: {problems:?}");
+    }
+}
