@@ -16,7 +16,7 @@ use crate::cross::{Heard, Logged, hear};
 use crate::fault::{CoreId, Fault, FaultKind, OtherAccess, Place, Stop, Wait, WaitReason};
 use crate::gm::Global;
 use crate::gm_hazard::Pages;
-use crate::hazard::{self, Known, LANES, Order, Track};
+use crate::hazard::{self, Known, LANES, Order, STORES, Track};
 use crate::l0::Packed;
 use crate::memory::Local;
 use crate::options::Sanitize;
@@ -376,6 +376,7 @@ impl<'a> Core<'a> {
         let scalar = Pipe::S.index();
         let mut known = self.order.known[scalar];
         known[scalar] = self.order.issued[scalar];
+        known[STORES] = self.order.stores_done;
         known
     }
 

@@ -38,6 +38,8 @@ pub(crate) fn lane_pipe(lane: usize) -> Pipe {
 pub(crate) struct Order {
     pub(crate) issued: Known,
     pub(crate) known: [Known; LANES],
+    /// Scalar stores that are known to have completed; the scalar unit itself sees all of its own.
+    pub(crate) stores_done: u32,
     pcs: Vec<[u32; LANES]>,
 }
 
@@ -55,6 +57,7 @@ impl Order {
         Order {
             issued: [0; LANES],
             known: [[0; LANES]; LANES],
+            stores_done: 0,
             pcs: vec![[0; LANES]; REMEMBERED],
         }
     }

@@ -427,7 +427,7 @@ impl ScalarUnit for Core<'_> {
     }
 
     fn dsb(&mut self, _i: &Dsb) -> Done {
-        self.order.known[self.lane][STORES] = self.order.issued[STORES];
+        self.order.stores_done = self.order.issued[STORES];
         Ok(())
     }
 }
@@ -448,6 +448,7 @@ impl Core<'_> {
         self.hear_scalar(STORES);
         let done = access(self);
         self.lane = scalar;
+        self.order.known[scalar][STORES] = self.order.issued[STORES];
         done
     }
 }

@@ -9,6 +9,7 @@ use super::at_most;
 use crate::core::{Core, CrossSet, Halt, flag_index};
 use crate::cross::{Foreign, hear};
 use crate::fault::{FaultKind, Stop, WaitReason};
+use crate::hazard::STORES;
 
 /// A flag's pair of pipes and number.
 fn flag_of(
@@ -80,6 +81,7 @@ pub(super) fn bar(core: &mut Core<'_>, i: &Bar) -> Result<(), Halt> {
             let heard = core.heard[pipe.index()].clone();
             hear(&mut core.heard[lane], &heard);
         }
+        core.order.stores_done = core.order.issued[STORES];
         return Ok(());
     }
     let done = core.order.completion(lane);

@@ -5,5 +5,7 @@ mod cross;
 mod cube;
 mod faults;
 mod gemm;
+mod moves;
+mod scalar;
 mod timing;
 mod vector;
