@@ -1,5 +1,6 @@
 //! Whole-crate tests: text in, diagnostics or IR out.
 
+mod accuracy;
 mod diagnostics;
 mod explain;
 mod library;

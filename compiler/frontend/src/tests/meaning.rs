@@ -286,7 +286,7 @@ fn tanh(x: f64) -> f64 {
 }
 
 /// The exponential by halving and its series: good to 1e-14.
-fn exp(x: f64) -> f64 {
+pub(super) fn exp(x: f64) -> f64 {
     let small = x / 1024.0;
     let mut term = 1.0;
     let mut sum = 0.0;
