@@ -721,10 +721,10 @@ fn prove_accesses(cx: &mut Cx<'_, '_>) {
         };
         if let Proof::Outside(reach) = prove(&index, &size, &extent) {
             let access = sizes::Access {
-                size: cx.show(&size),
+                size: format!("`{}`", cx.show(&size)),
                 ..pending.access
             };
-            let d = sizes::out_of_bounds(&access, &cx.show(&reach));
+            let d = sizes::out_of_bounds(&access, &format!("`{}`", cx.show(&reach)));
             cx.report(d);
         }
     }

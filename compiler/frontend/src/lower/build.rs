@@ -308,8 +308,62 @@ fn map_operands(kind: &ExprKind, map: &mut impl FnMut(Expr) -> Expr) -> ExprKind
     }
 }
 
-/// Keeps the expressions and indices that definitions use.
-pub(super) fn compact(mut func: Func) -> Func {
+/// Keeps the definitions, tensors, expressions and indices that the results need.
+pub(super) fn compact(func: Func) -> Func {
+    compact_indices(compact_exprs(drop_unused_tensors(func)))
+}
+
+/// Removes definitions that no result needs, and their tensors.
+fn drop_unused_tensors(mut func: Func) -> Func {
+    let mut needed: BTreeSet<Tensor> = func.params.iter().chain(&func.results).copied().collect();
+    let mut kept = Vec::new();
+    // Backwards: the users of a tensor come after its definition.
+    for def in std::mem::take(&mut func.defs).into_iter().rev() {
+        if needed.contains(&def.target) {
+            visit_tensors(&func, def.value, &mut |tensor| {
+                needed.insert(tensor);
+            });
+            kept.push(def);
+        }
+    }
+    kept.reverse();
+    func.defs = kept;
+    let old = std::mem::take(&mut func.tensors);
+    let mut places: BTreeMap<Tensor, Tensor> = BTreeMap::new();
+    for (tensor, data) in old.iter() {
+        if needed.contains(&tensor) {
+            places.insert(tensor, func.tensors.push(data.clone()));
+        }
+    }
+    let place = |tensor: &mut Tensor| *tensor = places.get(tensor).copied().unwrap_or(*tensor);
+    func.params.iter_mut().for_each(place);
+    func.results.iter_mut().for_each(place);
+    func.defs.iter_mut().for_each(|def| place(&mut def.target));
+    for data in func.exprs.values_mut() {
+        if let ExprKind::Load { tensor, .. } = &mut data.kind {
+            place(tensor);
+        }
+    }
+    func
+}
+
+/// Calls `visit` with every tensor that an expression reads.
+fn visit_tensors(func: &Func, root: Expr, visit: &mut impl FnMut(Tensor)) {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(e) = open.pop() {
+        if !seen.insert(e) {
+            continue;
+        }
+        let kind = &func.exprs[e].kind;
+        if let ExprKind::Load { tensor, .. } = kind {
+            visit(*tensor);
+        }
+        visit_operands(kind, &mut |operand| open.push(operand));
+    }
+}
+
+fn compact_exprs(mut func: Func) -> Func {
     let old = std::mem::take(&mut func.exprs);
     let mut needed: BTreeSet<Expr> = BTreeSet::new();
     let mut open: Vec<Expr> = func.defs.iter().map(|def| def.value).collect();
@@ -335,7 +389,7 @@ pub(super) fn compact(mut func: Func) -> Func {
     for def in &mut func.defs {
         def.value = places.get(&def.value).copied().unwrap_or(def.value);
     }
-    compact_indices(func)
+    func
 }
 
 fn compact_indices(mut func: Func) -> Func {

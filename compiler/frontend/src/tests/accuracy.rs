@@ -11,13 +11,19 @@ const ROWS: usize = 2;
 
 fn source(name: &str) -> &'static str {
     let path = format!("kernels/{name}.vn");
-    stdlib::SOURCES.iter().find(|(p, _)| *p == path).expect("is in the library").1
+    stdlib::SOURCES
+        .iter()
+        .find(|(p, _)| *p == path)
+        .expect("is in the library")
+        .1
 }
 
 /// Numbers in [-scale, scale] as the type holds them.
 fn numbers(elem: Elem, count: usize, scale: f64, seed: u64) -> (Data, Vec<f64>) {
     let mut random = Random::new(seed);
-    let values: Vec<f64> = (0..count).map(|_| (random.unit() * 2.0 - 1.0) * scale).collect();
+    let values: Vec<f64> = (0..count)
+        .map(|_| (random.unit() * 2.0 - 1.0) * scale)
+        .collect();
     let data = Data::from_f64(elem, &values);
     let held = (0..count).map(|n| data.get_f64(elem, n)).collect();
     (data, held)
@@ -66,7 +72,10 @@ fn layernorm_rows() {
         for columns in COLUMNS {
             let func = lowered(
                 source("layernorm"),
-                &typed(&[("R", ROWS as i64), ("D", columns as i64)], &[("T", elem), ("G", elem)]),
+                &typed(
+                    &[("R", ROWS as i64), ("D", columns as i64)],
+                    &[("T", elem), ("G", elem)],
+                ),
             );
             let (data, x) = numbers(elem, ROWS * columns, 3.0, columns as u64);
             let (gain, g) = numbers(elem, columns, 1.0, 5);
@@ -76,7 +85,10 @@ fn layernorm_rows() {
                 let mean = row.iter().sum::<f64>() / columns as f64;
                 let var = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / columns as f64;
                 let inv = 1.0 / (var + 1e-5).sqrt();
-                row.iter().zip(&g).zip(&b).map(move |((v, g), b)| (v - mean) * inv * g + b)
+                row.iter()
+                    .zip(&g)
+                    .zip(&b)
+                    .map(move |((v, g), b)| (v - mean) * inv * g + b)
             });
             let exact: Vec<f64> = rows.collect();
             let error = usual_error(elem, &y[0], &exact);
@@ -93,10 +105,17 @@ fn gelu_and_silu_do_not_cancel() {
     let silu = |x: f64| x / (1.0 + exp(-x));
     let table: [(&str, &dyn Fn(f64) -> f64); 2] = [("gelu", &gelu), ("silu", &silu)];
     for (name, exact) in table {
-        let func = lowered(source(name), &typed(&[("R", 1), ("C", 20000)], &[("T", Elem::F16)]));
+        let func = lowered(
+            source(name),
+            &typed(&[("R", 1), ("C", 20000)], &[("T", Elem::F16)]),
+        );
         let (data, x) = numbers(Elem::F16, 20000, 8.0, 1);
         let y = eval::eval(&func, &[data]).expect("evaluates");
-        let error = usual_error(Elem::F16, &y[0], &x.iter().map(|x| exact(*x)).collect::<Vec<_>>());
+        let error = usual_error(
+            Elem::F16,
+            &y[0],
+            &x.iter().map(|x| exact(*x)).collect::<Vec<_>>(),
+        );
         assert!(error <= 0.6, "{name}: {error}");
     }
 }

@@ -253,6 +253,78 @@ fn constants_fold() {
     assert_eq!(run(&func, &[&[1.0, 2.0]]), [[0.25, 0.5]]);
 }
 
+#[test]
+fn scalars_reach_tensor_functions_by_value_and_by_index() {
+    let text = "fn affine<N>(x: f32[N], a: f32, b: f32) -> y: f32[N] { y[n] = x[n] * a + b; }
+    kernel k<H, N>(x: f32[H, N], s: f32[H], eps: f32) -> (y: f32[H, N], z: f32[N]) {
+        y[h, n] = affine(x[h, :], s[h] * 2.0, eps)[n];
+        z = affine(x[0, :], 3.0, sum(h) s[h]);
+    }";
+    let func = lowered(text, &sizes(&[("H", 2), ("N", 1)]));
+    let results = run(&func, &[&[1.0, 2.0], &[3.0, 4.0], &[0.5]]);
+    assert_eq!(results[0], [6.5, 16.5], "{}", print::print(&func));
+    assert_eq!(results[1], [10.0]);
+}
+
+#[test]
+fn unused_definitions_are_dropped() {
+    let text = "fn two<N>(x: f32[N]) -> (a: f32[N], b: f32[N]) { a[i] = x[i]; b[i] = exp(x[i]); }
+    kernel k<N>(x: f32[N]) -> y: f32[N] { let (p, q) = two(x); let unused = q * 2.0; y = p; }";
+    let func = lowered(text, &sizes(&[("N", 1)]));
+    let names: Vec<&str> = func.tensors.values().map(|t| t.name.as_str()).collect();
+    assert_eq!(names, ["x", "y", "p"]);
+}
+
+#[test]
+fn sizes_may_be_named_and_small_types_work() {
+    let text = "kernel k<N>(x: u8[N], m: bool[N], w: i16[N]) -> (y: i32[N / 2], c: i32, d: i32) {
+        let half = N / 2;
+        y[i] = x[i + 0] as i32 + (half * 2 + i) as i32;
+        c = sum(i where m[i]) x[i];
+        d = sum(i) w[i] * w[i];
+    }";
+    let func = lowered(text, &sizes(&[("N", 4)]));
+    let params = [
+        Data::from_i64(Elem::U8, &[1, 2, 250, 255]),
+        Data::from_i64(Elem::Bool, &[1, 0, 1, 1]),
+        Data::from_i64(Elem::I16, &[1000, -1000, 1, 2]),
+    ];
+    let results = eval::eval(&func, &params).expect("evaluates");
+    assert_eq!(
+        (
+            results[0].get_i64(Elem::I32, 0),
+            results[0].get_i64(Elem::I32, 1)
+        ),
+        (5, 7)
+    );
+    assert_eq!(results[1].get_i64(Elem::I32, 0), 506);
+    assert_eq!(results[2].get_i64(Elem::I32, 0), 2_000_005);
+}
+
+#[test]
+fn conditions_of_functions_are_checked_where_they_are_called() {
+    let text = "fn even<N>(x: f32[N]) -> y: f32[N] where N % 2 == 0 { y = x; }
+    kernel k<N>(x: f32[N]) -> y: f32[N] { y = even(x); }";
+    let (_, checked) = checked(text);
+    assert!(bind(&checked, "k", &sizes(&[("N", 4)])).is_ok());
+    let found = bind(&checked, "k", &sizes(&[("N", 3)])).expect_err("N is odd");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].code.as_str(), "E0309");
+    assert_eq!(found[0].labels().len(), 2, "the condition and the call");
+}
+
+#[test]
+fn calls_nest_and_contexts_accumulate() {
+    let text = "fn total<N>(x: f32[N]) -> t: f32 { t = sum(n) x[n]; }
+    fn share<M, N>(x: f32[M, N]) -> y: f32[M, N] { y[m, n] = x[m, n] / total(x[m, :]); }
+    kernel k<H, M, N>(x: f32[H, M, N]) -> y: f32[H, M, N] { y[h, m, n] = share(x[h, :, :])[m, n]; }";
+    let func = lowered(text, &sizes(&[("H", 2), ("M", 1), ("N", 2)]));
+    assert_eq!(
+        run(&func, &[&[1.0, 3.0, 2.0, 2.0]]),
+        [[0.25, 0.75, 0.5, 0.5]]
+    );
+}
+
 /// Greatest error in ulps of f32 over a grid of arguments.
 fn worst_ulps(name: &str, range: (f64, f64), exact: impl Fn(f64) -> f64) -> f64 {
     let text = format!("kernel k<N>(x: f32[N]) -> y: f32[N] {{ y[i] = {name}(x[i]); }}");
