@@ -9,10 +9,14 @@ mod bounds;
 mod call;
 mod cx;
 mod cycles;
+mod definitions;
 mod expr;
+mod finish;
 pub(crate) mod literal;
 mod ops;
+mod primitive;
 mod signature;
+mod sizes;
 mod unify;
 
 use crate::Sources;
