@@ -214,6 +214,11 @@ impl<'a> Cx<'_, 'a> {
         body: ast::ExprId,
         span: Span,
     ) -> ExprId {
+        if head.indices.is_empty() {
+            // The parser has said that an index is missing.
+            self.expr(body, false);
+            return self.error(span);
+        }
         let outside = self.scope.len();
         // An index position around the reduction is not one inside it.
         let depth = std::mem::take(&mut self.index_depth);
