@@ -112,7 +112,7 @@ pub(crate) struct Flag {
 /// What every core of a launch shares and none changes.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Launch<'a> {
-    pub(crate) gm: &'a Global,
+    pub(crate) gm: &'a Global<'a>,
     pub(crate) chip: &'a Chip,
     pub(crate) sanitize: Sanitize,
     pub(crate) max_steps: u64,

@@ -20,42 +20,41 @@ const GUARD: u64 = 1 << 20;
 
 /// One contiguous piece of global memory.
 #[derive(Debug)]
-pub(crate) struct Region {
+pub(crate) struct Region<'a> {
     pub(crate) name: String,
     pub(crate) start: u64,
     pub(crate) len: u64,
     /// Whether the program may not write it: a parameter that is only read.
     read_only: bool,
+    /// The bytes of an input, which stay with the caller.
+    fixed: Option<&'a [u8]>,
     words: Vec<AtomicU64>,
     shadow: Vec<AtomicU32>,
 }
 
 /// A checked range inside a region.
 #[derive(Copy, Clone, Debug)]
-pub(crate) struct Span<'a> {
-    pub(crate) region: &'a Region,
+pub(crate) struct Span<'g> {
+    pub(crate) region: &'g Region<'g>,
     pub(crate) offset: usize,
 }
 
 /// All of global memory.
 #[derive(Debug, Default)]
-pub(crate) struct Global {
-    regions: Vec<Region>,
+pub(crate) struct Global<'a> {
+    regions: Vec<Region<'a>>,
 }
 
-impl Global {
+impl<'a> Global<'a> {
     /// Adds a region of `len` bytes without values and returns its number.
     pub(crate) fn add(&mut self, name: &str, len: u64, read_only: bool) -> usize {
-        let start = match self.regions.last() {
-            None => FIRST_ADDRESS,
-            Some(r) => (r.start + r.len + GUARD).next_multiple_of(REGION_ALIGN),
-        };
         let words = len.div_ceil(32) as usize * 4;
         self.regions.push(Region {
             name: name.to_owned(),
-            start,
+            start: self.next_start(),
             len,
             read_only,
+            fixed: None,
             words: std::iter::repeat_with(|| AtomicU64::new(0))
                 .take(words)
                 .collect(),
@@ -66,7 +65,28 @@ impl Global {
         self.regions.len() - 1
     }
 
-    pub(crate) fn region(&self, number: usize) -> &Region {
+    /// Adds an input, whose bytes are read where they are, and returns its number.
+    pub(crate) fn add_input(&mut self, name: &str, data: &'a [u8]) -> usize {
+        self.regions.push(Region {
+            name: name.to_owned(),
+            start: self.next_start(),
+            len: data.len() as u64,
+            read_only: true,
+            fixed: Some(data),
+            words: Vec::new(),
+            shadow: Vec::new(),
+        });
+        self.regions.len() - 1
+    }
+
+    fn next_start(&self) -> u64 {
+        match self.regions.last() {
+            None => FIRST_ADDRESS,
+            Some(r) => (r.start + r.len + GUARD).next_multiple_of(REGION_ALIGN),
+        }
+    }
+
+    pub(crate) fn region(&self, number: usize) -> &Region<'a> {
         &self.regions[number]
     }
 
@@ -124,7 +144,7 @@ impl Global {
     }
 }
 
-impl Region {
+impl Region<'_> {
     /// Refuses to write what is only read.
     pub(crate) fn writable(
         &self,
@@ -144,6 +164,11 @@ impl Region {
         }
     }
 
+    /// The bytes of a range, if they can be lent out: those of an input.
+    pub(crate) fn lend(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        self.fixed.map(|bytes| &bytes[offset..offset + len])
+    }
+
     /// Whether every byte has had its value since before the launch.
     pub(crate) fn is_full(&self) -> bool {
         self.read_only
@@ -151,6 +176,10 @@ impl Region {
 
     /// Copies bytes out of the region.
     pub(crate) fn read(&self, offset: usize, out: &mut [u8]) {
+        if let Some(bytes) = self.fixed {
+            out.copy_from_slice(&bytes[offset..offset + out.len()]);
+            return;
+        }
         let mut position = offset;
         let mut rest = out;
         let lead = position % 8;
@@ -176,6 +205,7 @@ impl Region {
 
     /// Copies bytes into the region; the shadow is the caller's business.
     pub(crate) fn write(&self, offset: usize, data: &[u8]) {
+        debug_assert!(self.fixed.is_none(), "`writable` has refused inputs");
         let mut position = offset;
         let mut rest = data;
         let lead = position % 8;
@@ -222,6 +252,9 @@ impl Region {
 
     /// The first byte of a range without a value.
     pub(crate) fn first_unset(&self, offset: usize, len: usize) -> Option<usize> {
+        if self.fixed.is_some() {
+            return None;
+        }
         let mut found = None;
         for_blocks(offset, len, |block, bits| {
             let missing = bits & !self.shadow[block].load(Relaxed);
@@ -234,6 +267,9 @@ impl Region {
 
     /// The shadow bits of up to 32 bytes from any address, the first in bit 0.
     pub(crate) fn bits(&self, offset: usize, len: usize) -> u32 {
+        if self.fixed.is_some() {
+            return byte_mask(0, len);
+        }
         let shift = offset % 32;
         let low = u64::from(self.shadow[offset / 32].load(Relaxed));
         let high = match shift + len > 32 {

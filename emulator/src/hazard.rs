@@ -97,8 +97,16 @@ impl Order {
 pub(crate) struct Track {
     blocks: usize,
     /// Count in the upper half, bytes of the block in the lower; empty for a lane that never came.
-    writes: [Vec<u64>; LANES],
-    reads: [Vec<u64>; LANES],
+    writes: Accesses,
+    reads: Accesses,
+}
+
+/// The last accesses of one sort.
+#[derive(Clone, Debug, Default)]
+struct Accesses {
+    lists: [Vec<u64>; LANES],
+    /// The last count of each lane in its list: what is known up to there needs no look at the blocks.
+    latest: Known,
 }
 
 const WHOLE: u64 = 0xffff_ffff;
@@ -111,8 +119,8 @@ impl Track {
     pub(crate) fn new(bytes: usize) -> Track {
         Track {
             blocks: bytes.div_ceil(32),
-            writes: Default::default(),
-            reads: Default::default(),
+            writes: Accesses::default(),
+            reads: Accesses::default(),
         }
     }
 
@@ -127,8 +135,9 @@ impl Track {
     ) -> Option<Conflict> {
         let now = order.issued[lane];
         let found = find(&self.writes, known, lane, now, at, len, true);
+        self.reads.latest[lane] = now;
         note(
-            &mut self.reads[lane],
+            &mut self.reads.lists[lane],
             self.blocks,
             now,
             known[lane],
@@ -152,8 +161,9 @@ impl Track {
         in_order[lane] = now;
         let found = find(&self.writes, known, lane, now, at, len, true)
             .or_else(|| find(&self.reads, &in_order, lane, now, at, len, false));
+        self.writes.latest[lane] = now;
         note(
-            &mut self.writes[lane],
+            &mut self.writes.lists[lane],
             self.blocks,
             now,
             known[lane],
@@ -166,7 +176,7 @@ impl Track {
 
 /// The first entry of any lane that the accessing lane does not know to be complete.
 fn find(
-    entries: &[Vec<u64>; LANES],
+    entries: &Accesses,
     known: &Known,
     lane: usize,
     now: u32,
@@ -175,8 +185,8 @@ fn find(
     write: bool,
 ) -> Option<Conflict> {
     let (first, last) = (at / 32, (at + len).div_ceil(32));
-    for (other, list) in entries.iter().enumerate() {
-        if list.is_empty() || len == 0 {
+    for (other, list) in entries.lists.iter().enumerate() {
+        if entries.latest[other] <= known[other] || len == 0 {
             continue;
         }
         let limit = entry(known[other], u32::MAX);

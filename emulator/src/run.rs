@@ -72,7 +72,12 @@ pub fn run(
 }
 
 /// Computes the times of all cores from their streams.
-fn time(cores: &mut [Core<'_>], gm: &Global, chip: &Chip, trace: bool) -> Result<Timing, Fault> {
+fn time(
+    cores: &mut [Core<'_>],
+    gm: &Global<'_>,
+    chip: &Chip,
+    trace: bool,
+) -> Result<Timing, Fault> {
     for core in cores.iter_mut() {
         core.stream.finish();
     }
@@ -148,7 +153,10 @@ fn groups(object: &Object, chip: &Chip) -> Result<u32, Fault> {
 }
 
 /// Builds global memory: the parameter block, then the tensors. Gives the region of each tensor.
-fn load(object: &Object, inputs: &[Option<Vec<u8>>]) -> Result<(Global, Vec<usize>), Fault> {
+fn load<'a>(
+    object: &Object,
+    inputs: &'a [Option<Vec<u8>>],
+) -> Result<(Global<'a>, Vec<usize>), Fault> {
     let params = &object.kernel.params;
     if inputs.len() != params.len() {
         let what = format!("{} inputs for {} parameters", inputs.len(), params.len());
@@ -172,11 +180,14 @@ fn load(object: &Object, inputs: &[Option<Vec<u8>>]) -> Result<(Global, Vec<usiz
     Ok((gm, tensors))
 }
 
-fn load_tensor(gm: &mut Global, param: &ParamMeta, input: Option<&[u8]>) -> Result<usize, Fault> {
+fn load_tensor<'a>(
+    gm: &mut Global<'a>,
+    param: &ParamMeta,
+    input: Option<&'a [u8]>,
+) -> Result<usize, Fault> {
     let Some(bytes) = param.bytes().filter(|&bytes| bytes < 1 << 40) else {
         return Err(bad_input(format!("`{}` is too large", param.name)));
     };
-    let given = param.dir == ParamDir::In;
     match input {
         Some(data) if data.len() as u64 != bytes => {
             let what = format!(
@@ -184,17 +195,21 @@ fn load_tensor(gm: &mut Global, param: &ParamMeta, input: Option<&[u8]>) -> Resu
                 param.name,
                 data.len()
             );
-            return Err(bad_input(what));
+            Err(bad_input(what))
         }
-        None if given => return Err(bad_input(format!("`{}` is not given", param.name))),
-        Some(_) | None => {}
+        Some(data) if param.dir == ParamDir::In => Ok(gm.add_input(&param.name, data)),
+        None if param.dir == ParamDir::In => {
+            Err(bad_input(format!("`{}` is not given", param.name)))
+        }
+        Some(_) | None => {
+            let region = gm.add(&param.name, bytes, false);
+            if let Some(data) = input {
+                gm.region(region).write(0, data);
+                gm.region(region).set(0, data.len());
+            }
+            Ok(region)
+        }
     }
-    let region = gm.add(&param.name, bytes, given);
-    if let Some(data) = input {
-        gm.region(region).write(0, data);
-        gm.region(region).set(0, data.len());
-    }
-    Ok(region)
 }
 
 /// The cores that run, group by group.
@@ -311,7 +326,7 @@ fn deadlock(cores: &mut [Core<'_>]) -> Fault {
 }
 
 /// Demands a value in every byte of every result.
-fn check_outputs(object: &Object, gm: &Global, tensors: &[usize]) -> Result<(), Fault> {
+fn check_outputs(object: &Object, gm: &Global<'_>, tensors: &[usize]) -> Result<(), Fault> {
     for (param, &region) in object.kernel.params.iter().zip(tensors) {
         if param.dir != ParamDir::Out {
             continue;

@@ -63,7 +63,7 @@ fn byte_burst(core: &Core<'_>, burst: &Burst) -> Result<(usize, usize), Stop> {
 }
 
 /// Copies the shadow of a piece of global memory into a local one.
-fn shadow_in(region: &Region, offset: usize, to: &mut Shadow, at: usize, len: usize) {
+fn shadow_in(region: &Region<'_>, offset: usize, to: &mut Shadow, at: usize, len: usize) {
     if region.is_full() {
         to.set(at, len);
         return;
@@ -418,6 +418,12 @@ impl Core<'_> {
         for column in 0..columns {
             self.writes("dst", Space::L1, base + column * column_bytes, n * BLOCK)?;
         }
+        let place = Fractals2d {
+            base,
+            columns,
+            column_bytes,
+            row_bytes,
+        };
         let mut row = std::mem::take(&mut self.scratch);
         row.clear();
         row.resize(columns * BLOCK, 0);
@@ -425,28 +431,68 @@ impl Core<'_> {
             let address = src.wrapping_add((r * src_stride * size) as u64);
             let span = self.launch.gm.span("src", address, row_bytes as u64)?;
             self.gm_reads("src", address, row_bytes)?;
-            span.region.read(span.offset, &mut row[..row_bytes]);
-            let full = span.region.is_full();
-            let l1 = self.memory(Space::L1);
-            for (column, block) in row.chunks_exact(BLOCK).enumerate() {
-                let at = base + column * column_bytes + r * BLOCK;
-                l1.bytes[at..at + BLOCK].copy_from_slice(block);
-                let bits = match full {
-                    true => u32::MAX,
-                    false => padded_bits(span.region, span.offset, row_bytes, column),
-                };
-                l1.shadow.set_block(at / BLOCK, bits);
+            let l1 = &mut self.memories[Space::L1 as usize];
+            match span.region.lend(span.offset, row_bytes) {
+                Some(bytes) => place.put_row(l1, r, bytes),
+                None => {
+                    span.region.read(span.offset, &mut row[..row_bytes]);
+                    place.put_row(l1, r, &row[..row_bytes]);
+                    for column in 0..columns {
+                        let bits = padded_bits(span.region, span.offset, row_bytes, column);
+                        l1.shadow
+                            .set_block((base + column * column_bytes) / BLOCK + r, bits);
+                    }
+                }
             }
         }
         self.scratch = row;
-        self.memory(Space::L1).touch(base + extent);
+        let from_input = self
+            .launch
+            .gm
+            .span("src", src, row_bytes as u64)?
+            .region
+            .is_full();
+        let l1 = self.memory(Space::L1);
+        if from_input {
+            for column in 0..columns {
+                l1.shadow.set(base + column * column_bytes, n * BLOCK);
+            }
+        }
+        l1.touch(base + extent);
         self.count(Path::GmL1, n * row_bytes);
         Ok(())
     }
 }
 
+/// Where the rows of a matrix go as fractals.
+#[derive(Copy, Clone, Debug)]
+struct Fractals2d {
+    base: usize,
+    columns: usize,
+    column_bytes: usize,
+    row_bytes: usize,
+}
+
+impl Fractals2d {
+    /// Writes a row block by block, the last filled with zeros.
+    fn put_row(&self, l1: &mut Local, row: usize, data: &[u8]) {
+        let first = self.base + row * BLOCK;
+        let (blocks, rest) = data.as_chunks::<BLOCK>();
+        for (column, block) in blocks.iter().enumerate() {
+            let at = first + column * self.column_bytes;
+            l1.bytes[at..at + BLOCK].copy_from_slice(block);
+        }
+        if !rest.is_empty() {
+            let at = first + (self.columns - 1) * self.column_bytes;
+            l1.bytes[at..at + rest.len()].copy_from_slice(rest);
+            l1.bytes[at + rest.len()..at + BLOCK].fill(0);
+        }
+        debug_assert_eq!(data.len(), self.row_bytes, "one whole row");
+    }
+}
+
 /// The shadow of one block of a row; the zeros behind the row's end are values.
-fn padded_bits(region: &Region, offset: usize, row_bytes: usize, column: usize) -> u32 {
+fn padded_bits(region: &Region<'_>, offset: usize, row_bytes: usize, column: usize) -> u32 {
     let first = column * BLOCK;
     let size = BLOCK.min(row_bytes - first);
     let bits = region.bits(offset + first, size);
