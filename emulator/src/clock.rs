@@ -101,7 +101,7 @@ pub(crate) fn run(
             PostWhat::Set(mode, id) => {
                 let sender = sims[post.core].id;
                 for sim in sims.iter_mut().filter(|sim| reaches(sender, mode, sim.id)) {
-                    sim.counters[usize::from(id)].push_back(post.at / TICKS);
+                    sim.receive(post.core, mode, id, post.at / TICKS);
                     sim.advance();
                     collect(sim, &mut posts);
                 }

@@ -6,7 +6,7 @@
 //! that the machine might choose. What instructions do is in `exec`; when they do it is in `clock`, which reads the
 //! stream of events written here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use isa::chip::Chip;
 use isa::inst::{self, AllUnits, Executor, Inst, Lanes, Reg, Regs, Spr};
@@ -152,8 +152,10 @@ pub(crate) struct Core<'a> {
     pub(crate) heard: [Heard; LANES],
     /// Accesses since the last round that another core might meet.
     pub(crate) log: Vec<Logged>,
-    /// What the sets behind each counter tell.
+    /// What the sets behind each step of a counter tell.
     pub(crate) mail: [VecDeque<Heard>; 16],
+    /// Sets of each counter that wait for those of the other sources, by sender.
+    pub(crate) pending: [BTreeMap<usize, VecDeque<Heard>>; 16],
     /// Cross-core sets since the last round.
     pub(crate) outbox: Vec<CrossSet>,
     pub(crate) loops: Vec<LoopFrame>,
@@ -234,6 +236,7 @@ impl<'a> Core<'a> {
             heard: Default::default(),
             log: Vec::new(),
             mail: Default::default(),
+            pending: Default::default(),
             outbox: Vec::new(),
             loops: Vec::new(),
             calls: Vec::new(),
@@ -526,6 +529,8 @@ impl<'a> Core<'a> {
             }
         }
         for (id, &value) in self.counters.iter().enumerate() {
+            let waiting: usize = self.pending[id].values().map(VecDeque::len).sum();
+            let value = value + waiting as u32;
             if value != 0 {
                 return Err(leak(FaultKind::CounterLeaked {
                     id: id as u8,
@@ -534,6 +539,28 @@ impl<'a> Core<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Takes a cross-core set. A counter goes up by one when every source of the mode has set it once more. False if
+    /// the four bits of the counter are exceeded.
+    pub(crate) fn receive(&mut self, from: usize, mode: u8, id: u8, heard: Heard) -> bool {
+        let counter = usize::from(id);
+        let sources = self.quorums[usize::from(mode).min(2)] as usize;
+        let pending = &mut self.pending[counter];
+        let own = pending.entry(from).or_default();
+        own.push_back(heard);
+        if own.len() > 15 {
+            return false;
+        }
+        if pending.len() == sources && pending.values().all(|sets| !sets.is_empty()) {
+            let mut told = None;
+            for set in pending.values_mut().filter_map(VecDeque::pop_front) {
+                crate::cross::hear(&mut told, &set);
+            }
+            self.mail[counter].push_back(told);
+            self.counters[counter] += 1;
+        }
+        self.counters[counter] <= 15
     }
 
     /// A memory of this core.

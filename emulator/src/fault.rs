@@ -242,7 +242,7 @@ pub enum WaitReason {
         id: u8,
         /// Its value.
         value: u32,
-        /// The value it waits for.
+        /// How many cores have to set it for one step.
         quorum: u32,
     },
     /// The scalar unit waits until a queue has drained.
@@ -263,10 +263,10 @@ impl fmt::Display for WaitReason {
             WaitReason::Flag { src, dst, id } => {
                 write!(f, "flag {src} -> {dst} #{id}, which only {src} can set")
             }
-            WaitReason::Counter { id, value, quorum } => {
+            WaitReason::Counter { id, quorum, .. } => {
                 write!(
                     f,
-                    "cross-core counter {id} to reach {quorum}, it is {value}"
+                    "cross-core counter {id}, which takes a set from each of {quorum}"
                 )
             }
             WaitReason::Drain { pipe } => write!(f, "{pipe} to drain"),

@@ -281,14 +281,11 @@ fn deliver(cores: &mut [Core<'_>]) -> Result<bool, Fault> {
         let (sender, sets) = (cores[from].id, std::mem::take(&mut cores[from].outbox));
         for CrossSet { mode, id, heard } in sets {
             any = true;
-            let counter = usize::from(id);
             for core in cores
                 .iter_mut()
                 .filter(|core| reaches(sender, mode, core.id))
             {
-                core.counters[counter] += 1;
-                core.mail[counter].push_back(heard.clone());
-                if core.counters[counter] > counter_limit(core, mode) {
+                if !core.receive(from, mode, id, heard.clone()) {
                     let kind = FaultKind::CounterOverflow { owner: core.id, id };
                     return Err(Fault { kind, place: None });
                 }
@@ -298,13 +295,7 @@ fn deliver(cores: &mut [Core<'_>]) -> Result<bool, Fault> {
     Ok(any)
 }
 
-/// The most a counter holds: 15 (davinci-facts §2.3). The sets of one meeting of all cores count as one, since the
-/// hardware collects them before it tells the cores (we choose): no chip has 15 cores of a kind.
-fn counter_limit(core: &Core<'_>, mode: u8) -> u32 {
-    if mode == 0 { 15 * core.quorums[0] } else { 15 }
-}
-
-/// Whether a set of that mode by one core raises the counter of another.
+/// Whether a set of that mode by one core concerns the counter of another.
 pub(crate) fn reaches(sender: CoreId, mode: u8, receiver: CoreId) -> bool {
     match mode {
         0 => sender.kind() == receiver.kind(),

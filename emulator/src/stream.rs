@@ -32,7 +32,7 @@ pub(crate) enum What {
     BarAll,
     /// `extra` is mode × 16 + counter.
     Xset,
-    /// `extra` is mode × 16 + counter, `arg` the quorum.
+    /// `extra` is mode × 16 + counter.
     Xwait,
     /// Scalar cycles alone: too many for one event, or those before the end.
     Scalar,
@@ -96,6 +96,11 @@ impl Stream {
             cache: DataCache::new(chip),
             chip: chip.clone(),
         }
+    }
+
+    /// How many cores have to set a counter of a mode for one step.
+    pub(crate) fn sources(&self, mode: u8) -> usize {
+        self.quorums[usize::from(mode).min(2)] as usize
     }
 
     /// Prices an instruction with the registers as they are.
@@ -163,8 +168,8 @@ impl Stream {
             return;
         }
         let mut arg = match what {
-            What::Xwait => self.quorums[usize::from(extra / 16).min(2)],
-            What::Work
+            What::Xwait
+            | What::Work
             | What::UnitWork
             | What::Copy
             | What::UnitCopy

@@ -91,9 +91,9 @@ instructions! {
         0x25 wait_flag WaitFlag { src: PipeOp, dst: PipeOp, id: Val<3> };
         /// Holds later instructions of a pipe until its earlier ones have completed; `all` stops the scalar unit until every pipe has drained. (row 24)
         0x26 bar Bar { pipe: PipeOp };
-        /// After `pipe` has drained adds 1 to the cross-core counter `id` of the peers: mode 0 all cores of this kind (this one included), mode 1 the vector cores of this group (this one included), mode 2 the cores of the other kind in this group. (row 25)
+        /// After `pipe` has drained sets the cross-core counter `id` of the peers: mode 0 all cores of this kind (this one included), mode 1 the vector cores of this group (this one included), mode 2 the cores of the other kind in this group. A counter of 4 bits goes up by 1 when every core that names it as a peer in that mode has set it once more. (row 25)
         0x27 xset Xset { pipe: PipeOp, mode: UImm<2>, id: Val<4> };
-        /// Holds `pipe` until the cross-core counter `id` of this core reaches its quorum, then subtracts it. Quorum: the number of peers that a set of `mode` names as sources (mode 0: all cores of this kind; 1: two; 2: two on a cube core, one on a vector core). (row 26)
+        /// Holds `pipe` while the cross-core counter `id` of this core is 0, then takes 1 from it; `mode` is that of the sets. (row 26)
         0x28 xwait Xwait { pipe: PipeOp, mode: UImm<2>, id: Val<4> };
         /// Cleans and invalidates the scalar data cache. (row 27)
         0x29 dcci Dcci {};

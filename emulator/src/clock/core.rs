@@ -1,6 +1,6 @@
 //! One core's time: its scalar unit, its queues, and the copies under way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use isa::chip::Chip;
 use isa::types::Pipe;
@@ -169,6 +169,8 @@ impl Queue {
 pub(super) struct CoreSim<'a> {
     pub(super) id: CoreId,
     pub(super) counters: [VecDeque<u64>; 16],
+    /// Sets that wait for those of the other sources, by sender.
+    pending: [BTreeMap<usize, VecDeque<u64>>; 16],
     pub(super) posts: Vec<Post>,
     number: usize,
     stream: &'a Stream,
@@ -195,6 +197,7 @@ impl<'a> CoreSim<'a> {
         CoreSim {
             id,
             counters: Default::default(),
+            pending: Default::default(),
             posts: Vec::new(),
             number,
             stream,
@@ -510,14 +513,20 @@ impl<'a> CoreSim<'a> {
         });
     }
 
-    /// Takes a quorum of arrivals; when the last of them came.
-    fn take_counter(&mut self, event: &Event) -> Option<u64> {
-        let arrivals = &mut self.counters[usize::from(event.extra % 16)];
-        let quorum = event.arg as usize;
-        if arrivals.len() < quorum {
-            return None;
+    /// Takes a cross-core set; a counter goes up when every source of the mode has set it once more.
+    pub(super) fn receive(&mut self, from: usize, mode: u8, id: u8, at: u64) {
+        let sources = self.stream.sources(mode);
+        let pending = &mut self.pending[usize::from(id)];
+        pending.entry(from).or_default().push_back(at);
+        if pending.len() == sources && pending.values().all(|sets| !sets.is_empty()) {
+            let last = pending.values_mut().filter_map(VecDeque::pop_front).max();
+            self.counters[usize::from(id)].extend(last);
         }
-        arrivals.drain(..quorum).next_back()
+    }
+
+    /// Takes one step of a counter; when it came.
+    fn take_counter(&mut self, event: &Event) -> Option<u64> {
+        self.counters[usize::from(event.extra % 16)].pop_front()
     }
 }
 

@@ -109,16 +109,18 @@ pub(super) fn xset(core: &mut Core<'_>, i: &Xset) -> Result<(), Halt> {
 pub(super) fn xwait(core: &mut Core<'_>, i: &Xwait) -> Result<(), Halt> {
     let id = at_most("id", i.id.get(&core.context), 15, "a counter from 0 to 15")?;
     let mode = at_most("mode", i.mode.0, 2, "a mode from 0 to 2")?;
-    let quorum = core.quorums[mode];
     let value = core.counters[id];
-    if value < quorum {
+    if value == 0 {
         let id = id as u8;
-        return Err(Halt::Wait(WaitReason::Counter { id, value, quorum }));
+        return Err(Halt::Wait(WaitReason::Counter {
+            id,
+            value,
+            quorum: core.quorums[mode],
+        }));
     }
-    core.counters[id] -= quorum;
+    core.counters[id] -= 1;
     let lane = core.lane;
-    let count = core.mail[id].len().min(quorum as usize);
-    for heard in core.mail[id].drain(..count) {
+    if let Some(heard) = core.mail[id].pop_front() {
         // What comes back of this core's own work orders its queues too.
         if let Some(own) = heard.as_ref().and_then(|known| known.get(&core.number)) {
             core.order.learn(lane, own);

@@ -216,7 +216,7 @@ fn deadlocks_name_who_waits_for_what() {
     let fault = fails(&both, &[]);
     assert!(
         fault.to_string().contains(
-            "fix of cube core 0 at instruction 0 waits for cross-core counter 1 to reach 2, it is 0"
+            "fix of cube core 0 at instruction 0 waits for cross-core counter 1, which takes a set from each of 2"
         ),
         "{fault}"
     );
