@@ -73,13 +73,12 @@ impl Walk<'_> {
         body: Block,
         mut pending: Pending,
     ) -> Pending {
+        let mut fresh = BTreeSet::new();
+        turned_in(self.func, body, &mut fresh);
+        let inside = access::lifted(self.func, inst);
         for pipe in Pipe::ALL {
-            let inside = access::lifted(self.func, inst)
-                .into_iter()
-                .filter(|a| a.pipe == pipe);
-            let waits = inside
-                .into_iter()
-                .any(|access| self.outside_hazard(&access, &pending));
+            let mut here = inside.iter().filter(|access| access.pipe == pipe);
+            let waits = here.any(|access| self.outside_hazard(access, &fresh, &pending));
             if waits && pipe != Pipe::M {
                 self.barrier(block, at, pipe, &mut pending);
             }
@@ -94,10 +93,14 @@ impl Walk<'_> {
         }
     }
 
-    fn outside_hazard(&self, access: &Access, pending: &Pending) -> bool {
+    /// A buffer that turns inside of the loop holds nothing from outside; see the `Next` of [`Walk::block`].
+    fn outside_hazard(&self, access: &Access, fresh: &BTreeSet<Buf>, pending: &Pending) -> bool {
         let Place::Buf(buf) = access.place else {
             return false;
         };
+        if fresh.contains(&buf) && access.pipe != Pipe::V {
+            return false;
+        }
         pending
             .iter()
             .any(|&(pipe, _, written)| pipe == access.pipe && overlap(self.func, buf, written))
@@ -154,6 +157,19 @@ impl Walk<'_> {
     fn barrier(&mut self, block: Block, at: usize, pipe: Pipe, pending: &mut Pending) {
         self.barriers.insert((block, at, pipe));
         pending.retain(|entry| entry.0 != pipe);
+    }
+}
+
+/// The buffers that turn in a block or in one nested in it.
+fn turned_in(func: &Func, block: Block, bufs: &mut BTreeSet<Buf>) {
+    for &inst in &func.blocks[block].insts {
+        let op = &func.insts[inst].op;
+        if let Op::Next { buf } = op {
+            bufs.insert(*buf);
+        }
+        for inner in op.blocks() {
+            turned_in(func, inner, bufs);
+        }
     }
 }
 
