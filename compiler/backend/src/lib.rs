@@ -8,6 +8,7 @@ pub mod errors;
 mod lower;
 mod partition;
 pub mod pass;
+pub mod pipeline;
 pub mod plan;
 pub mod select;
 mod tiling;

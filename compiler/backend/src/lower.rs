@@ -1,4 +1,4 @@
-//! From tile form to an object: place, synchronise, select, emit.
+//! From tile form to an object: the passes, then selection and emission.
 
 use diag::{Diagnostic, Span, codes};
 use ir::tile::{Func, Stage};
@@ -6,12 +6,11 @@ use isa::chip::Chip;
 use isa::object::Object;
 use isa::types::CoreKind;
 
+use crate::Options;
 use crate::emit::{Resolver, emit};
-use crate::pass::insert_sync::{self, Sync};
-use crate::pass::place_buffers;
+use crate::pipeline::{PASSES, PassCx};
 use crate::plan;
 use crate::select::select;
-use crate::{Level, Options};
 
 /// A lowered function, level by level.
 #[derive(Clone, Debug)]
@@ -36,19 +35,21 @@ pub fn lower(
     options: Options,
     resolve: Resolver<'_>,
 ) -> Result<Lowered, Vec<Diagnostic>> {
-    verified(&func, chip, options, "tile")?;
-    if func.stage < Stage::Placed {
-        place_buffers::run(&mut func, chip)?;
-        verified(&func, chip, options, "place-buffers")?;
-    }
-    let placed = func.clone();
-    if func.stage < Stage::Synced {
-        insert_sync::run(&mut func, sync_of(options.level))?;
-        verified(&func, chip, options, "insert-sync")?;
+    let cx = PassCx { chip, options };
+    verified(&func, &cx, "tile")?;
+    let mut placed = None;
+    let entered = func.stage;
+    for pass in PASSES.iter().filter(|pass| entered < pass.to) {
+        (pass.run)(&mut func, &cx)?;
+        verified(&func, &cx, pass.name)?;
+        if pass.to == Stage::Placed {
+            placed = Some(func.clone());
+        }
     }
     let cube = select(&func, chip, CoreKind::Cube).map_err(|found| vec![found])?;
     let vector = select(&func, chip, CoreKind::Vector).map_err(|found| vec![found])?;
     let object = emit(&func, chip, options.level.name(), cube, vector, resolve);
+    let placed = placed.unwrap_or_else(|| func.clone());
     Ok(Lowered {
         memory: plan::report(&placed, chip),
         placed,
@@ -57,25 +58,16 @@ pub fn lower(
     })
 }
 
-const fn sync_of(level: Level) -> Sync {
-    match level {
-        Level::O0 => Sync::Barriers,
-        Level::O1 | Level::O3 => Sync::Flags,
-    }
-}
-
 /// Checks the tile form after a pass, if asked to.
-fn verified(func: &Func, chip: &Chip, options: Options, pass: &str) -> Result<(), Vec<Diagnostic>> {
-    if !options.verify_each {
+fn verified(func: &Func, cx: &PassCx<'_>, pass: &str) -> Result<(), Vec<Diagnostic>> {
+    if !cx.options.verify_each {
         return Ok(());
     }
-    ir::tile::verify::verify(func, &|space| chip.space_bytes(space)).map_err(|found| {
-        found
-            .into_iter()
-            .map(|what| {
-                Diagnostic::new(codes::E0605, format!("after `{pass}`: {what}"))
-                    .primary(Span::NONE, "")
-            })
-            .collect()
+    let verdict = ir::tile::verify::verify(func, &|space| cx.chip.space_bytes(space));
+    verdict.map_err(|found| {
+        let violation = |what| {
+            Diagnostic::new(codes::E0605, format!("after `{pass}`: {what}")).primary(Span::NONE, "")
+        };
+        found.into_iter().map(violation).collect()
     })
 }

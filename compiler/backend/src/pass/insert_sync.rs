@@ -32,6 +32,7 @@ mod edits;
 mod flags;
 mod same_pipe;
 
+use crate::Level;
 use diag::Diagnostic;
 use ir::tile::{Func, Op, Stage};
 
@@ -47,6 +48,15 @@ pub enum Sync {
     Barriers,
     /// Flags where pipes meet, barriers where one pipe depends on itself: `-O1`.
     Flags,
+}
+
+impl From<Level> for Sync {
+    fn from(level: Level) -> Sync {
+        match level {
+            Level::O0 => Sync::Barriers,
+            Level::O1 | Level::O3 => Sync::Flags,
+        }
+    }
 }
 
 /// Inserts flags, barriers and cross-core operations.
