@@ -232,6 +232,30 @@ pub(crate) fn rename(a: &Affine, map: &[(Index, Index)]) -> Affine {
     }
 }
 
+/// Puts index expressions in the places of indices.
+pub(crate) fn substitute(
+    a: &Affine,
+    map: &[(Index, Affine)],
+    extent: &impl Fn(Index) -> i64,
+) -> Option<Affine> {
+    let mut sum = Affine::constant(a.constant);
+    for (coefficient, atom) in &a.terms {
+        let value = match atom {
+            Atom::Index(index) => {
+                let known = map.iter().find(|(old, _)| old == index);
+                known.map_or_else(|| Affine::index(*index), |(_, new)| new.clone())
+            }
+            Atom::Div(a, by) => div(&substitute(a, map, extent)?, *by, extent)?,
+            Atom::Mod(a, by) => rem(&substitute(a, map, extent)?, *by, extent)?,
+            Atom::Clamp(a, low, high) => {
+                clamp(&substitute(a, map, extent)?, (*low, *high), extent)?
+            }
+        };
+        sum = add_scaled(&sum, &value, *coefficient)?;
+    }
+    Some(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

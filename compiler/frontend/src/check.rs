@@ -14,6 +14,7 @@ mod expr;
 mod finish;
 pub(crate) mod literal;
 mod ops;
+mod parts;
 mod primitive;
 mod signature;
 mod sizes;
@@ -72,6 +73,12 @@ pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Item>, Vec<usize>, Vec<Diagnost
     report_schedules(&world, &mut diagnostics);
     let files = world.callables.iter().map(|c| c.file).collect();
     (items, files, diagnostics)
+}
+
+impl Symbol<'_> {
+    fn is_constant(self) -> bool {
+        matches!(self, Symbol::Const(..))
+    }
 }
 
 impl<'a> World<'a> {

@@ -185,6 +185,8 @@ pub(crate) enum StmtKind {
         indices: Vec<IndexId>,
         value: ExprId,
     },
+    /// `t[i, 2*p] = …; t[i, 2*p + 1] = …`: together they define every element once.
+    Parts { target: LocalId, parts: Vec<Part> },
     /// `t = value` with a value of the same shape.
     Whole { target: LocalId, value: ExprId },
     /// `(a, b) = f(x)`: the value is a `TensorCall`.
@@ -192,6 +194,16 @@ pub(crate) enum StmtKind {
         targets: Vec<LocalId>,
         value: ExprId,
     },
+}
+
+/// One of several statements that define a tensor together.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The coordinates on the left side, in terms of the part's indices.
+    pub(crate) left: Vec<ExprId>,
+    pub(crate) indices: Vec<IndexId>,
+    pub(crate) value: ExprId,
+    pub(crate) span: Span,
 }
 
 /// An expression.

@@ -13,6 +13,7 @@ mod conditions;
 mod define;
 mod expr;
 mod index;
+mod parts;
 
 mod values;
 

@@ -5,7 +5,7 @@ use super::definitions::{Definition, assigned, declare_definitions, definition_o
 use super::expr::has_index;
 use super::finish::{finish, report_undefined_results};
 use super::signature::{declare_generics, read_dims, stored_type};
-use super::{Symbol, World};
+use super::{Symbol, World, parts};
 use crate::errors::{resolve, sizes, types};
 use crate::hir::{ExprId, ExprKind, IndexId, Item, ItemId, ItemKind, LocalId, Stmt, StmtKind, Ty};
 use crate::poly::Poly;
@@ -143,6 +143,10 @@ fn check_definition(cx: &mut Cx<'_, '_>, stmt: &ast::Stmt, definition: &Definiti
         }
         (ast::StmtKind::Assign { target, value }, [local]) => {
             let file = cx.ast;
+            if let Some(info) = &definition.part {
+                let left = (*target, info);
+                return parts::check(cx, *local, left, *value, stmt.span);
+            }
             match assigned(file, *target) {
                 Some((_, _, [])) => check_whole_result(cx, *local, *value, stmt.span),
                 Some((_, _, indices)) => {

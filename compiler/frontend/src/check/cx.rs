@@ -4,7 +4,7 @@ use super::unify::Unifier;
 use super::{Symbol, World};
 use crate::errors::{resolve, sizes, types};
 use crate::hir::{
-    Body, Class, Expr, ExprId, ExprKind, Index, IndexId, Item, ItemId, Literal, LocalId, Ty,
+    Body, Class, Expr, ExprId, ExprKind, Index, IndexId, Item, ItemId, Literal, LocalId, Part, Ty,
 };
 use crate::poly::Poly;
 use diag::{Diagnostic, Span};
@@ -48,6 +48,8 @@ pub(crate) struct Cx<'w, 'a> {
     /// Indices about whose sizes or name something was reported.
     pub(crate) conflicted: BTreeSet<IndexId>,
     pub(crate) pending: Vec<Pending>,
+    /// Parts of results, until all are checked.
+    pub(crate) parts: BTreeMap<LocalId, Vec<Part>>,
     /// How many index positions surround the expression.
     pub(crate) index_depth: usize,
     reported: BTreeSet<String>,
@@ -69,6 +71,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             used: Vec::new(),
             conflicted: BTreeSet::new(),
             pending: Vec::new(),
+            parts: BTreeMap::new(),
             index_depth: 0,
             reported: BTreeSet::new(),
             constants: Vec::new(),

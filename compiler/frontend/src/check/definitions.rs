@@ -14,11 +14,20 @@ pub(super) struct Definition {
     pub(super) targets: Vec<LocalId>,
     /// The statement cannot be checked: its target was reported.
     pub(super) broken: bool,
+    /// Set for one of several statements that define a result together.
+    pub(super) part: Option<PartInfo>,
+}
+
+/// What the parts of a result have in common.
+pub(super) struct PartInfo {
+    /// How many parts there are.
+    pub(super) count: usize,
+    /// For each dimension, whether every part has an index alone there.
+    pub(super) plain: Vec<bool>,
 }
 
 /// Declares every `let` and finds the result that each other statement defines.
 pub(super) fn declare_definitions(cx: &mut Cx<'_, '_>, body: &ast::Body) -> Vec<Definition> {
-    let mut first: BTreeMap<LocalId, Span> = BTreeMap::new();
     let mut definitions = Vec::new();
     for stmt in &body.stmts {
         let definition = match &stmt.kind {
@@ -29,18 +38,17 @@ pub(super) fn declare_definitions(cx: &mut Cx<'_, '_>, body: &ast::Body) -> Vec<
             ast::StmtKind::Assert(_) => Definition::default(),
             ast::StmtKind::Let { name, .. } => Definition {
                 targets: vec![declare_let(cx, name)],
-                broken: false,
+                ..Definition::default()
             },
             ast::StmtKind::LetTuple { names, .. } => Definition {
                 targets: names.iter().map(|name| declare_let(cx, name)).collect(),
-                broken: false,
+                ..Definition::default()
             },
-            ast::StmtKind::Assign { target, .. } => {
-                declare_assign(cx, *target, stmt.span, &mut first)
-            }
+            ast::StmtKind::Assign { target, .. } => declare_assign(cx, *target),
         };
         definitions.push(definition);
     }
+    find_parts(cx, body, &mut definitions);
     definitions
 }
 
@@ -57,17 +65,12 @@ fn declare_let(cx: &mut Cx<'_, '_>, name: &ast::Name) -> LocalId {
     id
 }
 
-fn declare_assign(
-    cx: &mut Cx<'_, '_>,
-    target: ast::ExprId,
-    stmt: Span,
-    first: &mut BTreeMap<LocalId, Span>,
-) -> Definition {
+fn declare_assign(cx: &mut Cx<'_, '_>, target: ast::ExprId) -> Definition {
     let broken = Definition {
         broken: true,
         ..Definition::default()
     };
-    let Some((name, span, indices)) = assigned(cx.ast, target) else {
+    let Some((name, span, _)) = assigned(cx.ast, target) else {
         if !matches!(cx.ast.exprs.kind(target), ast::ExprKind::Error) {
             let span = cx.ast.exprs.span(target);
             cx.report(resolve::assigned_expression(span));
@@ -95,34 +98,72 @@ fn declare_assign(
             return broken;
         }
     };
-    let plain = |arg: &ast::IndexArg| match arg {
-        ast::IndexArg::Expr(e) => matches!(
-            cx.ast.exprs.kind(cx.ast.exprs.unparen(*e)),
-            ast::ExprKind::Name(_)
-        ),
-        ast::IndexArg::All(_) | ast::IndexArg::Open(_) => false,
-    };
-    if !indices.iter().all(plain) {
-        first.entry(local).or_insert(stmt);
-        let at = cx.ast.exprs.span(target);
-        cx.report(resolve::not_compiled_yet("a definition in parts", at));
-        return broken_but_defined(local);
-    }
-    if let Some(first) = first.insert(local, stmt) {
-        cx.report(resolve::result_redefined(name, span, first));
-        return broken_but_defined(local);
-    }
     Definition {
         targets: vec![local],
-        broken: false,
+        ..Definition::default()
     }
 }
 
-fn broken_but_defined(local: LocalId) -> Definition {
-    Definition {
-        targets: vec![local],
-        broken: true,
+/// Tells definitions in parts from definitions that stand twice.
+fn find_parts(cx: &mut Cx<'_, '_>, body: &ast::Body, definitions: &mut [Definition]) {
+    let mut by_target: BTreeMap<LocalId, Vec<usize>> = BTreeMap::new();
+    for (number, definition) in definitions.iter().enumerate() {
+        if let [target] = definition.targets.as_slice()
+            && assigned_args(cx.ast, &body.stmts[number]).is_some()
+        {
+            by_target.entry(*target).or_default().push(number);
+        }
     }
+    for (target, numbers) in by_target {
+        let args = |n: &usize| assigned_args(cx.ast, &body.stmts[*n]).unwrap_or(&[]);
+        let plain = |n: &usize, d: usize| args(n).get(d).is_some_and(|arg| is_plain(cx.ast, arg));
+        let rank = numbers.iter().map(|n| args(n).len()).max().unwrap_or(0);
+        let plain: Vec<bool> = (0..rank)
+            .map(|d| numbers.iter().all(|n| plain(n, d)))
+            .collect();
+        if plain.contains(&false) {
+            for number in &numbers {
+                let count = numbers.len();
+                definitions[*number].part = Some(PartInfo {
+                    count,
+                    plain: plain.clone(),
+                });
+            }
+            continue;
+        }
+        for number in &numbers[1..] {
+            let first = body.stmts[numbers[0]].span;
+            let name = cx.item.body[target].name.clone();
+            let again = left_side(cx.ast, &body.stmts[*number]);
+            cx.report(resolve::result_redefined(&name, again, first));
+            definitions[*number].broken = true;
+        }
+    }
+}
+
+/// The indices on the left side of an assignment.
+fn assigned_args<'b>(file: &'b ast::File, stmt: &ast::Stmt) -> Option<&'b [ast::IndexArg]> {
+    let ast::StmtKind::Assign { target, .. } = &stmt.kind else {
+        return None;
+    };
+    assigned(file, *target).map(|(_, _, args)| args)
+}
+
+fn left_side(file: &ast::File, stmt: &ast::Stmt) -> Span {
+    let ast::StmtKind::Assign { target, .. } = &stmt.kind else {
+        return stmt.span;
+    };
+    assigned(file, *target).map_or(stmt.span, |(_, span, _)| span)
+}
+
+fn is_plain(file: &ast::File, arg: &ast::IndexArg) -> bool {
+    let ast::IndexArg::Expr(e) = arg else {
+        return false;
+    };
+    matches!(
+        file.exprs.kind(file.exprs.unparen(*e)),
+        ast::ExprKind::Name(_)
+    )
 }
 
 /// The name and indices of a left side.
@@ -148,10 +189,10 @@ pub(super) fn definition_order(
     body: &ast::Body,
     definitions: &[Definition],
 ) -> Vec<usize> {
-    let mut defined_by: BTreeMap<LocalId, usize> = BTreeMap::new();
+    let mut defined_by: BTreeMap<LocalId, Vec<usize>> = BTreeMap::new();
     for (number, definition) in definitions.iter().enumerate() {
         for target in &definition.targets {
-            defined_by.entry(*target).or_insert(number);
+            defined_by.entry(*target).or_default().push(number);
         }
     }
     let needs = |stmt: &ast::Stmt| {
@@ -160,9 +201,9 @@ pub(super) fn definition_order(
             cycles::walk(cx.ast, e, &mut |kind| {
                 if let ast::ExprKind::Name(name) = kind
                     && let Some((Meaning::Local(local), _)) = cx.names.get(name)
-                    && let Some(number) = defined_by.get(local)
+                    && let Some(numbers) = defined_by.get(local)
                 {
-                    needed.push(*number);
+                    needed.extend(numbers);
                 }
             });
         });

@@ -105,6 +105,24 @@ pub(crate) fn result_redefined(name: &str, span: Span, first: Span) -> Diagnosti
         .label(first, "first defined here")
 }
 
+pub(crate) fn parts_overlap(name: &str, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0204,
+        format!("two parts of `{name}` define the same element"),
+    )
+    .primary(span, "overlaps")
+    .label(first, "this part")
+}
+
+pub(crate) fn parts_leave_gap(name: &str, missing: i128, span: Span) -> Diagnostic {
+    let elements = if missing == 1 { "element" } else { "elements" };
+    Diagnostic::new(
+        codes::E0204,
+        format!("the parts of `{name}` leave {missing} {elements} undefined"),
+    )
+    .primary(span, "this and the other parts do not cover it")
+}
+
 pub(crate) fn assigned_not_result(name: &str, span: Span, declared: Span) -> Diagnostic {
     Diagnostic::new(codes::E0204, format!("`{name}` is not a result"))
         .primary(span, "cannot be defined here")

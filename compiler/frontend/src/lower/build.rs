@@ -3,12 +3,13 @@
 use super::{Lower, Lowered};
 use crate::affine;
 use crate::check::literal;
-use crate::errors::{resolve, types};
+use crate::errors::{resolve, sizes, types};
 use crate::hir::Literal;
 use diag::Span;
 use ir::algo::data::Data;
 use ir::algo::{
-    Affine, Def, Expr, ExprData, ExprKind, Func, Index, Reduce, Role, Tensor, TensorData, eval,
+    Affine, Atom, BinaryOp, Def, Expr, ExprData, ExprKind, Func, Index, Reduce, Role, Tensor,
+    TensorData, eval,
 };
 use isa::types::Elem;
 use smallvec::SmallVec;
@@ -211,6 +212,17 @@ impl Lower<'_> {
 
     /// A copy of an expression with other indices.
     pub(super) fn substitute(&mut self, root: Expr, map: &[(Index, Index)]) -> Lowered<Expr> {
+        let forms = map.iter().map(|(old, new)| (*old, Affine::index(*new)));
+        let forms: Vec<(Index, Affine)> = forms.collect();
+        self.substitute_forms(root, &forms)
+    }
+
+    /// A copy of an expression with index expressions in the places of indices.
+    pub(super) fn substitute_forms(
+        &mut self,
+        root: Expr,
+        map: &[(Index, Affine)],
+    ) -> Lowered<Expr> {
         if map.is_empty() {
             return Ok(root);
         }
@@ -225,36 +237,95 @@ impl Lower<'_> {
         // Ascending, so operands come first. Reductions keep their axes: the original is not used any more.
         for e in nodes {
             let data = self.func.exprs[e].clone();
-            let kind = map_operands(&data.kind, &mut |operand| {
-                copies.get(&operand).copied().unwrap_or(operand)
-            });
-            let kind = rename_indices(kind, map);
-            let copy = self.raw_node(ExprData { kind, ..data })?;
+            let copy = self.substitute_node(data, map, &copies)?;
             copies.insert(e, copy);
         }
         Ok(copies.get(&root).copied().unwrap_or(root))
     }
-}
 
-fn rename_indices(kind: ExprKind, map: &[(Index, Index)]) -> ExprKind {
-    match kind {
-        ExprKind::Index(index) => ExprKind::Index(
-            map.iter()
-                .find(|(old, _)| *old == index)
-                .map_or(index, |(_, new)| *new),
-        ),
-        ExprKind::Load { tensor, at, border } => {
-            let at: SmallVec<[Affine; 4]> = at.iter().map(|a| affine::rename(a, map)).collect();
-            ExprKind::Load { tensor, at, border }
+    fn substitute_node(
+        &mut self,
+        data: ExprData,
+        map: &[(Index, Affine)],
+        copies: &BTreeMap<Expr, Expr>,
+    ) -> Lowered<Expr> {
+        let span = data.span;
+        let kind = map_operands(&data.kind, &mut |e| copies.get(&e).copied().unwrap_or(e));
+        if let ExprKind::Index(index) = kind
+            && let Some((_, form)) = map.iter().find(|(old, _)| *old == index)
+        {
+            return self.form_value(form, span);
         }
-        ExprKind::Float(_)
-        | ExprKind::Int(_)
-        | ExprKind::Unary(..)
-        | ExprKind::Binary(..)
-        | ExprKind::Compare(..)
-        | ExprKind::Select(..)
-        | ExprKind::Cast { .. }
-        | ExprKind::Reduce(_) => kind,
+        let kind = if let ExprKind::Load { tensor, at, border } = kind {
+            let extent = |index: Index| self.func.indices[index].extent;
+            let forms = at.iter().map(|a| affine::substitute(a, map, &extent));
+            let Some(at) = forms.collect::<Option<SmallVec<[Affine; 4]>>>() else {
+                return self.stop(sizes::size_overflow(span, "this index expression"));
+            };
+            ExprKind::Load { tensor, at, border }
+        } else {
+            kind
+        };
+        self.raw_node(ExprData { kind, ..data })
+    }
+
+    /// An index expression as a value.
+    fn form_value(&mut self, form: &Affine, span: Span) -> Lowered<Expr> {
+        let mut sum: Option<Expr> = None;
+        for (coefficient, atom) in &form.terms {
+            let mut value = self.atom_value(atom, span)?;
+            if *coefficient != 1 {
+                let factor = self.integer(*coefficient, Elem::I64, span)?;
+                value = self.node(
+                    ExprKind::Binary(BinaryOp::Mul, value, factor),
+                    Elem::I64,
+                    span,
+                )?;
+            }
+            sum = Some(match sum {
+                None => value,
+                Some(sum) => {
+                    self.node(ExprKind::Binary(BinaryOp::Add, sum, value), Elem::I64, span)?
+                }
+            });
+        }
+        let constant = self.integer(form.constant, Elem::I64, span)?;
+        match sum {
+            None => Ok(constant),
+            Some(sum) if form.constant == 0 => Ok(sum),
+            Some(sum) => self.node(
+                ExprKind::Binary(BinaryOp::Add, sum, constant),
+                Elem::I64,
+                span,
+            ),
+        }
+    }
+
+    fn atom_value(&mut self, atom: &Atom, span: Span) -> Lowered<Expr> {
+        match atom {
+            Atom::Index(index) => self.node(ExprKind::Index(*index), Elem::I64, span),
+            Atom::Div(a, by) => self.floor_value(BinaryOp::Div, a, *by, span),
+            Atom::Mod(a, by) => self.floor_value(BinaryOp::Rem, a, *by, span),
+            Atom::Clamp(a, low, high) => {
+                let value = self.form_value(a, span)?;
+                let low = self.integer(*low, Elem::I64, span)?;
+                let high = self.integer(*high, Elem::I64, span)?;
+                let value =
+                    self.node(ExprKind::Binary(BinaryOp::Max, value, low), Elem::I64, span)?;
+                self.node(
+                    ExprKind::Binary(BinaryOp::Min, value, high),
+                    Elem::I64,
+                    span,
+                )
+            }
+        }
+    }
+
+    fn floor_value(&mut self, op: BinaryOp, a: &Affine, by: i64, span: Span) -> Lowered<Expr> {
+        let range = affine::range(a, &|index| self.func.indices[index].extent);
+        let a = self.form_value(a, span)?;
+        let by = self.integer(by, Elem::I64, span)?;
+        self.floor_divide(op, (a, by), range.is_some_and(|(low, _)| low >= 0), span)
     }
 }
 
@@ -432,7 +503,6 @@ fn compact_indices(mut func: Func) -> Func {
 }
 
 fn renumber(a: &mut Affine, lookup: &BTreeMap<Index, Index>) {
-    use ir::algo::Atom;
     for (_, atom) in &mut a.terms {
         match atom {
             Atom::Index(index) => *index = lookup.get(index).copied().unwrap_or(*index),

@@ -27,6 +27,7 @@ impl<'a> Lower<'a> {
                     lower.expr(f, *value, &[])
                 })
             }
+            StmtKind::Parts { target, parts } => self.parts(f, *target, parts, stmt.span),
             StmtKind::Whole { target, value } => {
                 let value_data = &body[*value];
                 // The call defines the target itself; a broadcast needs a definition of its own.

@@ -128,16 +128,27 @@ impl<'a> Lower<'a> {
         let dividend = self.try_affine(f, operands.0)?;
         let a = self.expr(f, operands.0, &[])?;
         let b = self.expr(f, operands.1, &[])?;
-        let plain = self.node(ExprKind::Binary(op, a, b), Elem::I64, span)?;
         if !matches!(op, BinaryOp::Div | BinaryOp::Rem) {
-            return Ok(plain);
+            return self.node(ExprKind::Binary(op, a, b), Elem::I64, span);
         }
         if matches!(self.func.exprs[b].kind, ExprKind::Int(by) if by < 1) {
             return self.stop(sizes::division_by_zero_size(span));
         }
-        let range =
-            dividend.and_then(|a| affine::range(&a, &|index| self.func.indices[index].extent));
-        if range.is_some_and(|(low, _)| low >= 0) {
+        let extent = |index| self.func.indices[index].extent;
+        let range = dividend.and_then(|a| affine::range(&a, &extent));
+        self.floor_divide(op, (a, b), range.is_some_and(|(low, _)| low >= 0), span)
+    }
+
+    /// A quotient that floors, or a remainder that is not negative, of a positive divisor.
+    pub(super) fn floor_divide(
+        &mut self,
+        op: BinaryOp,
+        (a, b): (Expr, Expr),
+        natural: bool,
+        span: Span,
+    ) -> Lowered<Expr> {
+        let plain = self.node(ExprKind::Binary(op, a, b), Elem::I64, span)?;
+        if natural {
             return Ok(plain);
         }
         let rest = self.node(ExprKind::Binary(BinaryOp::Rem, a, b), Elem::I64, span)?;

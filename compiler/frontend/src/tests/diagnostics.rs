@@ -192,7 +192,8 @@ fn not_yet() {
             "let s = scan(j, sum) v[j]; y[i] = 1.0;",
             &["E0502 scan(j, sum) v[j]"],
         ),
-        ("y[2 * i] = 1.0;", &["E0502 y[2 * i]"]),
+        ("y[2 * i] = 1.0;", &["E0312 i"]),
+        ("y[i] = v[i]; y[N + j] = x[j];", &["E0305 x[j]"]),
     ]);
     expect(&[
         ("fn f(x: i4) -> f32 { 1.0 }", &["E0502 i4"]),
@@ -300,6 +301,10 @@ fn values_that_do_not_fit() {
     expect_bind(late, &sizes(&[("M", 3), ("N", 4)]), &["E0306 2 * i"]);
     let unequal = "kernel k<N>(x: f32[N]) -> y: f32[N / 2 * 2] { y[i] = x[i]; }";
     expect_bind(unequal, &sizes(&[("N", 5)]), &["E0304 i"]);
+    let gap = "kernel k<N>(x: f32[N]) -> y: f32[2 * N] { y[2 * i] = x[i]; }";
+    expect_bind(gap, &sizes(&[("N", 3)]), &["E0204 y[2 * i] = x[i];"]);
+    let twice = "kernel k<N>(x: f32[N]) -> y: f32[2 * N] { y[i] = x[i]; y[2 * j + 1] = x[j]; }";
+    expect_bind(twice, &sizes(&[("N", 4)]), &["E0204 y[2 * j + 1] = x[j];"]);
     let none = "kernel k<N>(x: f32[N]) -> y: f32[N - 1] { y[i] = x[i + 1]; }";
     expect_bind(none, &sizes(&[("N", 1)]), &["E0309 y: f32[N - 1]"]);
     let literal = "fn f<T: num>(x: T) -> T { x + 300 } kernel k<N, T: num>(x: T[N]) -> y: T[N] { y[i] = f(x[i]); }";

@@ -314,6 +314,38 @@ fn conditions_of_functions_are_checked_where_they_are_called() {
 }
 
 #[test]
+fn definitions_come_in_parts() {
+    let rotary = "kernel k<H, D>(x: f32[H, 2 * D], c: f32[D], s: f32[D]) -> y: f32[H, 2 * D] {
+        y[h, 2 * p]     = x[h, 2 * p] * c[p] - x[h, 2 * p + 1] * s[p];
+        y[h, 2 * p + 1] = x[h, 2 * p] * s[p] + x[h, 2 * p + 1] * c[p];
+    }";
+    let func = lowered(rotary, &sizes(&[("H", 1), ("D", 2)]));
+    let y = run(&func, &[&[1.0, 2.0, 3.0, 4.0], &[1.0, 0.0], &[0.0, 1.0]]);
+    assert_eq!(y, [[1.0, 2.0, -4.0, 3.0]]);
+    let concat = "kernel k<M, N>(a: f32[M], b: f32[N]) -> (y: f32[M + N], z: f32) {
+        y[i] = a[i];
+        z = sum(i) y[i];
+        y[M + j] = b[j] + j as f32;
+    }";
+    let func = lowered(concat, &sizes(&[("M", 2), ("N", 3)]));
+    let results = run(&func, &[&[1.0, 2.0], &[3.0, 4.0, 5.0]]);
+    assert_eq!(
+        results[0],
+        [1.0, 2.0, 3.0, 5.0, 7.0],
+        "{}",
+        print::print(&func)
+    );
+    assert_eq!(results[1], [18.0]);
+    let product = "kernel k<M, N>(a: f32[M, N], b: f32[N, M]) -> y: f32[2 * M, M] {
+        y[2 * i, j] = sum(k) a[i, k] * b[k, j];
+        y[2 * i + 1, j] = a[i, 0] * 0.0;
+    }";
+    let func = lowered(product, &sizes(&[("M", 1), ("N", 2)]));
+    assert_eq!(reductions(&func), [(Order::Ascending, false)]);
+    assert_eq!(run(&func, &[&[1.0, 2.0], &[3.0, 4.0]]), [[11.0, 0.0]]);
+}
+
+#[test]
 fn calls_nest_and_contexts_accumulate() {
     let text = "fn total<N>(x: f32[N]) -> t: f32 { t = sum(n) x[n]; }
     fn share<M, N>(x: f32[M, N]) -> y: f32[M, N] { y[m, n] = x[m, n] / total(x[m, :]); }

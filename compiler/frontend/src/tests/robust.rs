@@ -17,7 +17,9 @@ impl Random {
     }
 }
 
-const SEEDS: [&str; 4] = [
+const SEEDS: [&str; 5] = [
+    "kernel k<M, N>(a: f32[M, 2 * N], b: f32[N]) -> y: f32[M, 3 * N] { y[m, 2 * p] = a[m, 2 * p]; y[m, 2 * p + 1] = a[m, 2 * p + 1] * 2.0;
+     y[m, 2 * N + j] = b[j] + (j / 2) as f32; }",
     "fn softmax<R, C>(x: f32[R, C]) -> y: f32[R, C] { let z[r] = sum(c) exp(x[r, c]); y[r, c] = exp(x[r, c]) / z[r]; }
      kernel k<H, M, N>(a: f32[H, M, N]) -> y: f32[H, M, N] { y[h, m, n] = softmax(a[h, :, :])[m, n]; }",
     "kernel k<N, T: float>(x: T[N, N]) -> (y: T[N], z: i32) where N >= 1 {
