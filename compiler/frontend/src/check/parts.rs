@@ -54,7 +54,7 @@ pub(super) fn check(
             dimension,
             size: String::new(),
             span: at,
-            whole: left_span,
+            whole: Span::NONE,
             declared: local.span,
         };
         cx.pending.push(Pending {

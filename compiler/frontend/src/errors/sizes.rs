@@ -82,42 +82,40 @@ pub(crate) fn dims_beside_indices(span: Span) -> Diagnostic {
     .help("write the extent at the index: `let t[i: N]: f32 = …`")
 }
 
-/// What is known of a bad access: `expr` is the source text's description of the coordinate.
+/// What is known of an access that is out of bounds.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     pub(crate) tensor: String,
     pub(crate) dimension: usize,
     pub(crate) size: String,
     pub(crate) span: Span,
+    /// The whole access, around which a border could be written; none of a left side.
     pub(crate) whole: Span,
     pub(crate) declared: Span,
 }
 
 pub(crate) fn out_of_bounds(access: &Access, reaches: &str) -> Diagnostic {
-    let at = |d: Diagnostic| match access.declared.is_none() {
-        true => d,
-        false => d.label(
-            access.declared,
-            format!("dimension {} has size {}", access.dimension, access.size),
-        ),
+    let message = format!("an index of `{}` is out of bounds", access.tensor);
+    let label = format!("reaches {reaches}, and the size is {}", access.size);
+    let d = Diagnostic::new(codes::E0306, message).primary(access.span, label);
+    let d = if access.declared.is_none() {
+        d
+    } else {
+        let text = format!("dimension {} has size {}", access.dimension, access.size);
+        d.label(access.declared, text)
     };
-    at(Diagnostic::new(
-        codes::E0306,
-        format!("an index of `{}` is out of bounds", access.tensor),
-    )
-    .primary(
-        access.span,
-        format!("reaches {reaches}, and the size is {}", access.size),
-    ))
-    .note("masks and `if` do not make an access legal")
-    .with_fix(diag::Fix {
-        message: "give the value outside with a border: `(… else 0)`".to_owned(),
-        edits: vec![
-            (access.whole.shrink_to_start(), "(".to_owned()),
-            (access.whole.shrink_to_end(), " else 0)".to_owned()),
-        ],
-        applicability: diag::Applicability::MaybeIncorrect,
-    })
+    if access.whole.is_none() {
+        return d;
+    }
+    d.note("masks and `if` do not make an access legal")
+        .with_fix(diag::Fix {
+            message: "give the value outside with a border: `(… else 0)`".to_owned(),
+            edits: vec![
+                (access.whole.shrink_to_start(), "(".to_owned()),
+                (access.whole.shrink_to_end(), " else 0)".to_owned()),
+            ],
+            applicability: diag::Applicability::MaybeIncorrect,
+        })
 }
 
 pub(crate) fn bounds_unproved(access: &Access, reach: &str) -> Diagnostic {

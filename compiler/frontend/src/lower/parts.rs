@@ -87,7 +87,7 @@ impl<'a> Lower<'a> {
                 dimension,
                 size: String::new(),
                 span,
-                whole: part.span,
+                whole: Span::NONE,
                 declared: Span::NONE,
             };
             self.check_bounds(&form, access, *size);

@@ -179,12 +179,11 @@ fn bind_sizes(
         .collect();
     solve_dimensions(dimensions, &mut found);
     check_dimensions(item, dimensions, &found, diagnostics);
+    // A dimension that was reported may be why a size has no value.
+    let silent = !diagnostics.is_empty();
     for (size, known) in item.sizes.iter().zip(&found) {
         match known {
-            // A dimension that was reported may be the reason.
-            None if diagnostics.is_empty() => {
-                diagnostics.push(sizes::size_not_bound(&size.name, size.span))
-            }
+            None if !silent => diagnostics.push(sizes::size_not_bound(&size.name, size.span)),
             None => {}
             Some(known) if known.value < 1 => {
                 diagnostics.push(sizes::size_below_one(

@@ -259,6 +259,7 @@ fn values_that_do_not_fit() {
         &params(&[("a", f, &[2, 3]), ("b", f, &[4, 5])]),
         &["E0304 b: f32[K, N]"],
     );
+    expect_bind(gemm, &sizes(&[]), &["E0308 M", "E0308 K", "E0308 N"]);
     expect_bind(gemm, &params(&[("a", f, &[2, 3])]), &["E0308 N"]);
     expect_bind(
         gemm,
