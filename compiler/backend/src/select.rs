@@ -4,16 +4,19 @@
 //! - [`code`]: the growing program and arithmetic that folds constants;
 //! - [`flow`]: loops, branches, scalars, flags, channels, copies of buffers;
 //! - [`dma`]: copies between global memory and the core; [`cube`]: L0 loads, products, the fixpipe;
-//! - [`vector`]: how an operation on a matrix becomes repeats; [`ew`] and [`reduce`]: which instruction it is.
+//! - [`vector`]: how an operation on a matrix becomes repeats; [`ew`], [`masks`],
+//!   [`convert`] and [`reduce`]: which instruction it is.
 //!
 //! Base addresses of tensors are held in registers as far as registers are left: the program is selected once to learn
 //! how many are, and once more with them.
 
 mod code;
+mod convert;
 mod cube;
 mod dma;
 mod ew;
 mod flow;
+mod masks;
 mod reduce;
 mod regs;
 mod vector;

@@ -144,10 +144,14 @@ fn turned(values: &[f32], rows: usize, cols: usize) -> Vec<f32> {
 fn check(case: Case) {
     let (m, k, n) = (case.m as usize, case.k as usize, case.n as usize);
     let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-    let bytes = |values: &[f32]| match case.elem {
-        Elem::I8 => values.iter().map(|&x| x as i8 as u8).collect(),
-        Elem::F32 => f32_bytes(values),
-        _ => f16_bytes(values),
+    let bytes = |values: &[f32]| -> Vec<u8> {
+        if case.elem == Elem::I8 {
+            values.iter().map(|&x| x as i8 as u8).collect()
+        } else if case.elem == Elem::F32 {
+            f32_bytes(values)
+        } else {
+            f16_bytes(values)
+        }
     };
     let a_stored = if case.a_turned {
         turned(&a, m, k)
@@ -175,14 +179,13 @@ fn check(case: Case) {
             level,
             &[Some(bytes(&a_stored)), Some(bytes(&b_stored)), None],
         );
-        let got: Vec<f32> = match case.elem {
-            Elem::I8 => {
-                let words = outcome.tensors[2].chunks_exact(4);
-                words
-                    .map(|c| i32::from_le_bytes([c[0], c[1], c[2], c[3]]) as f32)
-                    .collect()
-            }
-            _ => as_f32(&outcome.tensors[2]),
+        let words = outcome.tensors[2].chunks_exact(4);
+        let got: Vec<f32> = if case.elem == Elem::I8 {
+            words
+                .map(|c| i32::from_le_bytes([c[0], c[1], c[2], c[3]]) as f32)
+                .collect()
+        } else {
+            as_f32(&outcome.tensors[2])
         };
         assert_eq!(got, want, "{case:?} {level:?}");
         cycles.push(outcome.report.cycles);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Build, MODES, as_f32, at, f16_bytes, f32_bytes, full, numbers, run};
+use common::{Build, MODES, as_f32, at, f16_bytes, f32_bytes, numbers, run};
 use ir::algo::CmpOp;
 use ir::tile::{
     Arg, Buf, ChanData, CoreQuery, EwOp, FixCast, Func, Op, Operand, Phase, RedOp, ScalarOp,
@@ -10,6 +10,10 @@ use ir::tile::{
 };
 use isa::num::{Overflow, Round};
 use isa::types::{CoreKind, Elem, Space};
+
+fn full(buf: Buf) -> Operand {
+    Operand::Full(at(buf))
+}
 
 /// Each vector core takes every fourth block of rows (two groups).
 fn by_rows(b: &mut Build, rows: i64, block: i64, body: impl FnOnce(&mut Build, Value, Value)) {

@@ -262,7 +262,7 @@ impl Sel<'_> {
         match count {
             Num::Const(count) if count <= 0 => Ok(()),
             Num::Const(1) => body(self),
-            count => {
+            Num::Const(_) | Num::Reg(_) => {
                 let count = self.xval(count)?;
                 let head = self.here();
                 self.push(inst::Loop {

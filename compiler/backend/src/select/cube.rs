@@ -377,10 +377,6 @@ impl Sel<'_> {
         Ok(())
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the operands of the tile operation, in its order"
-    )]
     pub(super) fn drain(
         &mut self,
         tensor: Tensor,

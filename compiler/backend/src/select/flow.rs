@@ -119,14 +119,13 @@ impl Sel<'_> {
     }
 
     fn first_of_group(&self, block: Block, key: SlotKey) -> Option<Buf> {
-        let bufs = self.func.blocks[block].insts.iter().filter_map(|&inst| {
-            match &self.func.insts[inst].op {
-                Op::Next { buf } => Some(*buf),
-                _ => None,
+        let mut insts = self.func.blocks[block].insts.iter();
+        insts.find_map(|&inst| {
+            if let Op::Next { buf } = &self.func.insts[inst].op {
+                return (self.slot_of.get(buf) == Some(&key)).then_some(*buf);
             }
-        });
-        bufs.into_iter()
-            .find(|buf| self.slot_of.get(buf) == Some(&key))
+            None
+        })
     }
 
     /// `reg = (reg + step) mod end` for `reg` below `end` and `end` a multiple of `step`.

@@ -7,8 +7,7 @@ use isa::inst::{
 use isa::types::Elem;
 
 use super::code::Num;
-use super::ew::st3;
-use super::vector::{Place, Stride, row_stride, rows_can_repeat};
+use super::vector::{Place, Stride, row_stride, rows_can_repeat, st3};
 use super::{Done, Sel};
 use crate::errors;
 

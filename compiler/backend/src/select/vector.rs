@@ -7,7 +7,7 @@
 
 use diag::Diagnostic;
 use ir::tile::{BufData, Operand, View};
-use isa::inst::{self, Addr, Rep, Val, XIn};
+use isa::inst::{self, Addr, Rep, St1, St2, St3, Val, XIn};
 use isa::types::{BLOCK_BYTES, Elem, REPEAT_BYTES, Space};
 
 use super::code::Num;
@@ -73,10 +73,10 @@ pub(super) type Emit<'e> = &'e dyn Fn(&mut Sel<'_>, &[Addr], Rep, &[Stride]) -> 
 
 /// Bits of an element of a buffer.
 pub(super) fn elem_bits(data: &BufData) -> i64 {
-    match data.elem {
-        Elem::Bool if data.space == Space::Ub => 1,
-        elem => 8 * elem.bytes() as i64,
+    if data.elem == Elem::Bool && data.space == Space::Ub {
+        return 1;
     }
+    8 * data.elem.bytes() as i64
 }
 
 impl Sel<'_> {
@@ -417,5 +417,35 @@ pub(super) fn row_stride(place: &Place) -> Stride {
     Stride {
         blk: u8::from(!place.spread),
         rep: (place.pitch / (8 * BLOCK)) as u8,
+    }
+}
+
+/// Strides of a destination alone.
+pub(super) fn st1(st: &[Stride]) -> St1 {
+    St1 {
+        dst_blk: st[0].blk,
+        dst_rep: st[0].rep,
+    }
+}
+
+/// Strides of a destination and a source.
+pub(super) fn st2(st: &[Stride]) -> St2 {
+    St2 {
+        dst_blk: st[0].blk,
+        a_blk: st[1].blk,
+        dst_rep: st[0].rep,
+        a_rep: st[1].rep,
+    }
+}
+
+/// Strides of a destination and two sources.
+pub(super) fn st3(st: &[Stride]) -> St3 {
+    St3 {
+        dst_blk: st[0].blk,
+        a_blk: st[1].blk,
+        b_blk: st[2].blk,
+        dst_rep: st[0].rep,
+        a_rep: st[1].rep,
+        b_rep: st[2].rep,
     }
 }

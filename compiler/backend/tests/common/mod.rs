@@ -4,8 +4,8 @@ use backend::{Level, Options, lower};
 use diag::Span;
 use emulator::Outcome;
 use ir::tile::{
-    Arg, Block, Buf, BufData, CoreQuery, Func, Op, Operand, Phase, ScalarOp, Stage, Tensor,
-    TensorData, TensorRole, Value, View,
+    Arg, Block, Buf, BufData, CoreQuery, Func, Op, Phase, ScalarOp, Stage, Tensor, TensorData,
+    TensorRole, Value, View,
 };
 use isa::chip::Chip;
 use isa::types::{Elem, Layout, Space};
@@ -151,10 +151,6 @@ pub(crate) fn at(buf: Buf) -> View {
         row: Arg::Const(0),
         col: Arg::Const(0),
     }
-}
-
-pub(crate) fn full(buf: Buf) -> Operand {
-    Operand::Full(at(buf))
 }
 
 /// Lowers in one mode, takes the object through its bytes, and runs it with every check on.
