@@ -412,6 +412,10 @@ pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
     let (x, y) = (factor_load(func, x)?, factor_load(func, y)?);
     let k = *reduce.axes.first()?;
     let (a, b, n) = assign_columns(def, x, y)?;
+    let moves = |access: &Access, i: Index| access.1.stride(i) != 0 || func.indices[i].extent == 1;
+    if !(moves(&a, k) && moves(&b, k) && moves(&b, n)) {
+        return None;
+    }
     let m = def
         .indices
         .iter()

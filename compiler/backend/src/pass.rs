@@ -6,3 +6,4 @@
 pub mod insert_sync;
 pub mod normalize;
 pub mod place_buffers;
+pub(crate) mod places;

@@ -3,7 +3,8 @@
 //!
 //! Before: `y[m, n] = gelu((sum(k) a[m, k] * b[k, n]) + bias[n])`.
 //! After: `y.sum0[m, n] = sum(k) a[m, k] * b[k, n]` and `y[m, n] = gelu(y.sum0[m, n] + bias[n])`.
-//! Bits do not change: a new tensor holds the value in the type it had.
+//! Bits do not change: a new tensor holds the value in the type it had. Reductions to conditions and places are first
+//! written as maxima and minima ([`super::places`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +14,11 @@ use ir::algo::{
 };
 use isa::types::Elem;
 
+use super::places;
+
 /// Returns the function in normal form.
 pub fn run(func: &Func) -> Func {
+    let func = &places::run(func);
     let mut copier = Copier {
         old: func,
         new: Func {

@@ -148,13 +148,18 @@ impl Builder {
         result
     }
 
-    /// `if cond { then } else { els }`.
+    /// `if cond { then } else { els }`; of a known condition only its side.
     pub(crate) fn if_else(
         &mut self,
         cond: Arg,
         then: impl FnOnce(&mut Builder),
         els: impl FnOnce(&mut Builder),
     ) {
+        match cond {
+            Arg::Const(0) => return els(self),
+            Arg::Const(_) => return then(self),
+            Arg::Val(_) => {}
+        }
         let outer = self.block;
         let (yes, no) = (self.func.add_block(), self.func.add_block());
         self.push(Op::If {

@@ -233,9 +233,9 @@ impl<'a> Emitter<'a> {
         self.select(elem, c, a, b)
     }
 
-    /// The product of two f32 values.
-    pub(crate) fn multiply(&mut self, a: Val, b: Val) -> Val {
-        self.ew2(EwOp::Mul, Elem::F32, a, b)
+    /// The product of two values held as `rep`.
+    pub(crate) fn multiply(&mut self, rep: Elem, a: Val, b: Val) -> Val {
+        self.ew2(EwOp::Mul, rep, a, b)
     }
 
     /// Fills a row value that will be written in part.
@@ -520,7 +520,7 @@ impl<'a> Emitter<'a> {
 
     fn binary(&mut self, expr: Expr, op: BinaryOp, a: Val, b: Val) -> Result<Val> {
         let data = &self.algo.exprs[expr];
-        let (elem, span) = (data.elem, data.span);
+        let elem = data.elem;
         if elem == Elem::Bool {
             return self.logic(expr, op, a, b);
         }
@@ -549,12 +549,10 @@ impl<'a> Emitter<'a> {
                 };
                 self.ew2(op, rep, a, shift_amount(b, elem))
             }
-            BinaryOp::Div | BinaryOp::Rem | BinaryOp::Shl | BinaryOp::Shr => {
-                return Err(errors::not_compiled(
-                    span,
-                    "integer division, remainder and shifts by a tensor are not compiled yet",
-                ));
-            }
+            BinaryOp::Div => self.divide_ints(elem, a, b).0,
+            BinaryOp::Rem => self.divide_ints(elem, a, b).1,
+            BinaryOp::Shl => self.shift_ints(EwOp::Shl, elem, a, b),
+            BinaryOp::Shr => self.shift_ints(EwOp::Shr, elem, a, b),
         };
         Ok(self.settle(elem, out))
     }
@@ -582,6 +580,90 @@ impl<'a> Emitter<'a> {
         let both = self.ew2(EwOp::And, rep, a, b);
         let not_both = self.ew1(EwOp::Not, rep, both);
         self.ew2(EwOp::And, rep, either, not_both)
+    }
+
+    /// Quotient and remainder of integers, which the vector unit does not divide: in f32, truncated.
+    ///
+    /// Up to 16 bits the f32 quotient truncates to the right integer. Of 32 bits it is off by up to 2^9, so what remains
+    /// is divided once more; that leaves an error of at most one, which the signs of the remainder show.
+    fn divide_ints(&mut self, elem: Elem, a: Val, b: Val) -> (Val, Val) {
+        let first = self.rough_quotient(a, b);
+        let rest = self.remainder(a, first, b);
+        if elem.bytes() < 4 {
+            return (first, rest);
+        }
+        let second = self.rough_quotient(rest, b);
+        let quotient = self.ew2(EwOp::Add, Elem::I32, first, second);
+        let rest = self.remainder(rest, second, b);
+        let step = self.missing_step(a, rest, b);
+        let quotient = self.ew2(EwOp::Add, Elem::I32, quotient, step);
+        (quotient, self.remainder(rest, step, b))
+    }
+
+    fn rough_quotient(&mut self, a: Val, b: Val) -> Val {
+        let [a, b] =
+            [a, b].map(|v| self.convert(v, Elem::I32, Elem::F32, Round::Even, Overflow::Keep));
+        let quotient = self.ew2(EwOp::Div, Elem::F32, a, b);
+        self.convert(
+            quotient,
+            Elem::F32,
+            Elem::I32,
+            Round::Trunc,
+            Overflow::Saturate,
+        )
+    }
+
+    /// `a - q * b` in the low 32 bits.
+    fn remainder(&mut self, a: Val, q: Val, b: Val) -> Val {
+        let taken = self.ew2(EwOp::Mul, Elem::I32, q, b);
+        self.ew2(EwOp::Sub, Elem::I32, a, taken)
+    }
+
+    /// 1 or -1 where `rest` still holds a `b` or has not the sign of the dividend `a`, else 0.
+    fn missing_step(&mut self, a: Val, rest: Val, b: Val) -> Val {
+        let int = Elem::I32;
+        let minus_one = Val::Scalar(Arg::Const(-1));
+        // Magnitudes are compared as negative numbers: those have room for the least integer.
+        let [rest_below, b_below] = [rest, b].map(|v| {
+            let flipped = self.ew2(EwOp::Mul, int, v, minus_one);
+            self.ew2(EwOp::Min, int, v, flipped)
+        });
+        let holds = self.compare_ints(CmpOp::Le, rest_below, b_below);
+        let crossed = self.xor(int, rest, a);
+        let zero = Val::Scalar(Arg::Const(0));
+        let other_sign = self.compare_ints(CmpOp::Lt, crossed, zero);
+        let some = self.compare_ints(CmpOp::Ne, rest, zero);
+        let turned = self.both(other_sign, some);
+        let kind = Self::kind_of(holds).join(Self::kind_of(turned));
+        let [holds, turned] = [holds, turned].map(|m| self.mask_at(kind, m));
+        let needed = self.ew2(EwOp::Or, Elem::Bool, holds, turned);
+        let signs = self.xor(int, rest, b);
+        let side = self.ew2(EwOp::Shr, int, signs, Val::Scalar(Arg::Const(31)));
+        let twice = self.ew2(EwOp::Add, int, side, side);
+        let step = self.ew2(EwOp::Add, int, twice, Val::Scalar(Arg::Const(1)));
+        self.pick(int, needed, step, zero)
+    }
+
+    fn both(&mut self, a: Val, b: Val) -> Val {
+        let kind = Self::kind_of(a).join(Self::kind_of(b));
+        let [a, b] = [a, b].map(|m| self.mask_at(kind, m));
+        self.ew2(EwOp::And, Elem::Bool, a, b)
+    }
+
+    /// A shift by an amount that differs per element: one step for each bit of the amount modulo the width.
+    fn shift_ints(&mut self, op: EwOp, elem: Elem, a: Val, amount: Val) -> Val {
+        let width = 8 * i64::try_from(elem.bytes()).unwrap_or(4);
+        let mut value = a;
+        let mut bit = 1;
+        while bit < width {
+            let constant = Val::Scalar(Arg::Const(bit));
+            let present = self.ew2(EwOp::And, Elem::I32, amount, constant);
+            let present = self.compare_ints(CmpOp::Eq, present, constant);
+            let shifted = self.ew2(op, Elem::I32, value, constant);
+            value = self.pick(Elem::I32, present, shifted, value);
+            bit *= 2;
+        }
+        value
     }
 
     /// Brings the result of one operation into the value set of its element type.
@@ -701,13 +783,13 @@ impl<'a> Emitter<'a> {
                 ));
             }
         };
-        let kind = Self::kind_of(a).join(Self::kind_of(b));
+        let kind = solid(Self::kind_of(a).join(Self::kind_of(b)));
         let (a, b) = (self.mask_at(kind, a), self.mask_at(kind, b));
         Ok(self.ew2(op, Elem::Bool, a, b))
     }
 
     fn xor_masks(&mut self, a: Val, b: Val) -> Val {
-        let kind = Self::kind_of(a).join(Self::kind_of(b));
+        let kind = solid(Self::kind_of(a).join(Self::kind_of(b)));
         let (a, b) = (self.mask_at(kind, a), self.mask_at(kind, b));
         self.xor(Elem::Bool, a, b)
     }
@@ -740,6 +822,7 @@ impl<'a> Emitter<'a> {
 
     /// A bool as a mask of a wider kind.
     fn mask_at(&mut self, kind: Kind, val: Val) -> Val {
+        let val = self.in_one_row(kind, val);
         if matches!(val, Val::Buf(k, _) if k == kind) || kind == Kind::Uniform {
             return val;
         }
@@ -766,39 +849,35 @@ impl<'a> Emitter<'a> {
         }
         if elem == Elem::Bool {
             let not = self.not_mask(c)?;
-            let kind = [c, a, b]
+            let joined = [c, a, b]
                 .into_iter()
                 .map(Self::kind_of)
-                .fold(Kind::Row, widest);
+                .fold(Kind::Uniform, Kind::join);
+            let kind = solid(joined);
             let [c, not, a, b] = [c, not, a, b].map(|v| self.mask_at(kind, v));
             let yes = self.ew2(EwOp::And, Elem::Bool, c, a);
             let no = self.ew2(EwOp::And, Elem::Bool, not, b);
             return Ok(self.ew2(EwOp::Or, Elem::Bool, yes, no));
         }
-        let rep = rep(elem);
+        Ok(self.pick(rep(elem), c, a, b))
+    }
+
+    /// Chooses between values held as `rep`, which is no mask.
+    fn pick(&mut self, rep: Elem, c: Val, a: Val, b: Val) -> Val {
         let joined = [c, a, b]
             .into_iter()
             .map(Self::kind_of)
             .fold(Kind::Uniform, Kind::join);
-        let kind = if joined == Kind::Uniform {
-            Kind::Row
-        } else {
-            joined
-        };
+        let kind = solid(joined);
         let mask = self.mask_at(kind, c);
+        let mask = self.materialise(kind, Elem::Bool, mask);
         let (a, b) = (
             self.materialise(kind, rep, a),
             self.materialise(kind, rep, b),
         );
-        let Val::Buf(_, mask) = mask else {
-            return Err(errors::not_compiled(
-                self.b.span,
-                "a condition of this form is not compiled yet",
-            ));
-        };
         let dst = self.temp(kind, rep);
         self.push_select(dst, kind, mask, full(a), full(b));
-        Ok(Val::Buf(kind, dst))
+        Val::Buf(kind, dst)
     }
 
     fn push_select(&mut self, dst: Buf, kind: Kind, mask: Buf, a: Operand, b: Operand) {
@@ -862,9 +941,20 @@ impl<'a> Emitter<'a> {
         Val::Buf(kind, dst)
     }
 
+    /// In a block of one row, a value that varies with both is one that varies with the column.
+    fn in_one_row(&self, kind: Kind, val: Val) -> Val {
+        match val {
+            Val::Buf(Kind::Full, buf) if kind == Kind::Col => {
+                debug_assert_eq!(self.extent.cap_rows, 1, "only one row is a column value");
+                Val::Buf(Kind::Col, buf)
+            }
+            Val::Buf(..) | Val::Bits(_) | Val::Scalar(_) => val,
+        }
+    }
+
     /// A value as an operand of an operation of a kind.
     fn operand(&mut self, kind: Kind, rep: Elem, val: Val, scalar: bool) -> Operand {
-        match val {
+        match self.in_one_row(kind, val) {
             Val::Bits(bits) if scalar => Operand::Bits(bits),
             Val::Scalar(Arg::Const(x)) if scalar => Operand::Bits(low_bits(x)),
             Val::Scalar(Arg::Val(v)) if scalar => Operand::Scalar(v),
@@ -879,7 +969,7 @@ impl<'a> Emitter<'a> {
 
     /// A value as a buffer of a kind.
     pub(crate) fn materialise(&mut self, kind: Kind, rep: Elem, val: Val) -> Buf {
-        match val {
+        match self.in_one_row(kind, val) {
             Val::Buf(k, buf) if k == kind => buf,
             Val::Bits(bits) => self.fill(kind, rep, Operand::Bits(bits)),
             Val::Scalar(Arg::Const(x)) => self.fill(kind, rep, Operand::Bits(low_bits(x))),
@@ -975,7 +1065,7 @@ impl<'a> Emitter<'a> {
             }
             (_, Elem::Bool) => self.compare(expr, CmpOp::Ne, from, val, zero_of(from)),
             _ if from.is_int() && to.is_int() => Ok(self.int_to_int(val, to, overflow)),
-            _ if from.is_int() => self.int_to_float(expr, val, from, to, round, overflow),
+            _ if from.is_int() => Ok(self.int_to_float(val, from, to, round, overflow)),
             _ if to.is_int() => Ok(self.float_to_int(val, from, to, round, overflow)),
             _ => Ok(self.float_to_float(val, from, to, round, overflow)),
         }
@@ -1046,25 +1136,38 @@ impl<'a> Emitter<'a> {
 
     fn int_to_float(
         &mut self,
-        expr: Expr,
         val: Val,
         from: Elem,
         to: Elem,
         round: Round,
         overflow: Overflow,
-    ) -> Result<Val> {
+    ) -> Val {
         let small = matches!(from, Elem::I8 | Elem::U8 | Elem::I16);
-        if to == Elem::Bf16 && !small {
-            // i32 → f32 → bf16 would round twice.
-            return Err(errors::not_compiled(
-                self.algo.exprs[expr].span,
-                "a 32-bit integer `as bf16` is not compiled yet",
-            ));
-        }
+        let val = if to == Elem::Bf16 && !small {
+            self.sticky(val)
+        } else {
+            val
+        };
         // i32 → f32 → f16 rounds once: what f32 cannot hold exactly is beyond the range of f16.
         let first = if to == Elem::F32 { round } else { Round::Even };
         let wide = self.convert(val, Elem::I32, Elem::F32, first, Overflow::Saturate);
-        Ok(self.float_to_float(wide, Elem::F32, to, round, overflow))
+        self.float_to_float(wide, Elem::F32, to, round, overflow)
+    }
+
+    /// An integer that f32 holds exactly and that rounds to bf16 as the given one does: where f32 does not hold it, the
+    /// low eight bits are replaced by one above them that says whether any was set.
+    fn sticky(&mut self, val: Val) -> Val {
+        let int = Elem::I32;
+        let constant = |x| Val::Scalar(Arg::Const(x));
+        let float = self.convert(val, int, Elem::F32, Round::Even, Overflow::Keep);
+        let back = self.convert(float, Elem::F32, int, Round::Even, Overflow::Saturate);
+        let exact = self.compare_ints(CmpOp::Eq, val, back);
+        let low = self.ew2(EwOp::And, int, val, constant(0xff));
+        let none = self.compare_ints(CmpOp::Eq, low, constant(0));
+        let mark = self.pick(int, none, constant(0), constant(0x100));
+        let high = self.ew2(EwOp::And, int, val, constant(!0xff));
+        let marked = self.ew2(EwOp::Or, int, high, mark);
+        self.pick(int, exact, val, marked)
     }
 
     // ---- indices and loads -------------------------------------------------------------------------------------
@@ -1364,9 +1467,13 @@ impl<'a> Emitter<'a> {
                 buf
             }
             Elem::Bf16 => {
+                // The value is a bf16 already, perhaps an infinity: nothing may saturate.
                 let source = self.materialise(kind, held, val);
                 let dst = self.dma_buf("y", kind, Elem::Bf16);
-                return self.convert_into(dst, kind, Elem::F32, Val::Buf(kind, source));
+                let dims = self.dims(kind);
+                let exact = EwOp::Cast(Round::Even, Overflow::Keep);
+                self.b.ew(exact, dst, full(source), None, dims);
+                return dst;
             }
             Elem::I8 | Elem::U8 => {
                 let source = self.materialise(kind, held, val);
@@ -1683,10 +1790,6 @@ fn solid(kind: Kind) -> Kind {
     }
 }
 
-fn widest(a: Kind, b: Kind) -> Kind {
-    a.join(b)
-}
-
 fn storage(elem: Elem) -> Elem {
     if elem == Elem::Bool { Elem::U8 } else { elem }
 }
@@ -1698,7 +1801,8 @@ fn storage_bits(bits: u32, elem: Elem) -> i64 {
     }
 }
 
-fn low_bits(x: i64) -> u32 {
+/// The low 32 bits.
+pub(crate) fn low_bits(x: i64) -> u32 {
     u32::try_from(x & 0xffff_ffff).unwrap_or(0)
 }
 
@@ -1720,7 +1824,8 @@ fn zero_of(elem: Elem) -> Val {
     }
 }
 
-fn int_range(elem: Elem) -> (i64, i64) {
+/// The least and greatest value of an integer type.
+pub(crate) fn int_range(elem: Elem) -> (i64, i64) {
     match elem {
         Elem::I8 => (-128, 127),
         Elem::U8 => (0, 255),

@@ -1,12 +1,12 @@
 //! A reduction whose items are visited one after the other, on the vector cores.
 //!
 //! The last index of the result runs along the vector; the other indices and the reduced ones are scalars. One
-//! accumulator per element for ascending order, `n` for `n` lanes, one per item for a tree; lanes are joined by
-//! adjacent pairs as the language says. This is the way for every reduction that neither the cube nor lanes along the
-//! columns can take.
+//! accumulator per element for ascending order, `n` for `n` lanes; lanes are joined by adjacent pairs as the language
+//! says, and a tree is built of such joins, one inside the other. This is the way for every reduction that neither the
+//! cube nor lanes along the columns can take.
 
 use ir::algo::{Order, Overflow, Reduce, ReduceOp, Round};
-use ir::tile::{Arg, Buf, CoreQuery, EwOp, Op, Operand};
+use ir::tile::{Arg, Buf, CoreQuery, EwOp, Op, Operand, View};
 use isa::types::{Elem, Layout, Space};
 
 use super::builder::{Builder, Shape, whole};
@@ -51,7 +51,7 @@ pub(crate) fn emit(
             "this definition is not compiled yet",
         ));
     };
-    let lanes = lanes(cx, def, reduce)?;
+    let plan = Plan::of(algo, def, reduce)?;
     let (outer, cols) = match data.indices.split_last() {
         Some((last, outer)) => (outer.to_vec(), vec![(*last, algo.indices[*last].extent)]),
         None => (Vec::new(), Vec::new()),
@@ -91,8 +91,10 @@ pub(crate) fn emit(
             };
             e.place.insert(*last, place);
         }
-        let acc = visit(e, def, reduce, lanes, cap)?;
-        finish(e, cx, def, reduce, lanes, acc);
+        let acc = match plan.order {
+            Order::Tree => plan.tree(e, reduce, Arg::Const(0), plan.items)?,
+            Order::Ascending | Order::Lanes(_) | Order::Free => plan.lanes(e, reduce)?,
+        };
         let at = e.b.mul(position, width);
         let at = e.b.add(at, col0);
         let src = store_form(e, cx, def, acc);
@@ -112,117 +114,184 @@ pub(crate) fn emit(
     Ok(e.b)
 }
 
-/// How many accumulators an element has.
-fn lanes(cx: &StepCx<'_>, def: usize, reduce: &Reduce) -> Result<i64> {
-    let span = cx.algo.defs[def].span;
-    match reduce.op {
-        ReduceOp::Any | ReduceOp::All | ReduceOp::ArgMax | ReduceOp::ArgMin => {
-            return Err(errors::not_compiled(
-                span,
-                "`any`, `all`, `argmax` and `argmin` are not compiled yet",
-            ));
-        }
-        ReduceOp::Max | ReduceOp::Min => return Ok(1),
-        ReduceOp::Sum | ReduceOp::Prod => {}
-    }
-    let items: i64 = reduce
-        .axes
-        .iter()
-        .map(|&i| cx.algo.indices[i].extent)
-        .product();
-    match reduce.order {
-        Order::Ascending => Ok(1),
-        Order::Lanes(n) => Ok(i64::from(n)),
-        Order::Free => Ok(64),
-        Order::Tree => {
-            let padded = u64::try_from(items).unwrap_or(1).next_power_of_two();
-            match i64::try_from(padded) {
-                Ok(padded) if padded <= 128 => Ok(padded),
-                Ok(_) | Err(_) => Err(errors::not_compiled(
-                    span,
-                    "`order: tree` over more than 128 items is not compiled yet",
-                )),
-            }
-        }
-    }
+/// Joined cells of one level of a tree.
+const FAN: i64 = 16;
+
+/// How a reduction goes over its items.
+struct Plan {
+    op: ReduceOp,
+    order: Order,
+    /// The type of its result.
+    result: Elem,
+    extents: Vec<i64>,
+    items: i64,
 }
 
-/// Visits the items and leaves the accumulators: one row a lane.
-fn visit(e: &mut Emitter<'_>, def: usize, reduce: &Reduce, lanes: i64, cap: i64) -> Result<Buf> {
-    let algo = e.algo;
-    let elem = lane_elem(algo.exprs[algo.defs[def].value].elem);
-    let shape = Shape {
-        elem,
-        space: Space::Ub,
-        layout: Layout::Nd,
-        depth: 1,
-        rows: lanes,
-        cols: cap,
-    };
-    let acc = e.b.buf("acc", shape);
-    let all = (Arg::Const(lanes), Arg::Const(cap));
-    e.b.ew(
-        EwOp::Copy,
-        acc,
-        Operand::Bits(identity(reduce.op, elem)),
-        None,
-        all,
-    );
-    let extents: Vec<i64> = reduce
-        .axes
-        .iter()
-        .map(|&i| algo.indices[i].extent)
-        .collect();
-    e.for_loop(0, product(&extents), 1, |e, k| -> Result<()> {
-        for (&axis, value) in reduce.axes.iter().zip(decode(&mut e.b, k, &extents)) {
+impl Plan {
+    fn of(algo: &ir::algo::Func, def: usize, reduce: &Reduce) -> Result<Plan> {
+        let order = match reduce.op {
+            ReduceOp::Any | ReduceOp::All | ReduceOp::ArgMax | ReduceOp::ArgMin => {
+                return Err(errors::not_compiled(
+                    algo.defs[def].span,
+                    "a reduction to conditions or places in this place is not compiled yet",
+                ));
+            }
+            ReduceOp::Max | ReduceOp::Min => Order::Ascending,
+            ReduceOp::Sum | ReduceOp::Prod => reduce.order,
+        };
+        let extents: Vec<i64> = reduce
+            .axes
+            .iter()
+            .map(|&i| algo.indices[i].extent)
+            .collect();
+        Ok(Plan {
+            op: reduce.op,
+            order,
+            result: algo.exprs[algo.defs[def].value].elem,
+            items: product(&extents),
+            extents,
+        })
+    }
+
+    /// Accumulators, one row each, at the identity.
+    fn cells(&self, e: &mut Emitter<'_>, count: i64) -> Buf {
+        let cap = e.extent.cap_cols;
+        let shape = Shape {
+            elem: lane_elem(self.result),
+            space: Space::Ub,
+            layout: Layout::Nd,
+            depth: 1,
+            rows: count,
+            cols: cap,
+        };
+        let acc = e.b.buf("acc", shape);
+        let start = Operand::Bits(identity(self.op, self.result));
+        let all = (Arg::Const(count), Arg::Const(cap));
+        e.b.ew(EwOp::Copy, acc, start, None, all);
+        acc
+    }
+
+    /// Item `k` goes to cell `k` modulo the lanes; then the cells are joined.
+    fn lanes(&self, e: &mut Emitter<'_>, reduce: &Reduce) -> Result<Buf> {
+        let lanes = match self.order {
+            Order::Lanes(n) => i64::from(n),
+            Order::Free => 64,
+            Order::Ascending | Order::Tree => 1,
+        };
+        let acc = self.cells(e, lanes);
+        e.for_loop(0, self.items, 1, |e, k| -> Result<()> {
+            let src = self.item(e, reduce, k)?;
+            let lane = e.b.rem(k, lanes);
+            let cell = row_of(acc, lane);
+            let sources = [Operand::Full(cell), Operand::Full(whole(src))];
+            one_row(e, ew_op(self.op), cell, sources);
+            Ok(())
+        })?;
+        self.join(e, acc, lanes);
+        Ok(acc)
+    }
+
+    /// The join of `items` items from `first` on, padded to a power of two, in row 0 of the buffer given back.
+    fn tree(&self, e: &mut Emitter<'_>, reduce: &Reduce, first: Arg, items: i64) -> Result<Buf> {
+        let mut below = 1;
+        while below * FAN < items {
+            below *= FAN;
+        }
+        let cells = power_of_two(ceil_div(items, below));
+        let acc = self.cells(e, cells);
+        let left = e.b.sub(self.items, first);
+        let left = e.b.add(left, below - 1);
+        let present = e.b.div(left, below);
+        let present = e.b.min(present, cells);
+        e.for_loop(0, present, 1, |e, i| -> Result<()> {
+            let down = e.b.mul(i, below);
+            let k = e.b.add(first, down);
+            let src = if below == 1 {
+                self.item(e, reduce, k)?
+            } else {
+                self.tree(e, reduce, k, below)?
+            };
+            copy_row(e, row_of(acc, i), src);
+            Ok(())
+        })?;
+        self.join(e, acc, cells);
+        Ok(acc)
+    }
+
+    /// Item `k`, or the identity where it is masked out.
+    fn item(&self, e: &mut Emitter<'_>, reduce: &Reduce, k: Arg) -> Result<Buf> {
+        for (&axis, value) in reduce.axes.iter().zip(decode(&mut e.b, k, &self.extents)) {
             e.place.insert(axis, Place::Fixed(value));
         }
+        let elem = lane_elem(self.result);
         let mut val = item(e, reduce)?;
-        let lane = e.b.rem(k, lanes);
-        let old = row_of(acc, lane);
         if let Some(mask) = reduce.mask {
-            val = e.choose(elem, mask, val, Val::Bits(identity(reduce.op, elem)))?;
+            let nothing = Val::Bits(identity(self.op, self.result));
+            val = e.choose(elem, mask, val, nothing)?;
         }
-        let src = e.materialise(Kind::Col, elem, val);
-        let cols = if e.extent.padded {
-            Arg::Const(cap)
-        } else {
-            e.extent.col_count
-        };
-        e.b.push(Op::Ew {
-            op: ew_op(reduce.op),
-            dst: old,
-            a: Operand::Full(old),
-            b: Some(Operand::Full(whole(src))),
-            c: None,
-            rows: Arg::Const(1),
-            cols,
-        });
-        Ok(())
-    })?;
-    Ok(acc)
+        Ok(e.materialise(Kind::Col, elem, val))
+    }
+
+    /// Joins cells, a power of two of them, into the first by adjacent pairs.
+    fn join(&self, e: &mut Emitter<'_>, acc: Buf, cells: i64) {
+        let cols = Arg::Const(e.extent.cap_cols);
+        let mut half = cells / 2;
+        while half >= 1 {
+            e.for_loop(0, half, 1, |e, i| {
+                let left = e.b.mul(i, 2);
+                let right = e.b.add(left, 1);
+                e.b.push(Op::Ew {
+                    op: ew_op(self.op),
+                    dst: row_of(acc, i),
+                    a: Operand::Full(row_of(acc, left)),
+                    b: Some(Operand::Full(row_of(acc, right))),
+                    c: None,
+                    rows: Arg::Const(1),
+                    cols,
+                });
+            });
+            half /= 2;
+        }
+    }
 }
 
-/// Joins the lanes into the first by adjacent pairs.
-fn finish(e: &mut Emitter<'_>, cx: &StepCx<'_>, def: usize, reduce: &Reduce, lanes: i64, acc: Buf) {
-    debug_assert!(lanes >= 1 && def < cx.algo.defs.len());
-    let cols = Arg::Const(e.extent.cap_cols);
-    let mut half = lanes / 2;
-    while half >= 1 {
-        e.for_loop(0, half, 1, |e, i| {
-            let left = e.b.mul(i, 2);
-            let right = e.b.add(left, 1);
-            e.b.push(Op::Ew {
-                op: ew_op(reduce.op),
-                dst: row_of(acc, i),
-                a: Operand::Full(row_of(acc, left)),
-                b: Some(Operand::Full(row_of(acc, right))),
-                c: None,
-                rows: Arg::Const(1),
-                cols,
-            });
-        });
-        half /= 2;
+fn power_of_two(cells: i64) -> i64 {
+    let cells = u64::try_from(cells).unwrap_or(1).next_power_of_two();
+    i64::try_from(cells).unwrap_or(1)
+}
+
+/// An operation on one row of cells, over the columns that the items have.
+fn one_row(e: &mut Emitter<'_>, op: EwOp, dst: View, [a, b]: [Operand; 2]) {
+    let cols = columns(e);
+    e.b.push(Op::Ew {
+        op,
+        dst,
+        a,
+        b: Some(b),
+        c: None,
+        rows: Arg::Const(1),
+        cols,
+    });
+}
+
+fn copy_row(e: &mut Emitter<'_>, dst: View, src: Buf) {
+    let cols = columns(e);
+    e.b.push(Op::Ew {
+        op: EwOp::Copy,
+        dst,
+        a: Operand::Full(whole(src)),
+        b: None,
+        c: None,
+        rows: Arg::Const(1),
+        cols,
+    });
+}
+
+fn columns(e: &Emitter<'_>) -> Arg {
+    if e.extent.padded {
+        Arg::Const(e.extent.cap_cols)
+    } else {
+        e.extent.col_count
     }
 }
 
@@ -230,7 +299,11 @@ fn finish(e: &mut Emitter<'_>, cx: &StepCx<'_>, def: usize, reduce: &Reduce, lan
 fn store_form(e: &mut Emitter<'_>, cx: &StepCx<'_>, def: usize, acc: Buf) -> Buf {
     let data = &cx.algo.defs[def];
     let result = cx.algo.exprs[data.value].elem;
-    let mut val = Val::Buf(Kind::Col, acc);
+    // The first cell is copied, so that not all of them are doubled for the sake of the store.
+    let elem = lane_elem(result);
+    let first = e.temp(Kind::Col, elem);
+    copy_row(e, whole(first), acc);
+    let mut val = Val::Buf(Kind::Col, first);
     if rep(result) == Elem::F16 {
         val = e.convert(val, Elem::F32, Elem::F16, Round::Even, Overflow::Keep);
     }

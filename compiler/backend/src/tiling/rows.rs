@@ -13,7 +13,8 @@ use isa::types::{Elem, Layout, Space};
 use super::access::{collapse, flatten};
 use super::builder::{Builder, Shape, whole};
 use super::expr::{
-    Emitter, Extent, GmMap, Internal, Kind, Place, Val, ceil_div, float_bits, rep, round_up,
+    Emitter, Extent, GmMap, Internal, Kind, Place, Val, ceil_div, float_bits, int_range, low_bits,
+    rep, round_up,
 };
 use super::{Result, StepCx};
 use crate::errors;
@@ -479,7 +480,7 @@ impl<'a> Plan<'a> {
             },
         );
         let rows = e.extent.row_count;
-        let start = Operand::Bits(identity(reduce.op, elem));
+        let start = Operand::Bits(identity(reduce.op, self.result_elem(def)));
         e.b.ew(EwOp::Copy, acc, start, None, (rows, Arg::Const(LANES)));
         acc
     }
@@ -492,7 +493,8 @@ impl<'a> Plan<'a> {
         let elem = lane_elem(self.result_elem(def));
         let mut item = item(e, reduce)?;
         if let Some(mask) = reduce.mask {
-            item = e.choose(elem, mask, item, Val::Bits(identity(reduce.op, elem)))?;
+            let nothing = Val::Bits(identity(reduce.op, self.result_elem(def)));
+            item = e.choose(elem, mask, item, nothing)?;
         }
         let src = e.materialise(Kind::Full, elem, item);
         let op = red_op(reduce.op);
@@ -531,7 +533,7 @@ impl<'a> Plan<'a> {
 /// What a reduction adds, in the type of its lanes.
 pub(crate) fn item(e: &mut Emitter<'_>, reduce: &Reduce) -> Result<Val> {
     let data = e.algo.exprs[reduce.body].clone();
-    if reduce.exact_product && data.elem.is_float() {
+    if reduce.exact_product {
         if data.elem == Elem::Bf16 {
             // The product of two bf16 may leave the range of f32; only the cube keeps it exact.
             return Err(errors::not_compiled(
@@ -542,7 +544,7 @@ pub(crate) fn item(e: &mut Emitter<'_>, reduce: &Reduce) -> Result<Val> {
         if let ExprKind::Binary(BinaryOp::Mul, a, b) = data.kind {
             let (a, b) = (e.value(a)?, e.value(b)?);
             let (a, b) = (e.widen(a, rep(data.elem)), e.widen(b, rep(data.elem)));
-            return Ok(e.multiply(a, b));
+            return Ok(e.multiply(lane_elem(data.elem), a, b));
         }
     }
     let val = e.value(reduce.body)?;
@@ -558,19 +560,20 @@ pub(crate) fn lane_elem(elem: Elem) -> Elem {
     }
 }
 
-/// The identity of an operator as bits of a lane.
-pub(crate) fn identity(op: ReduceOp, lane: Elem) -> u32 {
+/// The identity of a reduction to `elem` as bits of a lane: of integers the end of their own range.
+pub(crate) fn identity(op: ReduceOp, elem: Elem) -> u32 {
     let float = |x: f64| float_bits(x, Elem::F32);
-    match (op, lane) {
-        (ReduceOp::Prod, Elem::F32) => float(1.0),
-        (ReduceOp::Max, Elem::F32) => float(f64::NEG_INFINITY),
-        (ReduceOp::Min, Elem::F32) => float(f64::INFINITY),
-        (ReduceOp::Prod, _) => 1,
-        (ReduceOp::Max, _) => i32::MIN.cast_unsigned(),
-        (ReduceOp::Min, _) => i32::MAX.cast_unsigned(),
+    let (least, greatest) = int_range(elem);
+    match (op, elem.is_float()) {
+        (ReduceOp::Prod, true) => float(1.0),
+        (ReduceOp::Max, true) => float(f64::NEG_INFINITY),
+        (ReduceOp::Min, true) => float(f64::INFINITY),
+        (ReduceOp::Prod, false) => 1,
+        (ReduceOp::Max, false) => low_bits(least),
+        (ReduceOp::Min, false) => low_bits(greatest),
         (
             ReduceOp::Sum | ReduceOp::Any | ReduceOp::All | ReduceOp::ArgMax | ReduceOp::ArgMin,
-            _,
+            true | false,
         ) => 0,
     }
 }

@@ -73,13 +73,22 @@ pub(crate) fn stmt_exprs(stmt: &ast::Stmt, visit: &mut impl FnMut(ast::ExprId)) 
     }
 }
 
-/// Visits an expression and everything in it, without recursion.
+/// Visits an expression and everything in it, without recursion. The order of a reduction is left out: its words
+/// (`lanes(8)`, `free`) name neither functions nor definitions.
 pub(crate) fn walk(file: &ast::File, root: ast::ExprId, visit: &mut impl FnMut(&ast::ExprKind)) {
     let mut open = vec![root];
     while let Some(id) = open.pop() {
         let kind = file.exprs.kind(id);
         visit(kind);
-        kind.operands(|e| open.push(e));
+        let order = match kind {
+            ast::ExprKind::Reduce { head, .. } | ast::ExprKind::Fold { head, .. } => head.order,
+            _ => None,
+        };
+        kind.operands(|e| {
+            if Some(e) != order {
+                open.push(e);
+            }
+        });
     }
 }
 
