@@ -20,7 +20,8 @@ use isa::types::Elem;
 
 use self::builder::Builder;
 use self::expr::GmMap;
-use self::product::{Extents, Output, Tiles};
+use self::product::sizes::{self, Tiles};
+use self::product::{Extents, Output, cube, vector, words};
 use crate::Level;
 use crate::errors;
 use crate::partition::{Epilogue, Product, Step, loads, members, partition, root_reduce};
@@ -241,8 +242,8 @@ fn step_phases(
         Step::Product(product, epilogue) => {
             let extents = Extents::of(cx, product);
             let tiles = match cx.level {
-                Level::O0 => product::PLAIN,
-                Level::O1 | Level::O3 => product::choose(cx.chip, &extents),
+                Level::O0 => sizes::PLAIN,
+                Level::O1 | Level::O3 => sizes::choose(cx.chip, &extents),
             };
             product_phases(cx, product, epilogue, &tiles, out, gm).map(|(func, decisions)| {
                 schedule.extend(decisions);
@@ -313,23 +314,23 @@ fn product_phases(
             Ok((with_cube(cx, product, t, &out, b, gm), decisions))
         }
         Epilogue::Fixpipe(fix) => {
-            let (func, words) = match fix.scale {
+            let (func, made) = match fix.scale {
                 None => (out, None),
                 Some(scale) => {
                     let count = cx.algo.tensors[scale.tensor].shape[0];
                     let mut b = vector_phase(out, span);
                     let name = format!("words{}", b.func.phases.len());
-                    let words = workspace(&mut b.func, &name, Elem::I64, &[count], span);
+                    let made = workspace(&mut b.func, &name, Elem::I64, &[count], span);
                     let source = gm_tensor(gm, scale.tensor);
-                    product::emit_words(cx, &mut b, (source, scale.wide), words, count);
-                    (b.func, Some(words))
+                    words::emit(cx, &mut b, (source, scale.wide), made, count);
+                    (b.func, Some(made))
                 }
             };
             let tensor = gm_tensor(gm, cx.algo.defs[fix.def].target);
             let out = Output::Direct {
                 tensor,
                 relu: fix.relu,
-                words,
+                words: made,
             };
             Ok((
                 with_cube(cx, product, t, &out, cube_phase(func, span), gm),
@@ -350,7 +351,7 @@ fn product_phases(
                 if let Some(phase) = b.func.phases.last_mut() {
                     phase.vector = Some(block);
                 }
-                let b = product::emit_vector(cx, product, defs, t, chan, rows, b, gm)?;
+                let b = vector::emit(cx, product, defs, t, chan, rows, b, gm)?;
                 Ok((b.func, String::new()))
             })?;
             Ok((func, decisions))
@@ -384,7 +385,7 @@ fn with_cube(
     mut b: Builder,
     gm: &GmMap,
 ) -> Func {
-    product::emit_cube(cx, product, t, out, &mut b, gm);
+    cube::emit(cx, product, t, out, &mut b, gm);
     b.func
 }
 

@@ -52,9 +52,14 @@ impl Builder {
         buf
     }
 
-    /// Declares a buffer without opening a generation.
+    /// Declares a buffer without opening a generation; a number follows the role where its name is taken.
     pub(crate) fn declare(&mut self, role: &str, shape: Shape) -> Buf {
-        let name = format!("{role}{}", self.func.bufs.len());
+        let taken = self.func.bufs.values().any(|buf| buf.name == role);
+        let name = if taken {
+            format!("{role}{}", self.func.bufs.len())
+        } else {
+            role.to_owned()
+        };
         self.func.bufs.push(BufData {
             name,
             elem: shape.elem,

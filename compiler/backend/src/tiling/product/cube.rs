@@ -1,0 +1,304 @@
+//! The cube program of a product: packets to L1, steps to L0, multiply-adds, and the way out of L0C.
+
+use ir::algo::{CmpOp, Index};
+use ir::tile::{Arg, Buf, CoreQuery, FixCast, Op, Tensor, View};
+use isa::types::{Elem, Layout, Space};
+
+use super::sizes::Tiles;
+use super::words::load_words;
+use super::{Extents, Output, Walk, result_offset};
+use crate::partition::{Factor, Product};
+use crate::tiling::StepCx;
+use crate::tiling::builder::{Builder, Shape, whole};
+use crate::tiling::expr::{GmMap, round_up};
+
+/// Appends the cube program to the current block of `b`.
+pub(crate) fn emit(
+    cx: &StepCx<'_>,
+    product: &Product,
+    t: &Tiles,
+    out: &Output,
+    b: &mut Builder,
+    gm: &GmMap,
+) {
+    let e = Extents::of(cx, product);
+    let walk = Walk::new(cx, product, &e, t);
+    let core = Arg::Val(b.query(CoreQuery::Core));
+    b.for_loop(core, walk.count(), i64::from(cx.groups), |b, block| {
+        let (outer, m0, n0) = walk.decode(b, Arg::Val(block), t);
+        let m = b.clip(t.m.min(e.m), e.m, m0);
+        let n = b.clip(t.n.min(e.n), e.n, n0);
+        let c = accumulator(cx, product, t, e.elem, b);
+        let block = Block {
+            cx,
+            product,
+            tiles: t,
+            extents: &e,
+            left: Side::new(
+                b,
+                &product.a,
+                (product, &outer, gm),
+                (product.m, m0, m),
+                t.m,
+            ),
+            right: Side::new(
+                b,
+                &product.b,
+                (product, &outer, gm),
+                (Some(product.n), n0, n),
+                t.n,
+            ),
+            c,
+        };
+        block.reduce(b);
+        block.drain(b, out, (&outer, m0, n0));
+    });
+}
+
+/// One block of the result.
+struct Block<'a> {
+    cx: &'a StepCx<'a>,
+    product: &'a Product,
+    tiles: &'a Tiles,
+    extents: &'a Extents,
+    left: Side<'a>,
+    right: Side<'a>,
+    c: Buf,
+}
+
+/// One factor of a block.
+struct Side<'a> {
+    factor: &'a Factor,
+    tensor: Tensor,
+    /// Flat offset of the block's first element.
+    at: Arg,
+    /// Rows (columns) of the block that are there, and that there is room for.
+    count: Arg,
+    cap: i64,
+}
+
+impl<'a> Side<'a> {
+    fn new(
+        b: &mut Builder,
+        factor: &'a Factor,
+        (product, outer, gm): (&Product, &[Arg], &GmMap),
+        (free, start, count): (Option<Index>, Arg, Arg),
+        cap: i64,
+    ) -> Side<'a> {
+        let tensor = gm.get(&factor.tensor).copied();
+        debug_assert!(tensor.is_some(), "partition: factors are in global memory");
+        let mut at = Arg::Const(factor.at.constant);
+        for (&index, &value) in product.outer.iter().zip(outer) {
+            let term = b.mul(value, factor.at.stride(index));
+            at = b.add(at, term);
+        }
+        let term = b.mul(start, free.map_or(0, |i| factor.at.stride(i)));
+        Side {
+            factor,
+            tensor: tensor.unwrap_or(Tensor::from_u32(0)),
+            at: b.add(at, term),
+            count,
+            cap,
+        }
+    }
+
+    /// Brings a packet of `k` from `k1` on to L1, as it is stored.
+    fn packet(&self, block: &Block<'_>, b: &mut Builder, (k1, k): (Arg, Arg)) -> Buf {
+        let elem = block.extents.elem;
+        let unit = if elem == Elem::I8 { 32 } else { 16 };
+        let (free, depth) = (round_up(self.cap, unit), round_up(block.tiles.k_l1, unit));
+        let turned = self.factor.k_major;
+        let (rows, cols) = if turned { (depth, free) } else { (free, depth) };
+        let shape = Shape {
+            elem,
+            space: Space::L1,
+            layout: Layout::NZ,
+            depth: block.cx.depth(),
+            rows,
+            cols,
+        };
+        let name = format!("{}_l1", b.func.tensors[self.tensor].name);
+        let buf = b.buf(&name, shape);
+        let step = b.mul(k1, self.factor.at.stride(block.product.k));
+        let at = b.add(self.at, step);
+        let (rows, cols) = if turned {
+            (k, self.count)
+        } else {
+            (self.count, k)
+        };
+        b.push(Op::Load {
+            dst: whole(buf),
+            tensor: self.tensor,
+            at,
+            rows,
+            cols,
+            pitch: Arg::Const(self.factor.pitch),
+        });
+        buf
+    }
+
+    /// A buffer in L0 for one step.
+    fn l0(&self, block: &Block<'_>, b: &mut Builder, space: Space) -> Buf {
+        let (layout, rows, cols) = if space == Space::L0a {
+            (Layout::ZZ, self.cap, block.tiles.k_l0)
+        } else {
+            (Layout::NZn, block.tiles.k_l0, self.cap)
+        };
+        let shape = Shape {
+            elem: block.extents.elem,
+            space,
+            layout,
+            depth: block.cx.depth(),
+            rows,
+            cols,
+        };
+        let name = format!("{}_{}", b.func.tensors[self.tensor].name, space.name());
+        b.buf(&name, shape)
+    }
+
+    /// The part of a packet from `k` on, in the orientation in which it is stored.
+    fn stored(&self, packet: Buf, k: Arg) -> View {
+        let zero = Arg::Const(0);
+        let (row, col) = if self.factor.k_major {
+            (k, zero)
+        } else {
+            (zero, k)
+        };
+        View {
+            buf: packet,
+            row,
+            col,
+        }
+    }
+}
+
+fn accumulator(cx: &StepCx<'_>, product: &Product, t: &Tiles, elem: Elem, b: &mut Builder) -> Buf {
+    let elem = if elem == Elem::I8 {
+        Elem::I32
+    } else {
+        Elem::F32
+    };
+    // Two accumulators let the cube go on while the fixpipe drains, where L0C has room for both.
+    let twice = t.m * t.n * 8 <= i64::try_from(cx.chip.usable_bytes(Space::L0c)).unwrap_or(0);
+    let depth = if twice { cx.depth() } else { 1 };
+    let shape = Shape {
+        elem,
+        space: Space::L0c,
+        layout: Layout::NZ,
+        depth,
+        rows: t.m,
+        cols: t.n,
+    };
+    let target = cx.algo.defs[product.def].target;
+    b.buf(&cx.algo.tensors[target].name.replace('.', "_"), shape)
+}
+
+impl Block<'_> {
+    /// The whole reduction: packets, and steps of each packet.
+    fn reduce(&self, b: &mut Builder) {
+        let (total, t) = (self.extents.k, self.tiles);
+        b.for_loop(0, total, t.k_l1, |b, k1| {
+            let k1 = if total <= t.k_l1 {
+                Arg::Const(0)
+            } else {
+                Arg::Val(k1)
+            };
+            let k = b.clip(t.k_l1.min(total), total, k1);
+            let left = self.left.packet(self, b, (k1, k));
+            let right = self.right.packet(self, b, (k1, k));
+            b.for_loop(0, k, t.k_l0, |b, k0| {
+                let one = matches!(k, Arg::Const(k) if k <= t.k_l0);
+                let k0 = if one { Arg::Const(0) } else { Arg::Val(k0) };
+                self.step(b, (left, right), (k1, k), k0);
+            });
+        });
+    }
+
+    /// One step: both parts to L0, one multiply-add.
+    fn step(&self, b: &mut Builder, (left, right): (Buf, Buf), (k1, k): (Arg, Arg), k0: Arg) {
+        let longest = self.tiles.k_l0;
+        let step = match k {
+            Arg::Const(total) => b.clip(longest.min(total), total, k0),
+            Arg::Val(_) => {
+                let rest = b.sub(k, k0);
+                b.min(longest, rest)
+            }
+        };
+        let (m, n) = (self.left.count, self.right.count);
+        let a0 = self.left.l0(self, b, Space::L0a);
+        b.push(Op::LoadTile {
+            dst: a0,
+            src: self.left.stored(left, k0),
+            rows: m,
+            cols: step,
+            transposed: self.left.factor.k_major,
+        });
+        let b0 = self.right.l0(self, b, Space::L0b);
+        b.push(Op::LoadTile {
+            dst: b0,
+            src: self.right.stored(right, k0),
+            rows: step,
+            cols: n,
+            transposed: !self.right.factor.k_major,
+        });
+        let position = b.add(k1, k0);
+        let init = b.cmp(CmpOp::Eq, position, 0);
+        b.push(Op::Mad {
+            c: self.c,
+            a: a0,
+            b: b0,
+            m,
+            k: step,
+            n,
+            init,
+        });
+    }
+
+    /// The way out: to the result's place, or into the ring.
+    fn drain(&self, b: &mut Builder, out: &Output, (outer, m0, n0): (&[Arg], Arg, Arg)) {
+        let (rows, cols) = (self.left.count, self.right.count);
+        match out {
+            Output::Ring(chan) => {
+                let at = b.func.add_value();
+                b.push(Op::Acquire {
+                    dst: at,
+                    chan: *chan,
+                });
+                b.push(Op::Drain {
+                    tensor: b.func.chans[*chan].tensor,
+                    at: Arg::Val(at),
+                    src: self.c,
+                    rows,
+                    cols,
+                    pitch: Arg::Const(self.tiles.n),
+                    cast: FixCast::Plain,
+                    relu: false,
+                });
+                b.push(Op::Publish { chan: *chan });
+            }
+            Output::Direct {
+                tensor,
+                relu,
+                words,
+            } => {
+                let (at, pitch) = result_offset(self.cx, self.product, b, (outer, m0, n0));
+                let cast = match words {
+                    None => FixCast::Plain,
+                    Some(words) => {
+                        FixCast::Requant(load_words(self.cx, self.tiles, b, *words, n0, cols))
+                    }
+                };
+                b.push(Op::Drain {
+                    tensor: *tensor,
+                    at,
+                    src: self.c,
+                    rows,
+                    cols,
+                    pitch: Arg::Const(pitch),
+                    cast,
+                    relu: *relu,
+                });
+            }
+        }
+    }
+}
