@@ -8,6 +8,7 @@
 //! Start with [`run`]: it takes a finished object, the bytes of its inputs in the order of its parameters, a chip and
 //! options, and gives every tensor back with a [`Report`], or the first [`Fault`].
 
+mod access;
 mod clock;
 mod core;
 mod cross;

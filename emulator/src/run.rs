@@ -243,15 +243,18 @@ fn cores<'a>(programs: &'a Programs, launch: Launch<'a>) -> Vec<Core<'a>> {
 
 /// Runs rounds until every program has ended.
 fn execute(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .ok();
+    let build = || {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .ok()
+    };
+    let pool = if threads == 1 { None } else { build() };
     let mut shared = Shared::default();
     loop {
         let states = match &pool {
-            Some(pool) if threads != 1 => pool.install(|| round_parallel(cores)),
-            Some(_) | None => cores.iter_mut().map(Core::run).collect(),
+            Some(pool) => pool.install(|| round_parallel(cores)),
+            None => cores.iter_mut().map(Core::run).collect(),
         };
         let states = first_fault(states)?;
         shared.replay(cores)?;

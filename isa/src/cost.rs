@@ -326,10 +326,8 @@ fn fix_gm(i: &FixL0cGm, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
 }
 
 fn fix_l1(i: &FixL0cL1, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
-    let (m, n) = (
-        i.m.get(regs).next_multiple_of(16),
-        i.n.get(regs).next_multiple_of(16),
-    );
+    let whole = |extent: u64| extent.div_ceil(16).saturating_mul(16);
+    let (m, n) = (whole(i.m.get(regs)), whole(i.n.get(regs)));
     let elements = m.saturating_mul(n);
     let bytes = elements.saturating_mul(i.quant.dst(i.ty).bytes());
     let cycles = elements

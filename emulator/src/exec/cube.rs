@@ -67,7 +67,7 @@ impl Core<'_> {
         let (m1, n1) = (m.div_ceil(16), n.div_ceil(16));
         let k1 = k.div_ceil(i.ty.k0() as usize);
         let place = |name, space: Space, at: Addr, bytes: usize, align| {
-            self.memories[space as usize].aligned(name, at.get(c), bytes as u64, align)
+            self.memories[space as usize].aligned(name, self.address_of(at), bytes as u64, align)
         };
         let align = &self.launch.chip.align;
         let init = match at_most("init", i.init.get(c), 2, "0, 1 or 2")? {

@@ -41,7 +41,7 @@ impl FixUnit for Core<'_> {
             limit,
             "at most 8192 rows when rows are written, else 16383",
         )?;
-        let src = i.src.at.get(&self.context);
+        let src = self.address_of(i.src.at);
         let stride = at_most(
             "dst_stride",
             i.dst_stride.get(&self.context),
@@ -52,7 +52,7 @@ impl FixUnit for Core<'_> {
             return Ok(());
         };
         self.plain_store()?;
-        let dst = i.dst.at.get(&self.context);
+        let dst = self.address_of(i.dst.at);
         self.check_tile(&drain, i.unit)?;
         let words = self.quant_words(&drain)?;
         let mut row = std::mem::take(&mut self.scratch);
@@ -80,7 +80,7 @@ impl FixUnit for Core<'_> {
         unit_ready(self, i.unit, Pipe::M)?;
         let m = at_most("m", i.m.get(&self.context), 16383, "at most 16383 rows")?;
         let n = i.n.get(&self.context);
-        let src = i.src.at.get(&self.context);
+        let src = self.address_of(i.src.at);
         let rows = at_most(
             "dst_rows",
             i.dst_rows.get(&self.context),
@@ -95,7 +95,7 @@ impl FixUnit for Core<'_> {
         let size = drain.out().bytes() as usize;
         let columns = (drain.n * size).div_ceil(32);
         let extent = ((columns - 1) * rows + drain.m) * 32;
-        let dst = i.dst.at.get(&self.context);
+        let dst = self.address_of(i.dst.at);
         let base = self
             .memory(Space::L1)
             .aligned("dst", dst, extent as u64, 32)?;
@@ -119,7 +119,7 @@ impl FixUnit for Core<'_> {
     }
 
     fn mov_l1_fb(&mut self, i: &MovL1Fb) -> Done {
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.table_copy(Space::Fb, dst, src, i.len)?)
     }
 }

@@ -10,6 +10,9 @@ mod scalar;
 mod sync;
 mod vector;
 
+use isa::inst::Addr;
+
+use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
 
 /// An operand value that must not exceed a limit of the instruction (davinci-facts §7.3).
@@ -27,4 +30,14 @@ pub(crate) fn at_most(
         }));
     }
     Ok(value as usize)
+}
+
+/// Beyond every memory; sums of an address and the reach of an instruction stay far from overflow.
+const FAR: u64 = 1 << 48;
+
+impl Core<'_> {
+    /// The address of an operand; what lies beyond every memory counts as [`FAR`].
+    fn address_of(&self, at: Addr) -> u64 {
+        at.get(&self.context).min(FAR)
+    }
 }

@@ -62,6 +62,17 @@ fn byte_burst(core: &Core<'_>, burst: &Burst) -> Result<(usize, usize), Stop> {
     Ok((count, len))
 }
 
+/// A gap in bytes, which has 32 bits.
+fn gap_bytes(operand: &'static str, gap: u64) -> Result<u64, Stop> {
+    at_most(
+        operand,
+        gap,
+        u64::from(u32::MAX),
+        "at most 4294967295 bytes",
+    )
+    .map(|gap| gap as u64)
+}
+
 /// Copies the shadow of a piece of global memory into a local one.
 fn shadow_in(region: &Region<'_>, offset: usize, to: &mut Shadow, at: usize, len: usize) {
     if region.is_full() {
@@ -322,32 +333,32 @@ fn transpose_pair(
 impl Mte1Unit for Core<'_> {
     fn ld2d_a(&mut self, i: &Ld2dA) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.load_fractals(Space::L0a, dst, src, load)?)
     }
 
     fn ld2d_b(&mut self, i: &Ld2dB) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.load_fractals(Space::L0b, dst, src, load)?)
     }
 
     fn ld2dt_a(&mut self, i: &Ld2dtA) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
         let square = self.square(i.size, i.src_pair, i.dst_pair)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.load_transposed(Space::L0a, dst, src, load, square)?)
     }
 
     fn ld2dt_b(&mut self, i: &Ld2dtB) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
         let square = self.square(i.size, i.src_pair, i.dst_pair)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.load_transposed(Space::L0b, dst, src, load, square)?)
     }
 
     fn mov_l1_bt(&mut self, i: &MovL1Bt) -> Done {
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.table_copy(Space::Bt, dst, src, i.len)?)
     }
 }
@@ -403,7 +414,7 @@ impl Core<'_> {
             "at most 65535 elements",
         )?;
         let dst_rows = at_most("dst_rows", i.dst_rows.get(c), 16384, "at most 16384 rows")?;
-        let (dst, src) = (i.dst.at.get(c), i.src.at.get(c));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         let size = i.size.bytes() as usize;
         let row_bytes = d * size;
         if n == 0 || d == 0 {
@@ -505,7 +516,7 @@ fn padded_bits(region: &Region<'_>, offset: usize, row_bytes: usize, column: usi
 impl Mte2Unit for Core<'_> {
     fn mov_gm_l1(&mut self, i: &MovGmL1) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.copy_in(Space::L1, dst, src, pieces)?)
     }
 
@@ -515,18 +526,18 @@ impl Mte2Unit for Core<'_> {
 
     fn mov_gm_ub(&mut self, i: &MovGmUb) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.copy_in(Space::Ub, dst, src, pieces)?)
     }
 
     fn movpad_gm_ub(&mut self, i: &MovpadGmUb) -> Done {
         let c = &self.context;
         let (count, len) = byte_burst(self, &i.burst)?;
-        let src_gap = i.src_gap.get(c);
+        let src_gap = gap_bytes("src_gap", i.src_gap.get(c))?;
         let dst_gap = at_most("dst_gap", i.dst_gap.get(c), 65535, "at most 65535 blocks")?;
         let size = i.size.bytes() as usize;
         let pad = c.spr(Spr::PadVal).to_le_bytes();
-        let (dst, src) = (i.dst.at.get(c), i.src.at.get(c));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         if !len.is_multiple_of(size) {
             return Err(Halt::Fault(Box::new(FaultKind::IllegalValue {
                 operand: "burst",
@@ -559,7 +570,7 @@ impl Mte2Unit for Core<'_> {
 impl Mte3Unit for Core<'_> {
     fn mov_ub_gm(&mut self, i: &MovUbGm) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.copy_out(Space::Ub, dst, src, pieces)?)
     }
 
@@ -571,15 +582,15 @@ impl Mte3Unit for Core<'_> {
             count,
             len,
             src_step: (len.next_multiple_of(BLOCK) + src_gap * BLOCK) as u64,
-            dst_step: len as u64 + i.dst_gap.get(c),
+            dst_step: len as u64 + gap_bytes("dst_gap", i.dst_gap.get(c))?,
         };
-        let (dst, src) = (i.dst.at.get(c), i.src.at.get(c));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.copy_out(Space::Ub, dst, src, pieces)?)
     }
 
     fn mov_l1_gm(&mut self, i: &MovL1Gm) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (i.dst.at.get(&self.context), i.src.at.get(&self.context));
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.copy_out(Space::L1, dst, src, pieces)?)
     }
 }

@@ -84,7 +84,7 @@ impl Core<'_> {
     }
 
     pub(super) fn ub(&self, at: Addr) -> u64 {
-        at.get(&self.context)
+        self.address_of(at)
     }
 
     /// Runs `f` on each repeat of an instruction with one source.

@@ -6,6 +6,7 @@ mod cube;
 mod faults;
 mod gemm;
 mod moves;
+mod random;
 mod scalar;
 mod timing;
 mod vector;

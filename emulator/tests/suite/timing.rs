@@ -172,3 +172,14 @@ fn a_hand_over_costs_the_latency_of_the_flag() {
         .expect("every core has one");
     assert!(mte2.stall_cross >= 2 * 200, "{}", mte2.stall_cross);
 }
+
+#[test]
+fn the_time_line_is_written_for_viewers() {
+    let text = "ld2d_a l0a+0, l1+0, 16, 1, 0\nend";
+    let object = object(vec![], text, "", 1);
+    let outcome = timed(&object, &[]);
+    let json = emulator::chrome_json(&outcome.trace, &object);
+    assert!(json.contains(r#""name":"ld2d_a""#) && json.contains(r#""name":"cube core 0""#));
+    assert!(json.contains(r#""dur":33"#), "{json}");
+    assert_eq!(json.matches('{').count(), json.matches('}').count());
+}
