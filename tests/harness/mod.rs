@@ -1,0 +1,13 @@
+//! What a data file's test does, by family; `README.md` beside this folder says how to add one.
+
+pub(crate) mod asm;
+pub(crate) mod case;
+pub(crate) mod cli;
+pub(crate) mod command;
+pub(crate) mod explain;
+pub(crate) mod kernel;
+mod numpy;
+pub(crate) mod pass;
+mod robust;
+mod tidy;
+pub(crate) mod ui;
