@@ -183,3 +183,66 @@ fn the_time_line_is_written_for_viewers() {
     assert!(json.contains(r#""dur":33"#), "{json}");
     assert_eq!(json.matches('{').count(), json.matches('}').count());
 }
+
+/// Tenths of a microsecond behind the launch that all cores of a 910B1 need for an eighth of the published 302 MB, each
+/// core reading its own part by `copy` of `step` bytes.
+fn stream(vector: bool, step: u64, copy: &str) -> u64 {
+    let cores = if vector { 48 } else { 24 };
+    let bytes = 48 * 48 * 131_072 / 8;
+    let part = bytes / cores;
+    let text = format!(
+        "rdspr x1, para_base
+         ld.b64.gm x2, x1, 0
+         rdspr x3, blockid
+         rdspr x4, subblockid
+         madd x3, x3, {}, x4
+         madd x2, x3, {part}, x2
+         loop {}, last
+         {copy}
+         add x2, x2, {step}
+         last:
+         endloop
+         end",
+        cores / 24,
+        part / step,
+    );
+    let params = vec![param("a", Elem::U8, &[bytes], ParamDir::In)];
+    let kernel = match vector {
+        true => object(params, "", &text, 24),
+        false => object(params, &text, "", 24),
+    };
+    let chip = isa::chip::Chip::builtin("910b1").expect("a built-in chip");
+    let options = Options {
+        threads: 1,
+        sanitize: Sanitize::NONE,
+        ..Options::default()
+    };
+    let input = [Some(vec![0; bytes as usize])];
+    let report = run(&kernel, &input, &chip, &options)
+        .unwrap_or_else(|f| panic!("{f}"))
+        .report;
+    assert_eq!(report.hbm_read, bytes);
+    (report.cycles - report.launch_cycles) * 10_000 / (report.clock_mhz * 1000)
+}
+
+/// An eighth of a published time, in tenths of a microsecond, less the launch of 7 µs.
+const fn eighth(published: u64) -> u64 {
+    (published - 70) / 8
+}
+
+#[test]
+fn streams_through_all_cores() {
+    // Rows 6, 7 and 8 of the facts.
+    let large = stream(true, 131_072, "mov_gm_ub ub+0, gm+x2, burst(1, 4096), 0, 0");
+    assert_near(large, eighth(2027), 5);
+    let small = stream(true, 128, "mov_gm_ub ub+0, gm+x2, burst(1, 4), 0, 0");
+    assert_near(small, eighth(5480), 10);
+    let wide = stream(
+        false,
+        32_768,
+        "nd2nz_gm_l1.b16 l1+0, gm+x2, 64, 256, 256, 64",
+    );
+    assert_near(wide, eighth(2145), 10);
+    let narrow = stream(false, 8192, "nd2nz_gm_l1.b16 l1+0, gm+x2, 64, 64, 64, 64");
+    assert_near(narrow, eighth(2835), 10);
+}
