@@ -7,21 +7,24 @@ use isa::inst::{
 use isa::types::Elem;
 
 use super::code::Num;
-use super::vector::{Place, Stride, row_stride, rows_can_repeat, st3};
+use super::vector::{LaneState, Place, Stride, row_stride, rows_can_repeat, st3};
 use super::{Done, Sel};
 use crate::errors;
 
 /// Lanes of a 32-bit type.
 const LANES: i64 = 64;
+/// Rows up to which an instruction a row is written out.
+const WRITTEN_OUT: i64 = 8;
+/// Bytes of so many lanes.
+const CHUNK_BYTES: i32 = 256;
 /// Blocks of a repeat.
 const REPEAT_BLOCKS: u8 = 8;
 const MAX_REPEATS: i64 = 255;
 /// Rows that one repeat of `vbrcb` spreads.
 const SPREAD_ROWS: i64 = 8;
-/// Cycles between dependent vector instructions, about: davinci-facts §2.2.
-const BARRIER_CYCLES: i64 = 25;
-/// Cycles the scalar unit needs for a turn of a loop of one instruction, about.
-const LOOP_CYCLES: i64 = 5;
+/// Rows from which all rows at once, with a barrier after each chunk, take less time than row after row, where every
+/// repeat waits for the result of the one before (davinci-facts §2.2: a barrier takes about as long as that).
+const MANY_ROWS: i64 = 2;
 
 impl Sel<'_> {
     pub(super) fn accumulate(
@@ -33,29 +36,21 @@ impl Sel<'_> {
     ) -> Done {
         let [rows, cols] = self.nums(extents)?;
         let ty = self.lane_ty(acc)?;
-        let most_rows = self.func.bufs[acc.buf]
-            .rows
-            .min(self.func.bufs[src.buf].rows);
-        let (acc, src) = (self.full(acc)?, self.full(src)?);
+        let data = [&self.func.bufs[acc.buf], &self.func.bufs[src.buf]];
+        let most_rows = data[0].rows.min(data[1].rows);
+        let places = [self.full(acc)?, self.full(src)?];
         let rows_bound = rows.known().unwrap_or(most_rows);
-        let repeats = rows_can_repeat(&[acc, src], rows, most_rows) && rows_bound <= MAX_REPEATS;
-        let Num::Const(cols) = cols else {
-            return self.add_rows_counted(op, ty, [acc, src], rows, cols);
-        };
-        let (whole, tail) = (cols / LANES, cols % LANES);
-        let by_columns =
-            whole * (rows_bound + BARRIER_CYCLES) <= rows_bound * whole.max(LOOP_CYCLES);
-        if repeats && by_columns {
-            return self.add_chunks(op, ty, [acc, src], rows, cols, 0);
+        let repeats = rows_can_repeat(&places, rows, most_rows) && rows_bound <= MAX_REPEATS;
+        if rows_bound >= MANY_ROWS {
+            return self.add_chunks(places, [rows, cols], &|sel, from| match repeats {
+                true => sel.add_rows_at_once(op, ty, places, from, rows),
+                false => sel.add_rows_in_turn(op, ty, places, from, rows),
+            });
         }
-        if !repeats || whole > MAX_REPEATS {
-            return self.add_rows_counted(op, ty, [acc, src], rows, Num::Const(cols));
-        }
-        self.add_rows(op, ty, [acc, src], rows, whole)?;
-        if tail > 0 && whole > 0 {
-            self.push(inst::Bar { pipe: PipeOp::V });
-        }
-        self.add_chunks(op, ty, [acc, src], rows, cols, whole * LANES)
+        self.row_loop(&places, rows, |sel, ats| {
+            sel.use_count(cols)?;
+            sel.combine(op, ty, [ats[0], ats[1]], Rep::Imm(1), &IN_PLACE)
+        })
     }
 
     fn lane_ty(&self, acc: View) -> Result<VecTy, diag::Diagnostic> {
@@ -68,64 +63,147 @@ impl Sel<'_> {
         }
     }
 
-    /// Chunk after chunk of columns from `start` on, all rows at once; each depends on the one before.
+    /// Chunk after chunk of columns, all rows of each; a chunk depends on the one before. `add` gets where it starts.
     fn add_chunks(
+        &mut self,
+        [_, src]: [Place; 2],
+        [rows, cols]: [Num; 2],
+        add: &dyn Fn(&mut Self, Num) -> Done,
+    ) -> Done {
+        let (whole, tail) = self.split_lanes(cols)?;
+        let single = matches!(whole, Num::Const(..=1));
+        let from = match single {
+            true => src.at,
+            false => Num::Reg(self.copied(src.at)?),
+        };
+        self.unless_empty(&[rows], |sel| {
+            sel.use_first(LANES, LANES)?;
+            sel.counted(whole, |sel| {
+                add(sel, from)?;
+                sel.push(inst::Bar { pipe: PipeOp::V });
+                if let (Num::Reg(reg), false) = (from, single) {
+                    sel.step(reg, XVal::Imm(CHUNK_BYTES));
+                }
+                Ok(())
+            })?;
+            let rest = match whole {
+                Num::Const(1) => sel.sum(from, Num::Const(i64::from(CHUNK_BYTES)))?,
+                Num::Const(_) | Num::Reg(_) => from,
+            };
+            sel.unless_empty(&[tail], |sel| {
+                sel.use_some(tail)?;
+                add(sel, rest)
+            })
+        })?;
+        self.lanes = LaneState::Unknown;
+        Ok(())
+    }
+
+    /// The rows are the repeats of one instruction.
+    fn add_rows_at_once(
         &mut self,
         op: RedOp,
         ty: VecTy,
         [acc, src]: [Place; 2],
+        from: Num,
         rows: Num,
-        cols: i64,
-        start: i64,
     ) -> Done {
         let strides = [row_stride(&acc), row_stride(&acc), row_stride(&src)];
-        let mut at = start;
-        while at < cols {
-            if at > start {
-                self.push(inst::Bar { pipe: PipeOp::V });
+        let rep = self.val(rows)?;
+        self.combine(op, ty, [acc.at, from], rep, &strides)
+    }
+
+    /// An instruction a row: rows that lie too far apart for a stride, or are too many.
+    fn add_rows_in_turn(
+        &mut self,
+        op: RedOp,
+        ty: VecTy,
+        [acc, src]: [Place; 2],
+        from: Num,
+        rows: Num,
+    ) -> Done {
+        if let Num::Const(rows) = rows
+            && rows <= WRITTEN_OUT
+        {
+            for row in 0..rows {
+                let mark = self.homes.mark();
+                let to = self.sum(acc.at, Num::Const(row * acc.pitch / 8))?;
+                let from = self.sum(from, Num::Const(row * src.pitch / 8))?;
+                self.combine(op, ty, [to, from], Rep::Imm(1), &IN_PLACE)?;
+                self.homes.cut(mark);
             }
-            self.use_first((cols - at).min(LANES), LANES)?;
-            let mark = self.homes.mark();
-            let from = self.sum(src.at, Num::Const(at * 4))?;
-            let rep = self.val(rows)?;
-            self.combine(op, ty, [acc.at, from], rep, &strides)?;
-            self.homes.cut(mark);
-            at += LANES;
+            return Ok(());
         }
+        let mark = self.homes.mark();
+        let (to, from) = (self.copied(acc.at)?, self.copied(from)?);
+        let steps = [acc.pitch / 8, src.pitch / 8];
+        let steps = [
+            self.xval(Num::Const(steps[0]))?,
+            self.xval(Num::Const(steps[1]))?,
+        ];
+        self.counted(rows, |sel| {
+            sel.combine(
+                op,
+                ty,
+                [Num::Reg(to), Num::Reg(from)],
+                Rep::Imm(1),
+                &IN_PLACE,
+            )?;
+            sel.step(to, steps[0]);
+            sel.step(from, steps[1]);
+            Ok(())
+        })?;
+        self.homes.cut(mark);
         Ok(())
     }
 
-    /// Row after row; the repeats of a row all add to the same lanes.
-    fn add_rows(
-        &mut self,
-        op: RedOp,
-        ty: VecTy,
-        places: [Place; 2],
-        rows: Num,
-        whole: i64,
-    ) -> Done {
-        if whole == 0 {
-            return Ok(());
+    /// Whole chunks, and the columns that are left.
+    fn split_lanes(&mut self, cols: Num) -> Result<(Num, Num), diag::Diagnostic> {
+        if let Num::Const(cols) = cols {
+            return Ok((Num::Const(cols / LANES), Num::Const(cols % LANES)));
         }
-        let rep = self.val(Num::Const(whole))?;
-        self.row_loop(&places, rows, |sel, ats| {
-            sel.use_first(LANES, LANES)?;
-            sel.combine(op, ty, [ats[0], ats[1]], rep, &IN_PLACE)
-        })
+        let cols = self.xval(cols)?;
+        let (whole, tail) = (self.temporary()?, self.temporary()?);
+        let shift = LANES.trailing_zeros() as i32;
+        self.push(inst::Sar {
+            dst: XOut(whole),
+            a: cols,
+            b: XVal::Imm(shift),
+        });
+        self.push(inst::And {
+            dst: XOut(tail),
+            a: cols,
+            b: XVal::Imm(LANES as i32 - 1),
+        });
+        Ok((Num::Reg(whole), Num::Reg(tail)))
     }
 
-    fn add_rows_counted(
-        &mut self,
-        op: RedOp,
-        ty: VecTy,
-        places: [Place; 2],
-        rows: Num,
-        cols: Num,
-    ) -> Done {
-        self.row_loop(&places, rows, |sel, ats| {
-            sel.use_count(cols)?;
-            sel.combine(op, ty, [ats[0], ats[1]], Rep::Imm(1), &IN_PLACE)
-        })
+    /// Lets the following instructions process the first lanes of each repeat, fewer than a repeat has.
+    fn use_some(&mut self, lanes: Num) -> Done {
+        let count = match lanes {
+            Num::Const(lanes) => return self.use_first(lanes, LANES),
+            Num::Reg(reg) => reg,
+        };
+        let mask = self.temporary()?;
+        self.set(mask, Num::Const(1));
+        let (dst, own) = (XOut(mask), XVal::Reg(mask));
+        self.push(inst::Shl {
+            dst,
+            a: own,
+            b: XVal::Reg(count),
+        });
+        self.push(inst::Sub {
+            dst,
+            a: own,
+            b: XVal::Imm(1),
+        });
+        self.lanes = LaneState::Unknown;
+        // 32-bit types use the low word alone.
+        self.push(inst::Vsetmask {
+            lo: XIn(mask),
+            hi: XIn(mask),
+        });
+        Ok(())
     }
 
     fn combine(
