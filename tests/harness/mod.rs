@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod kernel;
 mod numpy;
 pub(crate) mod pass;
+mod readme;
 mod robust;
 mod tidy;
 pub(crate) mod ui;

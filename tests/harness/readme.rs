@@ -1,0 +1,38 @@
+//! The README shows what the tools print: every block of its tour stands, line for line, in the real output.
+
+use super::case::root;
+use super::command::run;
+
+/// A line of a block that stands for left-out lines.
+const GAP: &str = "…";
+
+#[test]
+fn readme_shows_what_the_tools_print() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
+    let tour = "tests/kernels/tour.vn";
+    let source = std::fs::read_to_string(root().join(tour)).expect("the tour's kernel is there");
+    let print = |words: &[&str]| run(&root(), words, b"").expect_done().text();
+    shows(&readme, "vn tour", &source);
+    shows(&readme, "tile tour", &print(&["vincic", "--emit", "tile=-", tour]));
+    shows(&readme, "vasm tour", &print(&["vincic", "--emit", "asm=-", tour]));
+    shows(&readme, "text tour", &print(&["vinci", "run", tour]));
+    shows(&readme, "text gemm", &print(&["vinci", "run", "stdlib/kernels/gemm.vn"]));
+}
+
+/// Demands that the block after the fence `mark` is made of parts of `output`, in order.
+fn shows(readme: &str, mark: &str, output: &str) {
+    let fence = format!("```{mark}\n");
+    let (_, rest) = readme.split_once(&fence).unwrap_or_else(|| panic!("no block `{mark}` in the README"));
+    let (block, _) = rest.split_once("```").expect("the block ends");
+    let mut from = 0;
+    for part in block.split(GAP).map(|part| part.trim_matches('\n')) {
+        if part.trim().is_empty() {
+            continue;
+        }
+        let part = part.trim_end();
+        let Some(at) = output[from..].find(part) else {
+            panic!("`{mark}` of the README shows\n{part}\nbut the tools print\n{output}");
+        };
+        from += at + part.len();
+    }
+}
