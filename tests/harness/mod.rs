@@ -10,5 +10,6 @@ mod numpy;
 pub(crate) mod pass;
 mod readme;
 mod robust;
+mod streams;
 mod tidy;
 pub(crate) mod ui;

@@ -13,16 +13,30 @@ fn readme_shows_what_the_tools_print() {
     let source = std::fs::read_to_string(root().join(tour)).expect("the tour's kernel is there");
     let print = |words: &[&str]| run(&root(), words, b"").expect_done().text();
     shows(&readme, "vn tour", &source);
-    shows(&readme, "tile tour", &print(&["vincic", "--emit", "tile=-", tour]));
-    shows(&readme, "vasm tour", &print(&["vincic", "--emit", "asm=-", tour]));
+    shows(
+        &readme,
+        "tile tour",
+        &print(&["vincic", "--emit", "tile=-", tour]),
+    );
+    shows(
+        &readme,
+        "vasm tour",
+        &print(&["vincic", "--emit", "asm=-", tour]),
+    );
     shows(&readme, "text tour", &print(&["vinci", "run", tour]));
-    shows(&readme, "text gemm", &print(&["vinci", "run", "stdlib/kernels/gemm.vn"]));
+    shows(
+        &readme,
+        "text gemm",
+        &print(&["vinci", "run", "stdlib/kernels/gemm.vn"]),
+    );
 }
 
 /// Demands that the block after the fence `mark` is made of parts of `output`, in order.
 fn shows(readme: &str, mark: &str, output: &str) {
     let fence = format!("```{mark}\n");
-    let (_, rest) = readme.split_once(&fence).unwrap_or_else(|| panic!("no block `{mark}` in the README"));
+    let (_, rest) = readme
+        .split_once(&fence)
+        .unwrap_or_else(|| panic!("no block `{mark}` in the README"));
     let (block, _) = rest.split_once("```").expect("the block ends");
     let mut from = 0;
     for part in block.split(GAP).map(|part| part.trim_matches('\n')) {

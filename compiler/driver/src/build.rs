@@ -2,12 +2,11 @@
 
 use backend::{Compiled, Lowered};
 use diag::{Diagnostic, SourceMap, Span};
-use ir::algo::Func;
+use ir::algo::{Func, TensorData};
 use ir::tile;
 use isa::chip::Chip;
 use isa::object::Object;
 
-use crate::files::Form;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -19,8 +18,39 @@ pub fn compile(
     settings: &Settings,
     sources: &SourceMap,
 ) -> Result<Compiled, Vec<Diagnostic>> {
+    fits_memory(func, &settings.chip).map_err(|found| vec![found])?;
     let resolve = |span| place(sources, span);
     backend::compile(func, &settings.chip, settings.options(), &resolve)
+}
+
+/// Refuses tensors that together are larger than the target's global memory.
+fn fits_memory(func: &Func, chip: &Chip) -> Result<(), Diagnostic> {
+    let capacity = chip.memory.gm_bytes;
+    let extent = |extent: i64| u64::try_from(extent).unwrap_or(u64::MAX);
+    let bytes = |data: &TensorData| {
+        data.shape.iter().fold(data.elem.bytes(), |bytes, &e| {
+            bytes.saturating_mul(extent(e))
+        })
+    };
+    let arguments = func
+        .params
+        .iter()
+        .chain(&func.results)
+        .map(|&tensor| &func.tensors[tensor]);
+    let needed = arguments
+        .clone()
+        .fold(0, |sum: u64, data| sum.saturating_add(bytes(data)));
+    let largest = arguments.max_by_key(|data| bytes(data));
+    match largest {
+        Some(largest) if needed > capacity => Err(errors::global_memory(
+            needed,
+            capacity,
+            &chip.name,
+            largest.span,
+            bytes(largest),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Lowers a tile function.
@@ -54,25 +84,25 @@ pub(crate) fn tile_function(
     Ok(func)
 }
 
-/// The object of a `.tile`, `.vasm` or `.vo` file; `settings` get its chip.
-pub(crate) fn finished(
+/// The object of a `.vasm` file; `settings` get its chip.
+pub(crate) fn assembled(
     path: &str,
-    form: Form,
     settings: &mut Settings,
     session: &mut Session<'_, '_>,
 ) -> Result<Object, Stop> {
-    let object = match form {
-        Form::Kernel => unreachable!("a kernel is bound to sizes before it is compiled"),
-        Form::Tile => {
-            let func = tile_function(path, settings, session)?;
-            return Ok(lower(func, settings, &session.sources)?.object);
-        }
-        Form::Assembly => {
-            let file = session.read_text(path)?;
-            assembly::assemble(file, &session.sources)?
-        }
-        Form::Object => assembly::read_object(path, session)?,
-    };
+    let file = session.read_text(path)?;
+    let object = assembly::assemble(file, &session.sources)?;
+    settings.chip = chip_of(path, &object.chip, Some(&object.chip_version), settings)?;
+    Ok(object)
+}
+
+/// The object of a `.vo` file; `settings` get its chip.
+pub(crate) fn read(
+    path: &str,
+    settings: &mut Settings,
+    session: &mut Session<'_, '_>,
+) -> Result<Object, Stop> {
+    let object = assembly::read_object(path, session)?;
     settings.chip = chip_of(path, &object.chip, Some(&object.chip_version), settings)?;
     Ok(object)
 }

@@ -6,7 +6,9 @@ pub(crate) mod fault;
 use std::fmt::Display;
 use std::io;
 
-use diag::codes::{E0605, E0701, E0702, E0703, E0704, E0705, E0706, E0707, E0708, E0709, F0009};
+use diag::codes::{
+    E0501, E0605, E0701, E0702, E0703, E0704, E0705, E0706, E0707, E0708, E0709, F0009,
+};
 use diag::{Diagnostic, Span, similar};
 use isa::types::Elem;
 
@@ -251,9 +253,9 @@ pub(crate) fn sizes_are_fixed(path: &str) -> Diagnostic {
     )
 }
 
-/// The evaluator found no result: the kernel divides an integer by zero.
-pub(crate) fn evaluation(error: &ir::algo::eval::EvalError) -> Diagnostic {
-    Diagnostic::new(F0009, error.message.clone()).primary(error.span, "while evaluating this")
+/// An evaluator found no result: the kernel divides an integer by zero.
+pub(crate) fn evaluation(span: Span, message: &str) -> Diagnostic {
+    Diagnostic::new(F0009, message).primary(span, "while evaluating this")
 }
 
 /// No input file is named.
@@ -277,4 +279,19 @@ pub(crate) fn output_of_several() -> Diagnostic {
 pub(crate) fn no_such_level(input: &str, kind: &str) -> Diagnostic {
     Diagnostic::new(E0706, format!("`{input}` has no `{kind}` to emit"))
         .note("an input has the levels from its own on")
+}
+
+/// Arguments and results that global memory cannot hold.
+pub(crate) fn global_memory(
+    needed: u64,
+    capacity: u64,
+    chip: &str,
+    largest: Span,
+    bytes: u64,
+) -> Diagnostic {
+    let text = crate::table::bytes;
+    let (needed, capacity) = (text(needed), text(capacity));
+    let message =
+        format!("gm of `{chip}` is too small: the tensors take {needed}, it has {capacity}");
+    Diagnostic::new(E0501, message).primary(largest, format!("this one takes {}", text(bytes)))
 }

@@ -4,6 +4,8 @@ use ir::algo::bound::{self, Deviation};
 use ir::algo::data::{Data, Random, element_count};
 use ir::algo::eval::{self, EvalError};
 use ir::algo::{ExprKind, Func, Order, Tensor};
+use ir::tile;
+use isa::object::{Object, ParamDir, ParamMeta};
 use isa::types::Elem;
 
 /// Elements whose real value is always computed: all of a cheap kernel's, a sample of an expensive one's.
@@ -70,6 +72,40 @@ pub(crate) fn compare(
     Ok(comparisons)
 }
 
+/// Compares results with the sequential meaning of a tile form: bits only, since it has no real values.
+pub(crate) fn compare_tile(
+    func: &tile::Func,
+    object: &Object,
+    inputs: &[Option<Data>],
+    results: &[Data],
+) -> Result<Vec<Comparison>, tile::eval::EvalError> {
+    let params = object.kernel.params.iter().zip(inputs);
+    let arguments = params.filter(|(param, _)| param.dir != ParamDir::Work);
+    let arguments: Vec<Option<Data>> = arguments.map(|(_, data)| data.clone()).collect();
+    let expected = tile::eval::eval(func, &arguments)?;
+    let outs = object
+        .kernel
+        .params
+        .iter()
+        .filter(|param| param.dir == ParamDir::Out);
+    let compare = |((param, result), expected): ((&ParamMeta, &Data), &Data)| {
+        let (different, first) = differences(param.elem, result, expected);
+        let value = |at: usize| (at, expected.get_f64(param.elem, at), 0.0);
+        let reference: Vec<(usize, f64, f64)> =
+            (0..expected.count(param.elem)).map(value).collect();
+        Comparison {
+            name: param.name.clone(),
+            ok: different == 0,
+            exact: true,
+            different,
+            first,
+            deviation: bound::compare(param.elem, result, &reference),
+            allowed: 0.0,
+        }
+    };
+    Ok(outs.zip(results).zip(&expected).map(compare).collect())
+}
+
 /// Whether some order is left open, so that bits may differ within the bound.
 fn is_free(func: &Func) -> bool {
     let free =
@@ -126,29 +162,37 @@ fn largest(elem: Elem, result: &Data, count: usize) -> Vec<usize> {
     places
 }
 
-/// Items of all definitions, those of reductions included; what a real evaluation of every element costs.
+/// Items of all definitions, those of reductions included: what a real evaluation of every element costs.
 fn work(func: &Func) -> f64 {
-    let items = |kind: &ExprKind| {
-        let ExprKind::Reduce(reduce) = kind else {
-            return 1.0;
-        };
-        reduce
-            .axes
+    let mut first = 0;
+    let mut work = 0.0;
+    for def in &func.defs {
+        // Expressions are numbered definition by definition; one that is shared counts where it stands.
+        let own = func
+            .exprs
             .iter()
-            .map(|&axis| func.indices[axis].extent as f64)
-            .product()
-    };
-    let most = func
-        .exprs
-        .values()
-        .map(|expr| items(&expr.kind))
-        .fold(1.0, f64::max);
-    let elements = func.defs.iter().map(|def| {
-        func.tensors[def.target]
+            .filter(|(expr, _)| (first..=def.value.as_u32()).contains(&expr.as_u32()));
+        let most = own
+            .map(|(_, data)| items(func, &data.kind))
+            .fold(1.0, f64::max);
+        let elements = func.tensors[def.target]
             .shape
             .iter()
-            .map(|&extent| extent as f64)
-            .product::<f64>()
-    });
-    elements.sum::<f64>() * most
+            .map(|&extent| extent as f64);
+        work += elements.product::<f64>() * most;
+        first = def.value.as_u32() + 1;
+    }
+    work
+}
+
+/// Items of one reduction; 1 for anything else.
+fn items(func: &Func, kind: &ExprKind) -> f64 {
+    let ExprKind::Reduce(reduce) = kind else {
+        return 1.0;
+    };
+    reduce
+        .axes
+        .iter()
+        .map(|&axis| func.indices[axis].extent as f64)
+        .product()
 }

@@ -28,6 +28,11 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// Useful operations of the cube that this host emulates in a second, in 10^9: a multiply-add is two.
+    fn host_gflops(&self) -> f64 {
+        2.0 * self.kernel.mads as f64 / self.host_seconds.max(1e-9) / 1e9
+    }
+
     /// `O1`; empty for an object that does not say.
     fn level(&self) -> String {
         match self.kernel.opt.as_str() {

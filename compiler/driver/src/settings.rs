@@ -46,7 +46,7 @@ pub(crate) const UNSTABLE: &[(&str, &str)] = &[
     ),
     (
         "time-passes",
-        "prints how long the compilation took on standard error",
+        "prints how long each phase took on standard error",
     ),
     ("verify-each", "checks the tile form after each pass"),
 ];

@@ -88,17 +88,42 @@ pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), St
     for output in &wanted {
         session.protect(&output.path, input)?;
     }
-    let start = Instant::now();
-    let levels = levels(input, args, &wanted, &mut settings, session)?;
+    let mut phases = Phases::start();
+    let levels = levels(input, args, &wanted, &mut settings, session, &mut phases)?;
     write(&wanted, levels, input, session)?;
+    phases.end("write");
     if settings.time_passes {
-        let line = format!(
-            "{:>10.3} ms  {input}\n",
-            start.elapsed().as_secs_f64() * 1e3
-        );
-        session.host.complain(&line)?;
+        session.host.complain(&phases.text())?;
     }
     Ok(())
+}
+
+/// How long each phase took, for `-Z time-passes`.
+struct Phases {
+    last: Instant,
+    done: Vec<(&'static str, f64)>,
+}
+
+impl Phases {
+    fn start() -> Phases {
+        Phases {
+            last: Instant::now(),
+            done: Vec::new(),
+        }
+    }
+
+    /// A phase is over; the next one begins.
+    fn end(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.done
+            .push((name, (now - self.last).as_secs_f64() * 1e3));
+        self.last = now;
+    }
+
+    fn text(&self) -> String {
+        let line = |(name, ms): &(&str, f64)| format!("{ms:>10.3} ms  {name}\n");
+        self.done.iter().map(line).collect()
+    }
 }
 
 fn one_input(args: &Vincic) -> Result<&str, Stop> {
@@ -212,9 +237,10 @@ fn levels(
     wanted: &[Wanted],
     settings: &mut Settings,
     session: &mut Session<'_, '_>,
+    phases: &mut Phases,
 ) -> Result<Levels, Stop> {
     match Form::of(input)? {
-        Form::Kernel => kernel_levels(input, args, wanted, settings, session),
+        Form::Kernel => kernel_levels(input, args, wanted, settings, session, phases),
         Form::Tile => {
             let mut levels = Levels::default();
             let func = build::tile_function(input, settings, session)?;
@@ -223,9 +249,15 @@ fn levels(
             lowered_levels(&lowered, input, settings, session, &mut levels)?;
             Ok(levels)
         }
-        form @ (Form::Assembly | Form::Object) => {
+        Form::Assembly => {
             let mut levels = Levels::default();
-            let object = build::finished(input, form, settings, session)?;
+            let object = build::assembled(input, settings, session)?;
+            object_levels(&object, input, settings, &mut levels)?;
+            Ok(levels)
+        }
+        Form::Object => {
+            let mut levels = Levels::default();
+            let object = build::read(input, settings, session)?;
             object_levels(&object, input, settings, &mut levels)?;
             Ok(levels)
         }
@@ -238,6 +270,7 @@ fn kernel_levels(
     wanted: &[Wanted],
     settings: &Settings,
     session: &mut Session<'_, '_>,
+    phases: &mut Phases,
 ) -> Result<Levels, Stop> {
     let mut levels = Levels::default();
     let file = session.read_text(input)?;
@@ -251,9 +284,11 @@ fn kernel_levels(
         return Ok(levels);
     }
     let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
+    phases.end("parse and check");
     levels.add(Kind::Ast, syntax::print_ast(&loaded.tree));
     let info = loaded.choose(args.compile.kernel.as_deref())?;
     let func = loaded.bind(&info, &settings.values, &std::collections::BTreeMap::new())?;
+    phases.end("bind");
     levels.add(Kind::Algo, algo::print::print(&func));
     if wanted
         .iter()
@@ -262,10 +297,12 @@ fn kernel_levels(
         return Ok(levels);
     }
     let compiled = build::compile(&func, settings, &session.sources)?;
+    phases.end("tile, place, synchronise, select, emit");
     levels.add(Kind::Schedule, compiled.schedule.clone());
     levels.add(Kind::Tile, ir::tile::print(&compiled.tiled));
     print_after("tile", &compiled.tiled, settings, session)?;
     lowered_levels(&compiled.lowered, input, settings, session, &mut levels)?;
+    phases.end("print");
     Ok(levels)
 }
 

@@ -7,6 +7,7 @@ use diag::Diagnostic;
 use emulator::{Options, Outcome, Sanitize};
 use ir::algo::Func;
 use ir::algo::data::Data;
+use ir::tile;
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
 
@@ -26,10 +27,20 @@ struct Job {
     object: Object,
     /// One entry a parameter of the object.
     inputs: Vec<Option<Data>>,
-    /// The kernel and its parameters, where there is a source to compare with.
-    reference: Option<(Func, Vec<Data>)>,
+    /// What the results are compared with.
+    reference: Reference,
     /// Whether an argument was drawn.
     drawn: bool,
+}
+
+/// What says what the results should be.
+enum Reference {
+    /// The algorithm and its parameters.
+    Algorithm(Func, Vec<Data>),
+    /// The tile form, which says only the bits.
+    Tile(tile::Func),
+    /// Nothing: an object alone.
+    None,
 }
 
 /// Runs a file.
@@ -68,9 +79,18 @@ fn prepare(
     let given = arguments::read(&args.args, session)?;
     match Form::of(&args.file)? {
         Form::Kernel => prepare_kernel(args, settings, &given, session),
-        form @ (Form::Tile | Form::Assembly | Form::Object) => {
-            let object = build::finished(&args.file, form, settings, session)?;
-            prepare_object(args, settings, &given, object)
+        Form::Tile => {
+            let func = build::tile_function(&args.file, settings, session)?;
+            let object = build::lower(func.clone(), settings, &session.sources)?.object;
+            prepare_object(args, settings, &given, object, Reference::Tile(func))
+        }
+        Form::Assembly => {
+            let object = build::assembled(&args.file, settings, session)?;
+            prepare_object(args, settings, &given, object, Reference::None)
+        }
+        Form::Object => {
+            let object = build::read(&args.file, settings, session)?;
+            prepare_object(args, settings, &given, object, Reference::None)
         }
     }
 }
@@ -94,7 +114,7 @@ fn prepare_kernel(
     Ok(Job {
         object,
         inputs,
-        reference: Some((func, params)),
+        reference: Reference::Algorithm(func, params),
         drawn,
     })
 }
@@ -119,8 +139,9 @@ fn prepare_object(
     settings: &Settings,
     given: &Given,
     object: Object,
+    reference: Reference,
 ) -> Result<Job, Stop> {
-    if args.check {
+    if args.check && matches!(reference, Reference::None) {
         return Err(errors::nothing_to_check(&args.file).into());
     }
     if settings.values != Values::default() {
@@ -131,7 +152,7 @@ fn prepare_object(
     Ok(Job {
         object,
         inputs,
-        reference: None,
+        reference,
         drawn,
     })
 }
@@ -173,9 +194,6 @@ fn emulate(
 
 /// Compares if it was asked for, or if an argument was drawn and there is something to compare with.
 fn compare(args: &Run, job: &Job, outcome: &Outcome) -> Result<Option<Vec<Comparison>>, Stop> {
-    let Some((func, params)) = &job.reference else {
-        return Ok(None);
-    };
     if !args.check && !job.drawn {
         return Ok(None);
     }
@@ -186,9 +204,21 @@ fn compare(args: &Run, job: &Job, outcome: &Outcome) -> Result<Option<Vec<Compar
             bytes: bytes.clone(),
         })
         .collect();
-    let comparisons =
-        reference::compare(func, params, &results).map_err(|e| errors::evaluation(&e))?;
-    Ok(Some(comparisons))
+    match &job.reference {
+        Reference::Algorithm(func, params) => {
+            let compared = reference::compare(func, params, &results);
+            Ok(Some(
+                compared.map_err(|e| errors::evaluation(e.span, &e.message))?,
+            ))
+        }
+        Reference::Tile(func) => {
+            let compared = reference::compare_tile(func, &job.object, &job.inputs, &results);
+            Ok(Some(
+                compared.map_err(|e| errors::evaluation(e.span, &e.message))?,
+            ))
+        }
+        Reference::None => Ok(None),
+    }
 }
 
 fn failed(comparisons: &[Comparison]) -> Vec<Diagnostic> {

@@ -79,6 +79,7 @@ pub(crate) fn json(facts: &Facts<'_>) -> String {
         emulator: json!({
             "instructions": cost.instructions,
             "host_seconds": facts.host_seconds,
+            "gflops": facts.host_gflops(),
         }),
     };
     let mut text = serde_json::to_string(&report).expect("strings and numbers always serialise");

@@ -1,0 +1,96 @@
+//! How a command ends when the world does not play along: nobody reads its output, or we are at fault.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+
+use driver::{Host, Status};
+
+use super::case::root;
+
+/// A pipe whose reader has gone.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// A stream that stands for a defect of ours.
+struct Defective;
+
+impl Read for Defective {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        panic!("a defect for this test")
+    }
+}
+
+fn args(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(Into::into).collect()
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut err = Vec::new();
+    let mut host = Host {
+        input: &mut io::empty(),
+        out: &mut Closed,
+        err: &mut err,
+        folder: root(),
+        color: false,
+        out_is_terminal: false,
+    };
+    let status = driver::vinci(&args(&["chips"]), &mut host);
+    assert_eq!(status, Status::Done);
+    let words = args(&["run", "stdlib/kernels/relu.vn", "-D", "R=1", "-D", "C=1"]);
+    assert_eq!(driver::vinci(&words, &mut host), Status::Done);
+    assert!(err.is_empty());
+}
+
+#[test]
+fn a_defect_of_ours_says_what_to_report() {
+    let mut err = Vec::new();
+    let mut host = Host {
+        input: &mut Defective,
+        out: &mut io::sink(),
+        err: &mut err,
+        folder: root(),
+        color: false,
+        out_is_terminal: false,
+    };
+    let status = driver::vincic(&args(&["-", "-O0"]), &mut host);
+    assert_eq!(status.code(), 101);
+    let said = String::from_utf8_lossy(&err);
+    assert!(said.contains("a defect for this test"), "{said}");
+    assert!(said.contains("this is a bug of vincic"), "{said}");
+    assert!(said.contains("vincic - -O0"), "{said}");
+    assert!(said.contains(env!("CARGO_PKG_VERSION")), "{said}");
+}
+
+#[test]
+fn an_object_never_goes_to_a_terminal() {
+    let mut err = Vec::new();
+    let mut host = Host {
+        input: &mut io::empty(),
+        out: &mut io::sink(),
+        err: &mut err,
+        folder: root(),
+        color: false,
+        out_is_terminal: true,
+    };
+    let words = args(&[
+        "stdlib/kernels/relu.vn",
+        "-D",
+        "R=1",
+        "-D",
+        "C=1",
+        "-o",
+        "-",
+    ]);
+    assert_eq!(driver::vincic(&words, &mut host), Status::Wrong);
+    assert!(String::from_utf8_lossy(&err).contains("E0708"));
+}
