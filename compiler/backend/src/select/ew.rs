@@ -444,6 +444,15 @@ impl Sel<'_> {
         self.lanewise(work, &[a], ty, &|sel, at, rep, st| {
             let (dst, a, st) = (Out::at(at[0]), In::at(at[1]), st2(st));
             match op {
+                // A product of f16 would saturate an infinity; as an integer the sign bit is turned by itself.
+                One::Neg if ty == VecTy::F16 => sel.push(inst::Vadds {
+                    ty: VecTy::S16,
+                    dst,
+                    a,
+                    scalar: VecScalar::Imm(0x8000),
+                    rep,
+                    st,
+                }),
                 One::Neg => sel.push(inst::Vmuls {
                     ty,
                     dst,

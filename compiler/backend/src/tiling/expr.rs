@@ -113,6 +113,13 @@ pub(crate) enum Internal {
     },
 }
 
+/// An access as it lies in memory.
+struct Loaded {
+    buf: Buf,
+    /// The value of elements out of range, if the buffer does not hold it.
+    beyond: Option<Val>,
+}
+
 /// Generates vector code for expressions of one function.
 pub(crate) struct Emitter<'a> {
     pub(crate) algo: &'a Func,
@@ -490,12 +497,9 @@ impl<'a> Emitter<'a> {
         let rep = rep(elem);
         let out = match op {
             UnaryOp::Not => return self.not_mask(a),
-            UnaryOp::Neg if elem.is_float() => {
-                let minus = Val::Bits(float_bits(-1.0, rep));
-                self.ew2(EwOp::Mul, rep, a, minus)
-            }
+            UnaryOp::Neg if elem.is_float() => return Ok(self.negate(rep, a)),
             UnaryOp::Neg => self.ew2(EwOp::Mul, rep, a, Val::Scalar(Arg::Const(-1))),
-            UnaryOp::Abs if elem.is_float() => self.ew1(EwOp::Abs, rep, a),
+            UnaryOp::Abs if elem.is_float() => return Ok(self.ew1(EwOp::Abs, rep, a)),
             UnaryOp::Abs => {
                 let neg = self.ew2(EwOp::Mul, rep, a, Val::Scalar(Arg::Const(-1)));
                 self.ew2(EwOp::Max, rep, a, neg)
@@ -503,19 +507,29 @@ impl<'a> Emitter<'a> {
             UnaryOp::Exp => self.ew1(EwOp::Exp, rep, a),
             UnaryOp::Ln => self.ew1(EwOp::Ln, rep, a),
             UnaryOp::Sqrt => self.ew1(EwOp::Sqrt, rep, a),
-            UnaryOp::Round(round) => self.round_integral(rep, a, round),
+            UnaryOp::Round(round) => return Ok(self.round_integral(rep, a, round)),
             UnaryOp::BitNot => self.ew1(EwOp::Not, rep, a),
         };
         Ok(self.settle(elem, out))
+    }
+
+    /// Of f16 the machine turns the sign bit alone; the maximum makes a NaN the usual one and changes nothing else.
+    fn negate(&mut self, rep: Elem, a: Val) -> Val {
+        let turned = self.ew1(EwOp::Neg, rep, a);
+        if rep != Elem::F16 {
+            return turned;
+        }
+        let least = Val::Bits(float_bits(f64::NEG_INFINITY, rep));
+        self.ew2(EwOp::Max, rep, turned, least)
     }
 
     fn round_integral(&mut self, rep: Elem, a: Val, round: Round) -> Val {
         if rep == Elem::F32 {
             return self.ew1(EwOp::Round(round), rep, a);
         }
-        let wide = self.convert(a, rep, Elem::F32, Round::Even, Overflow::Saturate);
+        let wide = self.convert(a, rep, Elem::F32, Round::Even, Overflow::Keep);
         let whole = self.ew1(EwOp::Round(round), Elem::F32, wide);
-        self.convert(whole, Elem::F32, rep, Round::Even, Overflow::Saturate)
+        self.convert(whole, Elem::F32, rep, Round::Even, Overflow::Keep)
     }
 
     fn binary(&mut self, expr: Expr, op: BinaryOp, a: Val, b: Val) -> Result<Val> {
@@ -535,12 +549,13 @@ impl<'a> Emitter<'a> {
             BinaryOp::Add => self.ew2(EwOp::Add, rep, a, b),
             BinaryOp::Sub => self.subtract(rep, a, b),
             BinaryOp::Mul => self.ew2(EwOp::Mul, rep, a, b),
-            BinaryOp::Max => self.ew2(EwOp::Max, rep, a, b),
-            BinaryOp::Min => self.ew2(EwOp::Min, rep, a, b),
+            // These give an operand, or bits of operands of one width: nothing to bring back into range.
+            BinaryOp::Max => return Ok(self.ew2(EwOp::Max, rep, a, b)),
+            BinaryOp::Min => return Ok(self.ew2(EwOp::Min, rep, a, b)),
             BinaryOp::Div if elem.is_float() => self.ew2(EwOp::Div, rep, a, b),
-            BinaryOp::And => self.ew2(EwOp::And, rep, a, b),
-            BinaryOp::Or => self.ew2(EwOp::Or, rep, a, b),
-            BinaryOp::Xor => self.xor(rep, a, b),
+            BinaryOp::And => return Ok(self.ew2(EwOp::And, rep, a, b)),
+            BinaryOp::Or => return Ok(self.ew2(EwOp::Or, rep, a, b)),
+            BinaryOp::Xor => return Ok(self.xor(rep, a, b)),
             BinaryOp::Shl | BinaryOp::Shr if matches!(b, Val::Scalar(Arg::Const(_))) => {
                 let op = if op == BinaryOp::Shl {
                     EwOp::Shl
@@ -941,14 +956,18 @@ impl<'a> Emitter<'a> {
         Val::Buf(kind, dst)
     }
 
-    /// In a block of one row, a value that varies with both is one that varies with the column.
+    /// In a block of one row, what varies with the column is what varies with both.
     fn in_one_row(&self, kind: Kind, val: Val) -> Val {
-        match val {
-            Val::Buf(Kind::Full, buf) if kind == Kind::Col => {
-                debug_assert_eq!(self.extent.cap_rows, 1, "only one row is a column value");
-                Val::Buf(Kind::Col, buf)
+        match (kind, val) {
+            (Kind::Full, Val::Buf(Kind::Col, buf)) | (Kind::Col, Val::Buf(Kind::Full, buf))
+                if self.extent.cap_rows == 1 =>
+            {
+                Val::Buf(kind, buf)
             }
-            Val::Buf(..) | Val::Bits(_) | Val::Scalar(_) => val,
+            (
+                Kind::Uniform | Kind::Row | Kind::Col | Kind::Full,
+                Val::Buf(..) | Val::Bits(_) | Val::Scalar(_),
+            ) => val,
         }
     }
 
@@ -1237,19 +1256,63 @@ impl<'a> Emitter<'a> {
             None => {}
         }
         let kind = self.kind_at(at);
-        let linear = match border {
-            None => access::flatten(self.algo, tensor, at),
-            Some(_) => None,
-        };
-        match (kind, linear) {
-            (Kind::Uniform, Some(linear)) => Ok(self.load_uniform(tensor, &linear)),
-            (Kind::Uniform, None) => self.poke_loads(expr, tensor, at, border, Kind::Row),
-            (_, Some(linear)) => match self.stream(tensor, &linear, kind) {
-                Some(val) => Ok(val),
-                None => self.poke_loads(expr, tensor, at, border, kind),
-            },
-            (_, None) => self.poke_loads(expr, tensor, at, border, kind),
+        if kind == Kind::Uniform
+            && border.is_none()
+            && let Some(linear) = access::flatten(self.algo, tensor, at)
+        {
+            return Ok(self.load_uniform(tensor, &linear));
         }
+        let elem = self.algo.tensors[tensor].elem;
+        let kind = solid(kind);
+        let loaded = self.load_raw(tensor, at, border, kind)?;
+        let val = self.from_storage(elem, kind, loaded.buf);
+        match loaded.beyond {
+            None => Ok(val),
+            Some(otherwise) => {
+                let inside = self.inside_mask(tensor, at, kind);
+                self.b.span = self.algo.exprs[expr].span;
+                self.select(elem, inside, val, otherwise)
+            }
+        }
+    }
+
+    /// An access as it lies in memory, by DMA if it can be.
+    fn load_raw(
+        &mut self,
+        tensor: algo::Tensor,
+        at: &[Affine],
+        border: Option<Expr>,
+        kind: Kind,
+    ) -> Result<Loaded> {
+        if border.is_none()
+            && let Some(linear) = access::flatten(self.algo, tensor, at)
+            && let Some(buf) = self.stream(tensor, &linear, kind)
+        {
+            return Ok(Loaded { buf, beyond: None });
+        }
+        self.poke_loads(tensor, at, border, kind)
+    }
+
+    /// A value in a buffer that can be stored. What is only moved keeps its storage form, and so all its bits.
+    pub(crate) fn stored_form(&mut self, elem: Elem, kind: Kind, value: Expr) -> Result<Buf> {
+        if let ExprKind::Load { tensor, at, border } = self.algo.exprs[value].kind.clone() {
+            match self.internal.get(&tensor).copied() {
+                Some(Internal::Map(inner)) => return self.stored_form(elem, kind, inner),
+                Some(Internal::Ready(..) | Internal::Pending(_) | Internal::Block { .. }) => {}
+                None => {
+                    let own = self.kind_at(&at);
+                    let one_row = self.extent.cap_rows == 1 && own == Kind::Col;
+                    if storage(elem) != rep(elem) && (own == kind || one_row) {
+                        let loaded = self.load_raw(tensor, &at, border, own)?;
+                        if loaded.beyond.is_none() {
+                            return Ok(loaded.buf);
+                        }
+                    }
+                }
+            }
+        }
+        let val = self.value(value)?;
+        Ok(self.to_storage(elem, kind, val))
     }
 
     fn kind_at(&self, at: &[Affine]) -> Kind {
@@ -1302,7 +1365,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Loads by DMA what lies in rows of consecutive elements; `None` if it does not.
-    fn stream(&mut self, tensor: algo::Tensor, linear: &Linear, kind: Kind) -> Option<Val> {
+    fn stream(&mut self, tensor: algo::Tensor, linear: &Linear, kind: Kind) -> Option<Buf> {
         let along_rows = access::collapse(&self.strides(linear, true));
         let along_cols = access::collapse(&self.strides(linear, false));
         let unit = match kind {
@@ -1343,7 +1406,7 @@ impl<'a> Emitter<'a> {
                 self.push_load(dst, gm, at, Arg::Const(1), Arg::Const(0));
             }
         }
-        Some(self.from_storage(elem, kind, dst))
+        Some(dst)
     }
 
     fn push_load(&mut self, dst: Buf, tensor: tile::Tensor, at: Arg, rows: Arg, pitch: Arg) {
@@ -1520,12 +1583,11 @@ impl<'a> Emitter<'a> {
     /// Fills a buffer element by element with scalar loads: any access, borders included.
     fn poke_loads(
         &mut self,
-        expr: Expr,
         tensor: algo::Tensor,
         at: &[Affine],
         border: Option<Expr>,
         kind: Kind,
-    ) -> Result<Val> {
+    ) -> Result<Loaded> {
         let elem = self.algo.tensors[tensor].elem;
         let otherwise = match border {
             None => None,
@@ -1549,15 +1611,10 @@ impl<'a> Emitter<'a> {
             constant.unwrap_or(0),
             border.is_some(),
         );
-        let val = self.from_storage(elem, kind, dst);
-        match (constant, otherwise) {
-            (None, Some(otherwise)) => {
-                let inside = self.inside_mask(tensor, at, kind);
-                self.b.span = self.algo.exprs[expr].span;
-                self.select(elem, inside, val, otherwise)
-            }
-            _ => Ok(val),
-        }
+        Ok(Loaded {
+            buf: dst,
+            beyond: otherwise.filter(|_| constant.is_none()),
+        })
     }
 
     /// The mask of elements whose coordinates are all in range.

@@ -393,8 +393,7 @@ impl<'a> Plan<'a> {
         }
         let (target, value) = self.target(def);
         let elem = self.cx.algo.tensors[target].elem;
-        let val = e.value(value)?;
-        let src = e.to_storage(elem, Kind::Full, val);
+        let src = e.stored_form(elem, Kind::Full, value)?;
         let row = e.extent.row0;
         let down = e.b.mul(row, self.cols);
         let col0 = e.extent.col0;
