@@ -1,6 +1,8 @@
 //! The vector cores: chains, reductions, masks, conversions, several phases, and hand-over from the cube.
 
 mod common;
+#[path = "vector/random.rs"]
+mod random;
 
 use common::{Build, MODES, as_f32, at, f16_bytes, f32_bytes, numbers, run};
 use ir::algo::CmpOp;

@@ -76,7 +76,11 @@ fn plan(func: &Func, root: Block, serial: &BTreeSet<Buf>) -> Order {
 }
 
 /// Where the copies of each buffer turn.
-fn next_sites(func: &Func, block: Block, sites: &mut BTreeMap<Buf, Vec<(Block, usize)>>) {
+pub(super) fn next_sites(
+    func: &Func,
+    block: Block,
+    sites: &mut BTreeMap<Buf, Vec<(Block, usize)>>,
+) {
     for (position, &inst) in func.blocks[block].insts.iter().enumerate() {
         let op = &func.insts[inst].op;
         if let Op::Next { buf } = op {

@@ -6,12 +6,13 @@
 //! operation, or before the loop that contains it if what it depends on lies outside. The scalar unit counts as a pipe:
 //! its stores complete after it goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ir::tile::{Arg, Block, Buf, Func, Inst, Op, View};
 use isa::types::Pipe;
 
 use super::edits::{Edits, When};
+use super::flags::next_sites;
 use crate::plan::access::{self, Access, Place};
 
 /// Accumulating products of fewer result fractals than this need a barrier between them: davinci-facts §7, rule 5.
@@ -22,6 +23,8 @@ type Pending = BTreeSet<(Pipe, Inst, Buf)>;
 
 struct Walk<'f> {
     func: &'f Func,
+    /// Buffers whose generations are ordered by flags or drains even for the pipe that writes them.
+    settled: BTreeSet<Buf>,
     barriers: BTreeSet<(Block, usize, Pipe)>,
 }
 
@@ -29,6 +32,7 @@ struct Walk<'f> {
 pub(super) fn order_within(func: &Func, root: Block, edits: &mut Edits) {
     let mut walk = Walk {
         func,
+        settled: settled(func, root),
         barriers: BTreeSet::new(),
     };
     walk.block(root, Pending::new());
@@ -47,8 +51,10 @@ impl Walk<'_> {
             } else if let Op::If { .. } = op {
                 pending = self.branch(op, pending);
             } else if let Op::Next { buf } = op {
-                // The vector unit may have both generations under way; the other pipes met the readers in between.
-                pending.retain(|&(pipe, _, written)| written != *buf || pipe == Pipe::V);
+                // The vector unit may have both generations under way.
+                let settled = self.settled.contains(buf);
+                pending
+                    .retain(|&(pipe, _, written)| written != *buf || pipe == Pipe::V || !settled);
             } else {
                 self.single(block, at, inst, &mut pending);
             }
@@ -98,7 +104,7 @@ impl Walk<'_> {
         let Place::Buf(buf) = access.place else {
             return false;
         };
-        if fresh.contains(&buf) && access.pipe != Pipe::V {
+        if fresh.contains(&buf) && access.pipe != Pipe::V && self.settled.contains(&buf) {
             return false;
         }
         pending
@@ -158,6 +164,37 @@ impl Walk<'_> {
         self.barriers.insert((block, at, pipe));
         pending.retain(|entry| entry.0 != pipe);
     }
+}
+
+/// Buffers that turn at several places, where all pipes drain, and those that another pipe touches after the last write
+/// of each generation: the writing pipe meets that one before it writes the next generation to the same place.
+fn settled(func: &Func, root: Block) -> BTreeSet<Buf> {
+    let mut sites = BTreeMap::new();
+    next_sites(func, root, &mut sites);
+    let settles = |(buf, sites): (Buf, Vec<(Block, usize)>)| match sites[..] {
+        [(block, at)] => every_write_is_met(func, block, at, buf).then_some(buf),
+        _ => Some(buf),
+    };
+    sites.into_iter().filter_map(settles).collect()
+}
+
+fn every_write_is_met(func: &Func, block: Block, at: usize, buf: Buf) -> bool {
+    // The last write of each pipe that no other pipe has touched after.
+    let mut open: BTreeSet<Pipe> = BTreeSet::new();
+    for &inst in &func.blocks[block].insts[at + 1..] {
+        let here = access::lifted(func, inst).into_iter();
+        let here: Vec<Access> = here.filter(|a| a.place == Place::Buf(buf)).collect();
+        if here.len() > 1 && here.iter().any(|access| access.writes) {
+            return false;
+        }
+        for access in here {
+            open.retain(|&pipe| pipe == access.pipe);
+            if access.writes {
+                open.insert(access.pipe);
+            }
+        }
+    }
+    open.is_empty()
 }
 
 /// The buffers that turn in a block or in one nested in it.
