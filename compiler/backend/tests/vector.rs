@@ -1,6 +1,8 @@
-//! The vector cores: chains, reductions, masks, conversions, several phases, and hand-over from the cube.
+//! The vector cores: chains, reductions, masks, conversions, several phases, and hand-over from the cube; planning.
 
 mod common;
+#[path = "vector/plan.rs"]
+mod plan;
 #[path = "vector/random.rs"]
 mod random;
 
