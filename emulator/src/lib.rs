@@ -5,7 +5,7 @@
 //! [`isa::cost`]'s and the chip file's; nothing here repeats either. Reads no files, prints nothing, keeps no global
 //! state, and gives the same bits and the same cycles for any number of host threads.
 //!
-//! Start with [`run`]: it takes a finished object, the bytes of its inputs in the order of its parameters, a chip and
+//! Start with [`run()`]: it takes a finished object, the bytes of its inputs in the order of its parameters, a chip and
 //! options, and gives every tensor back with a [`Report`], or the first [`Fault`].
 
 mod access;

@@ -1,6 +1,6 @@
 //! The front end: syntax trees in, checked programs and the algorithm IR out.
 //!
-//! - [`check`] says everything that can be said without values of sizes: names, types, symbolic shapes, bounds that hold
+//! - [`check()`] says everything that can be said without values of sizes: names, types, symbolic shapes, bounds that hold
 //!   or fail for all sizes. It reports many mistakes in one go, and one mistake once.
 //! - [`bind`] takes values for the sizes and element types of one kernel, expands its functions and gives
 //!   [`ir::algo::Func`]; mistakes that only the values show are reported there.

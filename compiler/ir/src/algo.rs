@@ -8,7 +8,7 @@
 //!
 //! What fixes bits is here and nothing else does: element types, roundings, reduction orders.
 //!
-//! Start with [`eval`], which says what it all means; [`verify`] has the invariants, [`print`] the text.
+//! Start with [`mod@eval`], which says what it all means; [`mod@verify`] has the invariants, [`mod@print`] the text.
 
 pub mod bound;
 pub mod data;
