@@ -18,6 +18,10 @@ const MAX_REPEATS: i64 = 255;
 const ROWS: i64 = 16;
 /// Rows of one drain that turns NZ into plain rows: davinci-facts §3.6.
 const MAX_DRAIN_ROWS: i64 = 8192;
+/// Largest distance of rows of a drain, in elements: the width of its field.
+const MAX_DRAIN_PITCH: i64 = 65535;
+/// Bytes of one row of a fractal of an accumulator: sixteen elements of 32 bits.
+const ACC_ROW: i32 = 64;
 
 /// One axis of a grid of fractals (or of the squares that a transposing load turns).
 #[derive(Copy, Clone)]
@@ -408,12 +412,11 @@ impl Sel<'_> {
             let fractal_rows = sel.ceil_div(m, ROWS)?;
             let src_rows = sel.scaled(fractal_rows, ROWS, Num::Const(0))?;
             let from = sel.copy_addr(src)?;
-            let dst = Out::reg(sel.global(tensor, at)?);
-            let src = In::at(sel.addr(from)?);
-            let (m, n) = (sel.val(rows)?, sel.val(cols)?);
-            let (src_rows, dst_stride) = (sel.val(src_rows)?, sel.val(pitch)?);
+            let to = sel.global(tensor, at)?;
+            let far = pitch.known().is_some_and(|pitch| pitch > MAX_DRAIN_PITCH);
+            let (n, src_rows) = (sel.val(cols)?, sel.val(src_rows)?);
             let relu = if relu { Relu::On } else { Relu::Off };
-            sel.push(inst::FixL0cGm {
+            let fix = |dst, src, m, dst_stride| inst::FixL0cGm {
                 ty,
                 quant,
                 relu,
@@ -425,8 +428,26 @@ impl Sel<'_> {
                 n,
                 src_rows,
                 dst_stride,
-            });
-            Ok(())
+            };
+            if !far || rows == Num::Const(1) {
+                let src = In::at(sel.addr(from)?);
+                let (m, dst_stride) = (sel.val(rows)?, sel.val(if far { cols } else { pitch })?);
+                sel.push(fix(Out::reg(to), src, m, dst_stride));
+                return Ok(());
+            }
+            // No stride reaches from row to row, so each goes by itself.
+            let (to, from) = (sel.copied(Num::Reg(to))?, sel.copied(from)?);
+            let bytes = sel.func.tensors[tensor].elem.bytes() as i64;
+            let step = sel.scaled(pitch, bytes, Num::Const(0))?;
+            let step = sel.xval(step)?;
+            let dst_stride = sel.val(cols)?;
+            sel.counted(rows, |sel| {
+                let row = fix(Out::reg(to), In::reg(from), inst::Val::Imm(1), dst_stride);
+                sel.push(row);
+                sel.step(from, inst::XVal::Imm(ACC_ROW));
+                sel.step(to, step);
+                Ok(())
+            })
         })
     }
 

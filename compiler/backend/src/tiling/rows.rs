@@ -23,6 +23,8 @@ use crate::pass::normalize::operands;
 
 /// Lanes of a row's partial sums: those of one f32 repeat.
 const LANES: i64 = 64;
+/// Rows of a block that is reduced: lanes are joined by one repeat a row, and 255 are encoded.
+const REDUCED_ROWS: i64 = 240;
 /// Elements that one block of a buffer should hold: enough to hide latencies, small enough for a dozen buffers.
 const BLOCK_ELEMENTS: i64 = 16384;
 
@@ -43,6 +45,9 @@ pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     if whole_row <= 2 * BLOCK_ELEMENTS {
         let share = ceil_div(rows, cx.vector_cores()).max(1);
         let mut block = (cx.block_elements() / whole_row).clamp(1, share);
+        if reduces {
+            block = block.min(REDUCED_ROWS);
+        }
         let balanced = whole_row.min(round_up(ceil_div(cols, cx.vector_cores()), unit));
         if !reduces && rows == 1 {
             sizes.push(Block {
