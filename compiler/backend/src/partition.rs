@@ -3,16 +3,17 @@
 //! Input is the algorithm in normal form. A [`Step`] becomes one phase of the tile form; tensors that cross steps live
 //! in global memory. No operation is recognised by name: what counts is the form of definitions and accesses.
 
+mod product;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use ir::algo::{
-    BinaryOp, Def, Expr, ExprKind, Func, Index, Order, Overflow, Reduce, ReduceOp, Role, Round,
-    Tensor,
-};
-use isa::types::Elem;
+use ir::algo::{Affine, Expr, ExprKind, Func, Index, Order, Reduce, ReduceOp, Role, Tensor};
 
-use crate::pass::normalize::{is_product_sum, operands};
+use self::product::fix_epilogue;
+use crate::pass::normalize::operands;
 use crate::tiling::access::{Linear, collapse, flatten};
+
+pub(crate) use self::product::product;
 
 /// Definitions that are computed together. Numbers index `Func::defs`.
 #[derive(Clone, Debug)]
@@ -366,12 +367,12 @@ impl Partition<'_> {
         self.loads(def).into_iter().map(|(t, _)| t).collect()
     }
 
-    fn loads(&self, def: usize) -> Vec<(Tensor, Vec<ir::algo::Affine>)> {
+    fn loads(&self, def: usize) -> Vec<(Tensor, Vec<Affine>)> {
         loads(self.func, self.func.defs[def].value)
             .into_iter()
-            .filter_map(|e| match &self.func.exprs[e].kind {
-                ExprKind::Load { tensor, at, .. } => Some((*tensor, at.to_vec())),
-                _ => None,
+            .filter_map(|e| {
+                let (tensor, at, _) = as_load(self.func, e)?;
+                Some((tensor, at.to_vec()))
             })
             .collect()
     }
@@ -393,190 +394,16 @@ pub(crate) fn loads(func: &Func, root: Expr) -> Vec<Expr> {
 
 /// The reduction at the root of a definition.
 pub(crate) fn root_reduce(func: &Func, def: usize) -> Option<&Reduce> {
-    match &func.exprs[func.defs[def].value].kind {
-        ExprKind::Reduce(reduce) => Some(reduce),
-        _ => None,
-    }
-}
-
-/// Reads a definition as a matrix product that the cube can compute.
-pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
-    let def = &func.defs[number];
-    let reduce = root_reduce(func, number)?;
-    if !is_product_sum(reduce, &|e| func.exprs[e].clone()) {
-        return None;
-    }
-    let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[reduce.body].kind else {
+    let ExprKind::Reduce(reduce) = &func.exprs[func.defs[def].value].kind else {
         return None;
     };
-    let (x, y) = (factor_load(func, x)?, factor_load(func, y)?);
-    let k = *reduce.axes.first()?;
-    let (a, b, n) = assign_columns(def, x, y)?;
-    let moves = |access: &Access, i: Index| access.1.stride(i) != 0 || func.indices[i].extent == 1;
-    if !(moves(&a, k) && moves(&b, k) && moves(&b, n)) {
-        return None;
-    }
-    let m = def
-        .indices
-        .iter()
-        .rev()
-        .copied()
-        .find(|&i| i != n && a.1.stride(i) != 0 && b.1.stride(i) == 0);
-    let outer = def
-        .indices
-        .iter()
-        .copied()
-        .filter(|&i| i != n && Some(i) != m)
-        .collect();
-    Some(Product {
-        def: number,
-        m,
-        n,
-        k,
-        outer,
-        a: factor(a, m, k)?,
-        b: factor(b, Some(n), k)?,
-    })
+    Some(reduce)
 }
 
-type Access = (Tensor, Linear);
-
-/// Names the factors so that the last index of the result belongs to the right one.
-fn assign_columns(def: &Def, x: Access, y: Access) -> Option<(Access, Access, Index)> {
-    let n = def.indices.last().copied()?;
-    match (x.1.stride(n) != 0, y.1.stride(n) != 0) {
-        (true, true) => None,
-        (true, false) => Some((y, x, n)),
-        (false, true | false) => Some((x, y, n)),
-    }
-}
-
-fn factor_load(func: &Func, expr: Expr) -> Option<Access> {
-    match &func.exprs[expr].kind {
-        ExprKind::Load {
-            tensor,
-            at,
-            border: None,
-        } => Some((*tensor, flatten(func, *tensor, at)?)),
-        _ => None,
-    }
-}
-
-fn factor((tensor, at): Access, free: Option<Index>, k: Index) -> Option<Factor> {
-    let along_free = free.map_or(0, |i| at.stride(i));
-    let along_k = at.stride(k);
-    let (k_major, pitch) = match (along_free, along_k) {
-        (pitch, 0 | 1) if pitch >= 0 => (false, pitch),
-        (0 | 1, pitch) if pitch >= 0 => (true, pitch),
-        _ => return None,
-    };
-    Some(Factor {
-        tensor,
-        at,
-        k_major,
-        pitch,
-    })
-}
-
-/// Reads a definition as a conversion of the product that the fixpipe does bit for bit.
-fn fix_epilogue(func: &Func, product: &Product, def: usize) -> Option<FixEpilogue> {
-    let value = func.defs[def].value;
-    let source = func.defs[product.def].target;
-    let is_source =
-        |e: Expr| matches!(&func.exprs[e].kind, ExprKind::Load { tensor, .. } if *tensor == source);
-    let plain = |relu| {
-        Some(FixEpilogue {
-            def,
-            relu,
-            scale: None,
-        })
-    };
-    let narrow = |e: Expr| match func.exprs[e].kind {
-        ExprKind::Cast {
-            value,
-            round: Round::Even,
-            overflow: Overflow::Saturate,
-        } if matches!(func.exprs[e].elem, Elem::F16 | Elem::Bf16)
-            && func.exprs[value].elem == Elem::F32 =>
-        {
-            Some(value)
-        }
-        _ => None,
-    };
-    if let Some(inner) = narrow(value) {
-        if is_source(inner) {
-            return plain(false);
-        }
-        return clamped(func, inner)
-            .filter(|&e| is_source(e))
-            .and_then(|_| plain(true));
-    }
-    if let Some(inner) = clamped(func, value) {
-        let direct = is_source(inner) || narrow(inner).is_some_and(is_source);
-        return if direct { plain(true) } else { None };
-    }
-    let scale = requant_scale(func, product, def, &is_source)?;
-    Some(FixEpilogue {
-        def,
-        relu: false,
-        scale: Some(scale),
-    })
-}
-
-/// `max(x, 0)` in either order: gives `x`.
-fn clamped(func: &Func, expr: Expr) -> Option<Expr> {
-    let zero = |e: Expr| match func.exprs[e].kind {
-        ExprKind::Float(x) => x == 0.0 && x.is_sign_positive(),
-        ExprKind::Int(x) => x == 0,
-        _ => false,
-    };
-    match func.exprs[expr].kind {
-        ExprKind::Binary(BinaryOp::Max, a, b) if zero(b) => Some(a),
-        ExprKind::Binary(BinaryOp::Max, a, b) if zero(a) => Some(b),
-        _ => None,
-    }
-}
-
-/// `(acc as f32 * (scale[n] as f32)) as i8` with an i32 product and a bf16 vector: the fixpipe's multiplier keeps 10
-/// mantissa bits, so a bf16 scale passes unchanged and the arithmetic is the same step for step (davinci-facts §3.6).
-fn requant_scale(
-    func: &Func,
-    product: &Product,
-    def: usize,
-    is_source: &dyn Fn(Expr) -> bool,
-) -> Option<Scale> {
-    let expr = func.defs[def].value;
-    let cast = |e: Expr, to: Elem| match func.exprs[e].kind {
-        ExprKind::Cast {
-            value,
-            round: Round::Even,
-            overflow: Overflow::Saturate,
-        } if func.exprs[e].elem == to => Some(value),
-        _ => None,
-    };
-    let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[cast(expr, Elem::I8)?].kind else {
+/// Tensor, coordinates and border of a load.
+pub(crate) fn as_load(func: &Func, expr: Expr) -> Option<(Tensor, &[Affine], Option<Expr>)> {
+    let ExprKind::Load { tensor, at, border } = &func.exprs[expr].kind else {
         return None;
     };
-    let [x, y] = [cast(x, Elem::F32)?, cast(y, Elem::F32)?];
-    let scale = if is_source(x) { y } else { x };
-    if !is_source(if is_source(x) { x } else { y }) || func.exprs[scale].elem != Elem::Bf16 {
-        return None;
-    }
-    let narrowed = cast(scale, Elem::Bf16).filter(|&e| func.exprs[e].elem == Elem::F32);
-    match &func.exprs[narrowed.unwrap_or(scale)].kind {
-        ExprKind::Load {
-            tensor,
-            at,
-            border: None,
-        } if func.tensors[*tensor].shape.len() == 1 => {
-            let columns = func.defs[product.def].indices.last() == Some(&product.n);
-            let last = func.defs[def].indices.last().copied();
-            let wide = narrowed.is_some();
-            (columns && at.first()?.as_index() == last).then_some(Scale {
-                tensor: *tensor,
-                wide,
-            })
-        }
-        _ => None,
-    }
+    Some((*tensor, at, *border))
 }

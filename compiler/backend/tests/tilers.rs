@@ -118,9 +118,6 @@ fn check(func: &Func) {
     for level in [Level::O0, Level::O1] {
         let tiled = tile(func, &chip, level).unwrap_or_else(|d| panic!("{}: {d:?}", func.name));
         let text = ir::tile::print::print(&tiled.func);
-        if std::env::var_os("SHOW").is_some() {
-            println!("{}{text}", tiled.schedule);
-        }
         if let Err(found) = ir::tile::verify::verify(&tiled.func, &|space| chip.space_bytes(space))
         {
             panic!("{}: {found:#?}\n{text}", func.name);

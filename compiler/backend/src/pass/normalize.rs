@@ -142,22 +142,23 @@ impl Copier<'_> {
     fn copy_body(&mut self, reduce: &Reduce, scope: &mut Scope) -> Expr {
         let body = &self.old.exprs[reduce.body];
         let product = is_product_sum(reduce, &|e| self.old.exprs[e].clone());
-        match body.kind {
-            ExprKind::Binary(op, a, b) if product => {
-                let (a, b) = (self.copy_factor(a, scope), self.copy_factor(b, scope));
-                self.like(reduce.body, ExprKind::Binary(op, a, b))
-            }
-            _ => self.copy(reduce.body, scope),
+        if let (true, &ExprKind::Binary(op, a, b)) = (product, &body.kind) {
+            let (a, b) = (self.copy_factor(a, scope), self.copy_factor(b, scope));
+            return self.like(reduce.body, ExprKind::Binary(op, a, b));
         }
+        self.copy(reduce.body, scope)
     }
 
     /// A factor of a matrix product: an element of a tensor stays, anything else becomes a tensor.
     fn copy_factor(&mut self, expr: Expr, scope: &mut Scope) -> Expr {
-        match &self.old.exprs[expr].kind {
-            ExprKind::Load { border: None, .. } => self.copy(expr, scope),
-            _ if self.free(expr).is_empty() => self.copy(expr, scope),
-            _ => self.hoist(expr, "factor", scope),
+        let plain = matches!(
+            self.old.exprs[expr].kind,
+            ExprKind::Load { border: None, .. }
+        );
+        if plain || self.free(expr).is_empty() {
+            return self.copy(expr, scope);
         }
+        self.hoist(expr, "factor", scope)
     }
 
     fn copy(&mut self, expr: Expr, scope: &mut Scope) -> Expr {

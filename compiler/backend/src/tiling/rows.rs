@@ -18,7 +18,7 @@ use super::expr::{
 };
 use super::{Result, StepCx};
 use crate::errors;
-use crate::partition::{Rows, loads, root_reduce};
+use crate::partition::{Rows, as_load, loads, root_reduce};
 use crate::pass::normalize::operands;
 
 /// Lanes of a row's partial sums: those of one f32 repeat.
@@ -241,10 +241,8 @@ impl<'a> Plan<'a> {
         let algo = self.cx.algo;
         loads(algo, algo.defs[def].value)
             .into_iter()
-            .filter_map(|e| match &algo.exprs[e].kind {
-                ExprKind::Load { tensor, .. } => self.member(*tensor),
-                _ => None,
-            })
+            .filter_map(|e| as_load(algo, e))
+            .filter_map(|(tensor, ..)| self.member(tensor))
             .map(|source| {
                 let level = self.level.get(&source).copied().unwrap_or(0);
                 level + u32::from(root_reduce(algo, source).is_some())

@@ -80,10 +80,10 @@ pub(crate) fn walk(file: &ast::File, root: ast::ExprId, visit: &mut impl FnMut(&
     while let Some(id) = open.pop() {
         let kind = file.exprs.kind(id);
         visit(kind);
-        let order = match kind {
-            ast::ExprKind::Reduce { head, .. } | ast::ExprKind::Fold { head, .. } => head.order,
-            _ => None,
-        };
+        let mut order = None;
+        if let ast::ExprKind::Reduce { head, .. } | ast::ExprKind::Fold { head, .. } = kind {
+            order = head.order;
+        }
         kind.operands(|e| {
             if Some(e) != order {
                 open.push(e);

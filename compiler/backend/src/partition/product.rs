@@ -1,0 +1,181 @@
+//! Reading definitions as matrix products, and what follows them as conversions of the fixpipe.
+//!
+//! Only the form counts: strides of accesses, casts and their roundings.
+
+use ir::algo::{BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Round, Tensor};
+use isa::types::Elem;
+
+use super::{Factor, FixEpilogue, Product, Scale, as_load, root_reduce};
+use crate::pass::normalize::is_product_sum;
+use crate::tiling::access::{Linear, flatten};
+
+/// Reads a definition as a matrix product that the cube can compute.
+pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
+    let def = &func.defs[number];
+    let reduce = root_reduce(func, number)?;
+    if !is_product_sum(reduce, &|e| func.exprs[e].clone()) {
+        return None;
+    }
+    let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[reduce.body].kind else {
+        return None;
+    };
+    let (x, y) = (factor_load(func, x)?, factor_load(func, y)?);
+    let k = *reduce.axes.first()?;
+    let (a, b, n) = assign_columns(def, x, y)?;
+    let moves = |access: &Access, i: Index| access.1.stride(i) != 0 || func.indices[i].extent == 1;
+    if !(moves(&a, k) && moves(&b, k) && moves(&b, n)) {
+        return None;
+    }
+    let m = def
+        .indices
+        .iter()
+        .rev()
+        .copied()
+        .find(|&i| i != n && a.1.stride(i) != 0 && b.1.stride(i) == 0);
+    let outer = def
+        .indices
+        .iter()
+        .copied()
+        .filter(|&i| i != n && Some(i) != m)
+        .collect();
+    Some(Product {
+        def: number,
+        m,
+        n,
+        k,
+        outer,
+        a: factor(a, m, k)?,
+        b: factor(b, Some(n), k)?,
+    })
+}
+
+type Access = (Tensor, Linear);
+
+/// Names the factors so that the last index of the result belongs to the right one.
+fn assign_columns(def: &Def, x: Access, y: Access) -> Option<(Access, Access, Index)> {
+    let n = def.indices.last().copied()?;
+    match (x.1.stride(n) != 0, y.1.stride(n) != 0) {
+        (true, true) => None,
+        (true, false) => Some((y, x, n)),
+        (false, true | false) => Some((x, y, n)),
+    }
+}
+
+fn factor_load(func: &Func, expr: Expr) -> Option<Access> {
+    let (tensor, at, None) = as_load(func, expr)? else {
+        return None;
+    };
+    Some((tensor, flatten(func, tensor, at)?))
+}
+
+fn factor((tensor, at): Access, free: Option<Index>, k: Index) -> Option<Factor> {
+    let along_free = free.map_or(0, |i| at.stride(i));
+    let along_k = at.stride(k);
+    let (k_major, pitch) = match (along_free, along_k) {
+        (pitch, 0 | 1) if pitch >= 0 => (false, pitch),
+        (0 | 1, pitch) if pitch >= 0 => (true, pitch),
+        _ => return None,
+    };
+    Some(Factor {
+        tensor,
+        at,
+        k_major,
+        pitch,
+    })
+}
+
+/// Reads a definition as a conversion of the product that the fixpipe does bit for bit.
+pub(super) fn fix_epilogue(func: &Func, product: &Product, def: usize) -> Option<FixEpilogue> {
+    let value = func.defs[def].value;
+    let source = func.defs[product.def].target;
+    let is_source = |e: Expr| as_load(func, e).is_some_and(|(tensor, ..)| tensor == source);
+    let plain = |relu| {
+        Some(FixEpilogue {
+            def,
+            relu,
+            scale: None,
+        })
+    };
+    let narrow = |e: Expr| {
+        let half = matches!(func.exprs[e].elem, Elem::F16 | Elem::Bf16);
+        plain_cast(func, e).filter(|&from| half && func.exprs[from].elem == Elem::F32)
+    };
+    if let Some(inner) = narrow(value) {
+        if is_source(inner) {
+            return plain(false);
+        }
+        return clamped(func, inner)
+            .filter(|&e| is_source(e))
+            .and_then(|_| plain(true));
+    }
+    if let Some(inner) = clamped(func, value) {
+        let direct = is_source(inner) || narrow(inner).is_some_and(is_source);
+        return if direct { plain(true) } else { None };
+    }
+    let scale = requant_scale(func, product, def, &is_source)?;
+    Some(FixEpilogue {
+        def,
+        relu: false,
+        scale: Some(scale),
+    })
+}
+
+/// `max(x, 0)` in either order: gives `x`.
+fn clamped(func: &Func, expr: Expr) -> Option<Expr> {
+    let zero = |e: Expr| {
+        matches!(func.exprs[e].kind, ExprKind::Float(x) if x.to_bits() == 0)
+            || matches!(func.exprs[e].kind, ExprKind::Int(0))
+    };
+    let ExprKind::Binary(BinaryOp::Max, a, b) = func.exprs[expr].kind else {
+        return None;
+    };
+    match (zero(a), zero(b)) {
+        (_, true) => Some(a),
+        (true, false) => Some(b),
+        (false, false) => None,
+    }
+}
+
+/// The operand of a conversion to nearest even, saturating.
+fn plain_cast(func: &Func, expr: Expr) -> Option<Expr> {
+    let ExprKind::Cast {
+        value,
+        round: Round::Even,
+        overflow: Overflow::Saturate,
+    } = func.exprs[expr].kind
+    else {
+        return None;
+    };
+    Some(value)
+}
+
+/// `(acc as f32 * (scale[n] as f32)) as i8` with an i32 product and a bf16 vector: the fixpipe's multiplier keeps 10
+/// mantissa bits, so a bf16 scale passes unchanged and the arithmetic is the same step for step (davinci-facts §3.6).
+fn requant_scale(
+    func: &Func,
+    product: &Product,
+    def: usize,
+    is_source: &dyn Fn(Expr) -> bool,
+) -> Option<Scale> {
+    let expr = func.defs[def].value;
+    let cast = |e: Expr, to: Elem| plain_cast(func, e).filter(|_| func.exprs[e].elem == to);
+    let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[cast(expr, Elem::I8)?].kind else {
+        return None;
+    };
+    let [x, y] = [cast(x, Elem::F32)?, cast(y, Elem::F32)?];
+    let scale = if is_source(x) { y } else { x };
+    if !is_source(if is_source(x) { x } else { y }) || func.exprs[scale].elem != Elem::Bf16 {
+        return None;
+    }
+    let narrowed = cast(scale, Elem::Bf16).filter(|&e| func.exprs[e].elem == Elem::F32);
+    let (tensor, at, None) = as_load(func, narrowed.unwrap_or(scale))? else {
+        return None;
+    };
+    let columns = func.defs[product.def].indices.last() == Some(&product.n);
+    let last = func.defs[def].indices.last().copied();
+    let one_per_column = func.tensors[tensor].shape.len() == 1 && at.first()?.as_index() == last;
+    (columns && one_per_column).then_some(Scale {
+        tensor,
+        wide: narrowed.is_some(),
+    })
+}
