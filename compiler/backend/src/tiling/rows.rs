@@ -37,7 +37,7 @@ pub(crate) struct Block {
 
 /// Block sizes worth trying, best first.
 pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
-    let unit = column_unit(cx.algo, step);
+    let unit = column_unit(cx.algo, &step.defs);
     let (rows, cols) = (product(&step.rows), product(&step.cols));
     let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
     let whole_row = round_up(cols, unit);
@@ -83,10 +83,9 @@ pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
 }
 
 /// Masks hold a bit an element and start at 32-byte blocks; other buffers hold 16-bit elements at least.
-fn column_unit(algo: &Func, step: &Rows) -> i64 {
+pub(crate) fn column_unit(algo: &Func, defs: &[usize]) -> i64 {
     let has = |found: &dyn Fn(Expr) -> bool| {
-        step.defs
-            .iter()
+        defs.iter()
             .any(|&d| below(algo, algo.defs[d].value).into_iter().any(found))
     };
     if has(&|e| algo.exprs[e].elem == Elem::Bool || border(algo, e)) {

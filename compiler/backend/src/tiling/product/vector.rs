@@ -7,6 +7,7 @@ use super::{Extents, Walk, result_offset};
 use crate::partition::Product;
 use crate::tiling::builder::{Builder, whole};
 use crate::tiling::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, round_up};
+use crate::tiling::rows::column_unit;
 use crate::tiling::{Result, StepCx};
 
 /// Appends the vector program that computes `defs` from the blocks of a ring. `rows` is how many rows at a time.
@@ -26,11 +27,13 @@ pub(crate) fn emit(
 ) -> Result<Builder> {
     let e = Extents::of(cx, product);
     let walk = Walk::new(cx, product, &e, t);
+    // Rows of bytes start at blocks of 32; masks are rounded up by themselves.
+    let width = round_up(t.n, column_unit(cx.algo, defs).min(32));
     let extent = Extent {
         rows: product.m.map(|_| e.m).into_iter().collect(),
         cols: vec![e.n],
         cap_rows: rows,
-        cap_cols: t.n,
+        cap_cols: width,
         row0: Arg::Const(0),
         col0: Arg::Const(0),
         row_count: Arg::Const(rows),
@@ -49,7 +52,7 @@ pub(crate) fn emit(
         let m = em.b.clip(t.m.min(e.m), e.m, m0);
         em.extent.col0 = n0;
         em.extent.col_count = em.b.clip(t.n.min(e.n), e.n, n0);
-        em.extent.padded = matches!(em.extent.col_count, Arg::Const(n) if n == t.n);
+        em.extent.padded = matches!(em.extent.col_count, Arg::Const(n) if n == width);
         let slot = em.b.func.add_value();
         em.b.push(Op::Take { dst: slot, chan });
         place_block(cx, product, defs, em, &outer);
