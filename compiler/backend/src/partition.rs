@@ -226,10 +226,13 @@ impl Partition<'_> {
     }
 
     fn best_rows(&self, def: usize) -> Rows {
-        let mut best: Option<((bool, usize), Rows)> = None;
+        // Where nothing streams, short columns keep what a scalar walk touches close together.
+        let mut best: Option<((bool, usize, usize), Rows)> = None;
         for (rows, cols) in self.candidate_spaces(def) {
             let grown = self.grow(def, rows, cols);
-            let score = (self.streams(&grown), grown.defs.len());
+            let streams = self.streams(&grown);
+            let split = if streams { 0 } else { grown.rows.len() };
+            let score = (streams, grown.defs.len(), split);
             if best.as_ref().is_none_or(|(b, _)| score > *b) {
                 best = Some((score, grown));
             }

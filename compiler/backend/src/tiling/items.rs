@@ -307,7 +307,7 @@ fn store_form(e: &mut Emitter<'_>, cx: &StepCx<'_>, def: usize, acc: Buf) -> Buf
     if rep(result) == Elem::F16 {
         val = e.convert(val, Elem::F32, Elem::F16, Round::Even, Overflow::Keep);
     }
-    e.to_storage(cx.algo.tensors[data.target].elem, Kind::Col, val)
+    e.as_stored(cx.algo.tensors[data.target].elem, Kind::Col, val)
 }
 
 fn ew_op(op: ReduceOp) -> EwOp {

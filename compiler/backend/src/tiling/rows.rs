@@ -424,7 +424,7 @@ impl<'a> Plan<'a> {
             Some(Internal::Ready(val, _)) => *val,
             _ => e.value(value)?,
         };
-        let src = e.to_storage(self.cx.algo.tensors[target].elem, Kind::Row, val);
+        let src = e.as_stored(self.cx.algo.tensors[target].elem, Kind::Row, val);
         let (at, cols) = (e.extent.row0, e.extent.row_count);
         self.store(e, target, at, src, (Arg::Const(1), cols));
         Ok(())

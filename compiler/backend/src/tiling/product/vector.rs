@@ -141,7 +141,7 @@ fn store_defs(
         } else {
             em.value(data.value)?
         };
-        let src = em.to_storage(cx.algo.tensors[data.target].elem, Kind::Full, val);
+        let src = em.as_stored(cx.algo.tensors[data.target].elem, Kind::Full, val);
         let (rows, cols) = (em.extent.row_count, em.extent.col_count);
         if let Some(&tensor) = em.gm.get(&data.target) {
             em.b.push(Op::Store {
