@@ -4,27 +4,25 @@
 //! otherwise rows are walked in chunks, once per level of reductions that depend on each other (a softmax: maximum, sum,
 //! result), and what is element-wise is computed again. Sums keep 64 lanes a row, so chunking does not change a bit.
 
+mod lanes;
+
 use std::collections::BTreeMap;
 
-use ir::algo::{BinaryOp, Expr, ExprKind, Func, Overflow, Reduce, ReduceOp, Round};
-use ir::tile::{Arg, Buf, CoreQuery, EwOp, Op, Operand, RedOp, View};
-use isa::types::{Elem, Layout, Space};
+use ir::algo::{Expr, ExprKind, Func, Reduce};
+use ir::tile::{Arg, Buf, CoreQuery, Op, View};
+use isa::types::Elem;
 
 use super::access::{collapse, flatten};
-use super::builder::{Builder, Shape, whole};
-use super::expr::{
-    Emitter, Extent, GmMap, Internal, Kind, Place, Val, ceil_div, float_bits, int_range, low_bits,
-    rep, round_up,
-};
+use super::builder::{Builder, whole};
+use super::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, ceil_div, round_up};
 use super::{Result, StepCx};
-use crate::errors;
 use crate::partition::{Rows, as_load, loads, root_reduce};
 use crate::pass::normalize::operands;
 
-/// Lanes of a row's partial sums: those of one f32 repeat.
-const LANES: i64 = 64;
 /// Rows of a block that is reduced: lanes are joined by one repeat a row, and 255 are encoded.
 const REDUCED_ROWS: i64 = 240;
+pub(crate) use self::lanes::{identity, item, lane_elem};
+
 /// Elements that one block of a buffer should hold: enough to hide latencies, small enough for a dozen buffers.
 const BLOCK_ELEMENTS: i64 = 16384;
 
@@ -463,132 +461,6 @@ impl<'a> Plan<'a> {
                     .insert(self.cx.algo.defs[def].target, Internal::Pending(Kind::Row));
             }
         }
-    }
-
-    // ---- reductions in lanes -----------------------------------------------------------------------------------
-
-    fn start_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Buf {
-        let elem = lane_elem(self.result_elem(def));
-        let acc = e.b.buf(
-            "acc",
-            Shape {
-                elem,
-                space: Space::Ub,
-                layout: Layout::Nd,
-                depth: 1,
-                rows: self.extent.cap_rows,
-                cols: LANES,
-            },
-        );
-        let rows = e.extent.row_count;
-        let start = Operand::Bits(identity(reduce.op, self.result_elem(def)));
-        e.b.ew(EwOp::Copy, acc, start, None, (rows, Arg::Const(LANES)));
-        acc
-    }
-
-    fn result_elem(&self, def: usize) -> Elem {
-        self.cx.algo.exprs[self.cx.algo.defs[def].value].elem
-    }
-
-    fn accumulate(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce, acc: Buf) -> Result<()> {
-        let elem = lane_elem(self.result_elem(def));
-        let mut item = item(e, reduce)?;
-        if let Some(mask) = reduce.mask {
-            let nothing = Val::Bits(identity(reduce.op, self.result_elem(def)));
-            item = e.choose(elem, mask, item, nothing)?;
-        }
-        let src = e.materialise(Kind::Full, elem, item);
-        let op = red_op(reduce.op);
-        let (rows, cols) = (e.extent.row_count, e.extent.col_count);
-        e.b.push(Op::Accumulate {
-            op,
-            acc: whole(acc),
-            src: whole(src),
-            rows,
-            cols,
-        });
-        Ok(())
-    }
-
-    fn finish_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce, acc: Buf) {
-        let wanted = self.result_elem(def);
-        let elem = lane_elem(wanted);
-        let dst = e.temp(Kind::Row, elem);
-        e.clear_row_value(dst);
-        let rows = e.extent.row_count;
-        e.b.push(Op::Lanes {
-            op: red_op(reduce.op),
-            dst: whole(dst),
-            acc: whole(acc),
-            rows,
-        });
-        let mut val = Val::Buf(Kind::Row, dst);
-        if rep(wanted) == Elem::F16 {
-            val = e.convert(val, Elem::F32, Elem::F16, Round::Even, Overflow::Keep);
-        }
-        let target = self.cx.algo.defs[def].target;
-        e.internal.insert(target, Internal::Ready(val, Kind::Row));
-    }
-}
-
-/// What a reduction adds, in the type of its lanes.
-pub(crate) fn item(e: &mut Emitter<'_>, reduce: &Reduce) -> Result<Val> {
-    let data = e.algo.exprs[reduce.body].clone();
-    if reduce.exact_product {
-        if data.elem == Elem::Bf16 {
-            // The product of two bf16 may leave the range of f32; only the cube keeps it exact.
-            return Err(errors::not_compiled(
-                data.span,
-                "a sum of bf16 products outside a matrix product is not compiled yet",
-            ));
-        }
-        if let ExprKind::Binary(BinaryOp::Mul, a, b) = data.kind {
-            let (a, b) = (e.value(a)?, e.value(b)?);
-            let (a, b) = (e.widen(a, rep(data.elem)), e.widen(b, rep(data.elem)));
-            return Ok(e.multiply(lane_elem(data.elem), a, b));
-        }
-    }
-    let val = e.value(reduce.body)?;
-    Ok(e.widen(val, rep(data.elem)))
-}
-
-/// Lanes are 32 bits wide.
-pub(crate) fn lane_elem(elem: Elem) -> Elem {
-    if elem.is_float() {
-        Elem::F32
-    } else {
-        Elem::I32
-    }
-}
-
-/// The identity of a reduction to `elem` as bits of a lane: of integers the end of their own range.
-pub(crate) fn identity(op: ReduceOp, elem: Elem) -> u32 {
-    let float = |x: f64| float_bits(x, Elem::F32);
-    let (least, greatest) = int_range(elem);
-    match (op, elem.is_float()) {
-        (ReduceOp::Prod, true) => float(1.0),
-        (ReduceOp::Max, true) => float(f64::NEG_INFINITY),
-        (ReduceOp::Min, true) => float(f64::INFINITY),
-        (ReduceOp::Prod, false) => 1,
-        (ReduceOp::Max, false) => low_bits(least),
-        (ReduceOp::Min, false) => low_bits(greatest),
-        (
-            ReduceOp::Sum | ReduceOp::Any | ReduceOp::All | ReduceOp::ArgMax | ReduceOp::ArgMin,
-            true | false,
-        ) => 0,
-    }
-}
-
-fn red_op(op: ReduceOp) -> RedOp {
-    match op {
-        ReduceOp::Max => RedOp::Max,
-        ReduceOp::Min => RedOp::Min,
-        ReduceOp::Sum
-        | ReduceOp::Prod
-        | ReduceOp::Any
-        | ReduceOp::All
-        | ReduceOp::ArgMax
-        | ReduceOp::ArgMin => RedOp::Sum,
     }
 }
 
