@@ -44,7 +44,7 @@ impl Default for Options {
         Options {
             threads: 0,
             sanitize: Sanitize::ALL,
-            max_steps: 1 << 28,
+            max_steps: 1 << 27,
             trace: false,
         }
     }

@@ -173,6 +173,9 @@ pub(crate) struct Run {
     /// Host threads of the emulator; 0 takes all. Results do not depend on it
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) threads: usize,
+    /// Instructions one core may execute before the run is called endless
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
+    pub(crate) max_steps: u64,
     /// Mistakes to look for while emulating; alone it means all
     #[arg(
         long,

@@ -172,6 +172,7 @@ fn emulate(
 ) -> Result<(Outcome, f64), Stop> {
     let options = Options {
         threads: args.threads,
+        max_steps: args.max_steps,
         sanitize: sanitize(args),
         ..Options::default()
     };
