@@ -200,9 +200,9 @@ instructions! {
         0x8b vmaxs Vmaxs { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Smaller of lane and scalar. (row 69)
         0x8c vmins Vmins { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Shifts integer lanes left by a scalar. (row 70)
+        /// Shifts integer lanes left by a scalar mod the bits of a lane (we choose). (row 70)
         0x8d vshl Vshl { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Shifts integer lanes right arithmetically by a scalar. (row 70)
+        /// Shifts integer lanes right arithmetically by a scalar mod the bits of a lane (we choose). (row 70)
         0x8e vshr Vshr { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Adds a multiple: `dst = a * scalar + dst`, product rounded first (we choose, as `vmla` f16). (row 71)
         0x8f vaxpy Vaxpy { ty: VecTy, dst: InOut<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };

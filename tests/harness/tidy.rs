@@ -1,4 +1,5 @@
-//! House rules that a compiler does not check: file headers, no `unwrap` in pure crates, every code tested, no orphan.
+//! House rules that a compiler does not check: file headers, no `unwrap` in pure crates, every code and every instruction
+//! tested, no orphan.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -109,6 +110,28 @@ fn tidy_every_code_has_a_case() {
         .filter(|code| !said.contains(code.as_str()) && !excused.contains(code.as_str()))
         .collect();
     assert!(missing.is_empty(), "codes without a case: {missing:?}");
+}
+
+#[test]
+fn tidy_every_instruction_has_a_case() {
+    for info in isa::inst::INFO {
+        let (pipe, mnemonic) = (info.pipe.name(), info.mnemonic);
+        let path = here().join(format!("asm/{pipe}/{mnemonic}.vasm"));
+        assert!(
+            path.is_file(),
+            "`{mnemonic}` needs a test asm/{pipe}/{mnemonic}.vasm"
+        );
+        let text = read(&path);
+        let uses = |line: &str| {
+            let word = line.split_whitespace().next().unwrap_or_default();
+            word.split('.').next() == Some(mnemonic)
+        };
+        assert!(
+            text.lines().any(uses),
+            "{} does not use `{mnemonic}`",
+            relative(&path)
+        );
+    }
 }
 
 #[test]
