@@ -1,8 +1,8 @@
 //! Which pipe runs an operation, and what it reads and writes.
 //!
-//! The only place that says so for the tile IR; planner and synchronisation both ask here.
+//! Planner and synchronisation both ask here; what an operation reads and writes is the tile IR's own knowledge.
 
-use ir::tile::{Block, Buf, FixCast, Func, Inst, Op, Operand, RedOp, Tensor, View};
+use ir::tile::{Block, Buf, Func, Inst, Op, Tensor, View};
 use isa::types::{CoreKind, Pipe, Space};
 use smallvec::SmallVec;
 
@@ -42,7 +42,7 @@ pub fn pipe_of(func: &Func, op: &Op) -> Option<Pipe> {
         Op::Mad { .. } => Some(Pipe::M),
         Op::Drain { .. } => Some(Pipe::Fix),
         Op::Ew { .. } | Op::Spread { .. } | Op::Accumulate { .. } => Some(Pipe::V),
-        Op::Lanes { op, acc, .. } => Some(lanes_pipe(func, *op, *acc)),
+        Op::Lanes { acc, .. } => Some(lanes_pipe(func, *acc)),
         Op::Peek { .. } | Op::PeekBuf { .. } | Op::Poke { .. } => Some(Pipe::S),
         Op::Scalar { .. }
         | Op::Query { .. }
@@ -63,10 +63,11 @@ pub fn pipe_of(func: &Func, op: &Op) -> Option<Pipe> {
 }
 
 /// The machine reduces repeats of floats only: integer lanes are joined by the scalar unit.
-fn lanes_pipe(func: &Func, _op: RedOp, acc: View) -> Pipe {
-    match func.bufs[acc.buf].elem.is_float() {
-        true => Pipe::V,
-        false => Pipe::S,
+fn lanes_pipe(func: &Func, acc: View) -> Pipe {
+    if func.bufs[acc.buf].elem.is_float() {
+        Pipe::V
+    } else {
+        Pipe::S
     }
 }
 
@@ -77,81 +78,25 @@ pub fn accesses(func: &Func, op: &Op) -> Accesses {
         return list;
     };
     let mut touch = |place: Place, reads: bool, writes: bool| {
-        merge(
-            &mut list,
-            Access {
-                pipe,
-                place,
-                reads,
-                writes,
-            },
-        )
+        let access = Access {
+            pipe,
+            place,
+            reads,
+            writes,
+        };
+        merge(&mut list, access);
     };
-    match op {
-        Op::Load { dst, tensor, .. } => {
-            touch(Place::Tensor(*tensor), true, false);
-            touch(Place::Buf(dst.buf), false, true);
-        }
-        Op::Store { tensor, src, .. } => {
-            touch(Place::Buf(src.buf), true, false);
-            touch(Place::Tensor(*tensor), false, true);
-        }
-        Op::LoadTile { dst, src, .. } | Op::LoadWords { dst, src, .. } => {
-            touch(Place::Buf(src.buf), true, false);
-            touch(Place::Buf(*dst), false, true);
-        }
-        Op::Mad { c, a, b, .. } => {
-            touch(Place::Buf(*a), true, false);
-            touch(Place::Buf(*b), true, false);
-            touch(Place::Buf(*c), true, true);
-        }
-        Op::Drain {
-            tensor, src, cast, ..
-        } => {
-            touch(Place::Buf(*src), true, false);
-            if let FixCast::Requant(words) = cast {
-                touch(Place::Buf(words.buf), true, false);
-            }
-            touch(Place::Tensor(*tensor), false, true);
-        }
-        Op::Ew { dst, a, b, c, .. } => {
-            for operand in [Some(a), b.as_ref(), c.as_ref()].into_iter().flatten() {
-                if let Some(buf) = operand_buf(operand) {
-                    touch(Place::Buf(buf), true, false);
-                }
-            }
-            touch(Place::Buf(dst.buf), false, true);
-        }
-        Op::Spread { dst, src, .. } => {
-            touch(Place::Buf(src.buf), true, false);
-            touch(Place::Buf(dst.buf), false, true);
-        }
-        Op::Accumulate { acc, src, .. } => {
-            touch(Place::Buf(src.buf), true, false);
-            touch(Place::Buf(acc.buf), true, true);
-        }
-        Op::Lanes { dst, acc, .. } => {
-            touch(Place::Buf(acc.buf), true, false);
-            touch(Place::Buf(dst.buf), false, true);
-        }
-        Op::Peek { tensor, .. } => touch(Place::Tensor(*tensor), true, false),
-        Op::PeekBuf { src, .. } => touch(Place::Buf(src.buf), true, false),
-        Op::Poke { dst, .. } => touch(Place::Buf(dst.buf), false, true),
-        Op::Scalar { .. }
-        | Op::Query { .. }
-        | Op::For { .. }
-        | Op::If { .. }
-        | Op::Next { .. }
-        | Op::Acquire { .. }
-        | Op::Publish { .. }
-        | Op::Take { .. }
-        | Op::Release { .. }
-        | Op::SetFlag { .. }
-        | Op::WaitFlag { .. }
-        | Op::Barrier { .. }
-        | Op::SyncAll
-        | Op::SetCross { .. }
-        | Op::WaitCross { .. } => {}
+    for buf in op.reads() {
+        touch(Place::Buf(buf), true, false);
+    }
+    if let Some(tensor) = op.reads_tensor() {
+        touch(Place::Tensor(tensor), true, false);
+    }
+    if let Some(buf) = op.writes() {
+        touch(Place::Buf(buf), false, true);
+    }
+    if let Some(tensor) = op.writes_tensor() {
+        touch(Place::Tensor(tensor), false, true);
     }
     list
 }
@@ -170,34 +115,17 @@ fn merge(list: &mut Accesses, access: Access) {
     }
 }
 
-/// The buffer of a vector operand, if it has one.
-pub fn operand_buf(operand: &Operand) -> Option<Buf> {
-    match operand {
-        Operand::Full(view) | Operand::EachRow(view) | Operand::EachCol(view) => Some(view.buf),
-        Operand::Bits(_) | Operand::Scalar(_) => None,
-    }
-}
-
 /// Everything that an operation and the blocks nested in it touch, one entry per pipe and place.
-pub fn lifted(func: &Func, inst: Inst) -> Vec<Access> {
-    let mut all = Vec::new();
+pub fn lifted(func: &Func, inst: Inst) -> Accesses {
+    let mut all = Accesses::new();
     gather(func, inst, &mut all);
     all
 }
 
-fn gather(func: &Func, inst: Inst, all: &mut Vec<Access>) {
+fn gather(func: &Func, inst: Inst, all: &mut Accesses) {
     let op = &func.insts[inst].op;
     for access in accesses(func, op) {
-        match all
-            .iter_mut()
-            .find(|a| a.place == access.place && a.pipe == access.pipe)
-        {
-            Some(known) => {
-                known.reads |= access.reads;
-                known.writes |= access.writes;
-            }
-            None => all.push(access),
-        }
+        merge(all, access);
     }
     for block in op.blocks() {
         for &inner in &func.blocks[block].insts {

@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Arg, Block, Buf, FixCast, Op, Operand, Value, View};
+use super::{Arg, Block, Buf, FixCast, Op, Operand, Tensor, Value, View};
 
 impl Op {
     /// The value that the operation defines for the rest of its block. A loop's variable is not one: it is visible in
@@ -203,6 +203,22 @@ impl Op {
             | Op::SetCross { .. }
             | Op::WaitCross { .. } => None,
         }
+    }
+
+    /// The tensor in global memory that the operation reads.
+    pub fn reads_tensor(&self) -> Option<Tensor> {
+        if let Op::Load { tensor, .. } | Op::Peek { tensor, .. } = self {
+            return Some(*tensor);
+        }
+        None
+    }
+
+    /// The tensor in global memory that the operation writes.
+    pub fn writes_tensor(&self) -> Option<Tensor> {
+        if let Op::Store { tensor, .. } | Op::Drain { tensor, .. } = self {
+            return Some(*tensor);
+        }
+        None
     }
 
     /// The views among the operands, destination first.
