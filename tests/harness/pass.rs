@@ -1,6 +1,7 @@
 //! Passes: `//! passes: place-buffers, insert-sync` says which run; the values stay, the snapshot holds what comes out.
 
-use backend::pass::{insert_sync, place_buffers};
+use backend::pipeline::{PASSES, PassCx};
+use backend::{Level, Options};
 use diag::SourceMap;
 use driver::tile;
 use ir::algo::data::{Data, draw};
@@ -25,13 +26,22 @@ pub(crate) fn check(path: &str) {
         .flat_map(|line| line.split(','))
         .map(str::trim)
     {
-        let ran = match pass {
-            "place-buffers" => place_buffers::run(&mut func, &chip).map(drop),
-            "insert-sync" => insert_sync::run(&mut func, insert_sync::Sync::Flags),
-            "insert-barriers" => insert_sync::run(&mut func, insert_sync::Sync::Barriers),
-            other => panic!("{path}: there is no pass `{other}`"),
+        let (name, level) = pass
+            .strip_suffix(" -O0")
+            .map_or((pass, Level::O1), |name| (name, Level::O0));
+        let row = PASSES.iter().find(|row| row.name == name);
+        let row = row.unwrap_or_else(|| panic!("{path}: there is no pass `{name}`"));
+        let options = Options {
+            level,
+            verify_each: true,
         };
-        if let Err(found) = ran {
+        if let Err(found) = (row.run)(
+            &mut func,
+            &PassCx {
+                chip: &chip,
+                options,
+            },
+        ) {
             case.snapshot(&diag::render_text(&found, &sources, false));
             return;
         }

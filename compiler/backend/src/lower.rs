@@ -25,6 +25,16 @@ pub struct Lowered {
     pub object: Object,
 }
 
+impl Lowered {
+    /// The function as the pass to that stage left it.
+    pub fn at(&self, stage: Stage) -> &Func {
+        match stage {
+            Stage::Synced => &self.synced,
+            Stage::Tiled | Stage::Legal | Stage::Placed => &self.placed,
+        }
+    }
+}
+
 /// Lowers a function to an object. Passes it has already been through are left out: text may enter at any stage.
 ///
 /// # Errors

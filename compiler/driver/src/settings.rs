@@ -32,8 +32,11 @@ pub struct Settings {
 /// Levels by the text after `-O` or `opt-level=`.
 const LEVELS: [(&str, Level); 3] = [("0", Level::O0), ("1", Level::O1), ("3", Level::O3)];
 
-/// Passes after which the tile form can be printed.
-const PASSES: [&str; 4] = ["tile", "place-buffers", "insert-sync", "all"];
+/// Words for passes after which the tile form can be printed: the tiler, the rows of the pass table, and all of them.
+fn passes() -> Vec<&'static str> {
+    let rows = backend::pipeline::PASSES.iter().map(|pass| pass.name);
+    ["tile"].into_iter().chain(rows).chain(["all"]).collect()
+}
 
 /// Keys of `-C` and what they do.
 pub(crate) const CODEGEN: &[(&str, &str)] = &[("opt-level=0|1|3", "the same as -O")];
@@ -42,7 +45,7 @@ pub(crate) const CODEGEN: &[(&str, &str)] = &[("opt-level=0|1|3", "the same as -
 pub(crate) const UNSTABLE: &[(&str, &str)] = &[
     (
         "print-after=PASS",
-        "prints the tile form on standard error after tile, place-buffers, insert-sync or all",
+        "prints the tile form on standard error after `tile`, a pass, or `all`",
     ),
     (
         "time-passes",
@@ -106,11 +109,11 @@ impl Settings {
         match option.split_once('=').unwrap_or((option, "")) {
             ("verify-each", "") => self.verify_each = true,
             ("time-passes", "") => self.time_passes = true,
-            ("print-after", pass) if PASSES.contains(&pass) => {
+            ("print-after", pass) if passes().contains(&pass) => {
                 self.print_after.push(pass.to_owned())
             }
             ("print-after", pass) => {
-                return Err(errors::option_value("-Z print-after", pass, &PASSES));
+                return Err(errors::option_value("-Z print-after", pass, &passes()));
             }
             _ => return Err(errors::option_value("-Z", option, &keys(UNSTABLE))),
         }

@@ -313,8 +313,9 @@ fn lowered_levels(
     session: &mut Session<'_, '_>,
     levels: &mut Levels,
 ) -> Result<(), Stop> {
-    print_after("place-buffers", &lowered.placed, settings, session)?;
-    print_after("insert-sync", &lowered.synced, settings, session)?;
+    for pass in backend::pipeline::PASSES {
+        print_after(pass.name, lowered.at(pass.to), settings, session)?;
+    }
     levels.add(Kind::Memory, lowered.memory.clone());
     levels.add(Kind::Sync, ir::tile::print(&lowered.synced));
     object_levels(&lowered.object, input, settings, levels)
