@@ -147,7 +147,15 @@ fn option_help(args: &Compile) -> Option<String> {
     args.unstable
         .iter()
         .any(|key| key == "help")
-        .then(|| list(UNSTABLE, "-Z"))
+        .then(|| list(UNSTABLE, "-Z") + &pass_table())
+}
+
+/// The passes that `-Z print-after` takes, as the pass table describes them.
+fn pass_table() -> String {
+    let rows = backend::pipeline::PASSES.iter();
+    let lines = rows.map(|pass| format!("    {:<25} {}\n", pass.name, pass.what));
+    let tiler = format!("\nPasses:\n    {:<25} {}\n", "tile", "write the tile form");
+    tiler + &lines.collect::<String>()
 }
 
 fn print(what: &str, args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), Stop> {
