@@ -259,7 +259,7 @@ instructions! {
         0xa5 vcgmax Vcgmax { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Smallest element of each 32 B block. (row 97)
         0xa6 vcgmin Vcgmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
-        /// Adds adjacent pairs: half a repeat of results per repeat, consecutive. (row 98)
+        /// Adds adjacent pairs: half a repeat of results per repeat, consecutive; a pair without an active lane has no result. (row 98)
         ///
         /// `dst_rep` counts elements: 64 (f16) or 32 (f32) puts the results of the repeats side by side.
         0xa7 vcpadd Vcpadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };

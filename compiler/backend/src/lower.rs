@@ -59,6 +59,7 @@ pub fn lower(
     let cube = select(&func, chip, CoreKind::Cube).map_err(|found| vec![found])?;
     let vector = select(&func, chip, CoreKind::Vector).map_err(|found| vec![found])?;
     let object = emit(&func, chip, options.level.name(), cube, vector, resolve);
+    legal(&object, &cx)?;
     let placed = placed.unwrap_or_else(|| func.clone());
     Ok(Lowered {
         memory: plan::report(&placed, chip),
@@ -74,10 +75,28 @@ fn verified(func: &Func, cx: &PassCx<'_>, pass: &str) -> Result<(), Vec<Diagnost
         return Ok(());
     }
     let verdict = ir::tile::verify::verify(func, &|space| cx.chip.space_bytes(space));
-    verdict.map_err(|found| {
-        let violation = |what| {
-            Diagnostic::new(codes::E0605, format!("after `{pass}`: {what}")).primary(Span::NONE, "")
-        };
-        found.into_iter().map(violation).collect()
-    })
+    let violation = |what| defect(format!("after `{pass}`: {what}"));
+    verdict.map_err(|found| found.into_iter().map(violation).collect())
+}
+
+/// Checks every instruction against the machine's rules, if asked to.
+fn legal(object: &Object, cx: &PassCx<'_>) -> Result<(), Vec<Diagnostic>> {
+    if !cx.options.verify_each {
+        return Ok(());
+    }
+    let violation = |(core, pc, error): (CoreKind, usize, isa::legal::LegalError)| {
+        defect(format!(
+            "instruction {pc} of the {} program: {error}",
+            core.name()
+        ))
+    };
+    let refused = isa::legal::check_object(object, cx.chip);
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(refused.into_iter().map(violation).collect())
+}
+
+fn defect(what: String) -> Diagnostic {
+    Diagnostic::new(codes::E0605, what).primary(Span::NONE, "")
 }
