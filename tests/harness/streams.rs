@@ -51,6 +51,45 @@ fn a_closed_pipe_ends_quietly() {
     assert!(err.is_empty());
 }
 
+/// A file on a full disk.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+}
+
+#[test]
+fn lost_results_are_an_error_and_lost_findings_change_no_status() {
+    let mut err = Vec::new();
+    let mut host = Host {
+        input: &mut io::empty(),
+        out: &mut Full,
+        err: &mut err,
+        folder: root(),
+        color: false,
+        out_is_terminal: false,
+    };
+    assert_eq!(driver::vinci(&args(&["chips"]), &mut host), Status::Wrong);
+    let said = String::from_utf8_lossy(&err);
+    assert!(said.contains("E0708"), "{said}");
+    let mut host = Host {
+        input: &mut io::empty(),
+        out: &mut io::sink(),
+        err: &mut Closed,
+        folder: root(),
+        color: false,
+        out_is_terminal: false,
+    };
+    let wrong = args(&["explain", "E9999"]);
+    assert_eq!(driver::vinci(&wrong, &mut host), Status::Wrong);
+}
+
 #[test]
 fn a_defect_of_ours_says_what_to_report() {
     let mut err = Vec::new();

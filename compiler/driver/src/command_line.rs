@@ -82,11 +82,11 @@ fn guarded(
                 .iter()
                 .map(|d| format!("error: {}\n", d.message))
                 .collect();
-            let _ = host.complain(&text.concat());
+            host.complain(&text.concat());
             Status::Wrong
         }
         Err(payload) => {
-            let _ = host.complain(&defect(name, args, payload.as_ref()));
+            host.complain(&defect(name, args, payload.as_ref()));
             Status::Defect
         }
     }
@@ -148,7 +148,7 @@ fn parse<P: Parser>(name: &str, args: &[OsString], host: &mut Host<'_>) -> Resul
         text.to_string()
     };
     if error.use_stderr() {
-        host.complain(&text)?;
+        host.complain(&text);
         return Err(Stop::Said);
     }
     host.print(&text)?;
@@ -167,9 +167,12 @@ fn in_session(
 ) -> Result<(), Stop> {
     let mut session = Session::new(host, findings);
     match body(&mut session) {
-        Ok(()) => session.show_warnings(),
+        Ok(()) => {
+            session.show_warnings();
+            Ok(())
+        }
         Err(Stop::Findings(found)) => {
-            session.show(found)?;
+            session.show(found);
             Err(Stop::Said)
         }
         Err(Stop::Said) => Err(Stop::Said),

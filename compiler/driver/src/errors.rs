@@ -36,6 +36,11 @@ pub(crate) fn cannot_write(path: &str, error: &io::Error) -> Diagnostic {
     Diagnostic::new(E0708, format!("cannot write `{path}`: {error}"))
 }
 
+/// Standard output takes no more, and its reader has not gone.
+pub(crate) fn cannot_print(error: &io::Error) -> Diagnostic {
+    Diagnostic::new(E0708, format!("cannot write to standard output: {error}"))
+}
+
 /// An object would go to a terminal.
 pub(crate) fn binary_on_terminal() -> Diagnostic {
     Diagnostic::new(E0708, "an object is not written to a terminal")
@@ -65,7 +70,7 @@ pub(crate) fn bad_array(path: &str, why: &str) -> Diagnostic {
         E0702,
         format!("`{path}` is not an array that can be used: {why}"),
     )
-    .help("write it with `numpy.save`")
+    .help("write it with `numpy.save`, converted if need be: `a.astype(\"float32\")`")
 }
 
 /// An array's shape is not the parameter's.

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use diag::Diagnostic;
 
+use crate::errors;
+
 /// Stack of the thread that runs a command; nesting in the inputs is limited, and this is far above the limit's need.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -84,13 +86,10 @@ impl Host<'_> {
         written(self.out.write_all(bytes).and_then(|()| self.out.flush()))
     }
 
-    /// Writes findings.
-    pub(crate) fn complain(&mut self, text: &str) -> Result<(), Stop> {
-        written(
-            self.err
-                .write_all(text.as_bytes())
-                .and_then(|()| self.err.flush()),
-        )
+    /// Writes findings. If nobody hears them the status still tells, so the command goes on.
+    pub(crate) fn complain(&mut self, text: &str) {
+        let _ = self.err.write_all(text.as_bytes());
+        let _ = self.err.flush();
     }
 
     /// The place of a path that was given on the command line.
@@ -99,9 +98,15 @@ impl Host<'_> {
     }
 }
 
-/// A stream that takes no more ends the command; there is nobody left to tell.
+/// A reader that has seen enough ends the command quietly; results that are lost in any other way are an error.
 fn written(result: io::Result<()>) -> Result<(), Stop> {
-    result.map_err(|_| Stop::Closed)
+    result.map_err(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Stop::Closed
+        } else {
+            errors::cannot_print(&error).into()
+        }
+    })
 }
 
 /// Runs a command as the whole process.

@@ -171,9 +171,9 @@ impl KernelFile {
         for (name, elem) in open_types(kernel, &bindings, &shape) {
             bindings.types.insert(name, elem);
         }
-        let only_sizes = |found: &[Diagnostic]| found.iter().all(|d| d.code == E0308);
+        let lacks_sizes = |found: &[Diagnostic]| found.iter().any(|d| d.code == E0308);
         match frontend::bind(&self.checked, &kernel.name, &bindings) {
-            Err(found) if only_sizes(&found) && !shape.sizes.is_empty() => {
+            Err(found) if lacks_sizes(&found) && !shape.sizes.is_empty() => {
                 let open =
                     |name: &String| kernel.sizes.contains(name) && !in_arrays(kernel, arrays, name);
                 let open = shape.sizes.iter().filter(|(name, _)| open(name));

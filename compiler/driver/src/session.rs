@@ -43,7 +43,7 @@ impl<'h, 'w> Session<'h, 'w> {
     }
 
     /// Shows what stopped the command, after the warnings before it.
-    pub(crate) fn show(&mut self, found: Vec<Diagnostic>) -> Result<(), Stop> {
+    pub(crate) fn show(&mut self, found: Vec<Diagnostic>) {
         let mut all = std::mem::take(&mut self.warnings);
         all.extend(found);
         diag::sort(&mut all);
@@ -58,15 +58,13 @@ impl<'h, 'w> Session<'h, 'w> {
                 .map(|d| diag::render_json(d, sources) + "\n")
                 .collect::<String>(),
         };
-        self.host.complain(&text)
+        self.host.complain(&text);
     }
 
     /// Shows the warnings of a command that came to its end.
-    pub(crate) fn show_warnings(&mut self) -> Result<(), Stop> {
-        if self.warnings.is_empty() {
-            Ok(())
-        } else {
-            self.show(Vec::new())
+    pub(crate) fn show_warnings(&mut self) {
+        if !self.warnings.is_empty() {
+            self.show(Vec::new());
         }
     }
 

@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), St
     write(&wanted, levels, input, session)?;
     phases.end("write");
     if settings.time_passes {
-        session.host.complain(&phases.text())?;
+        session.host.complain(&phases.text());
     }
     Ok(())
 }
@@ -308,7 +308,7 @@ fn kernel_levels(
     phases.end("tile, place, synchronise, select, emit");
     levels.add(Kind::Schedule, compiled.schedule.clone());
     levels.add(Kind::Tile, ir::tile::print(&compiled.tiled));
-    print_after("tile", &compiled.tiled, settings, session)?;
+    print_after("tile", &compiled.tiled, settings, session);
     lowered_levels(&compiled.lowered, input, settings, session, &mut levels)?;
     phases.end("print");
     Ok(levels)
@@ -322,7 +322,7 @@ fn lowered_levels(
     levels: &mut Levels,
 ) -> Result<(), Stop> {
     for pass in backend::pipeline::PASSES {
-        print_after(pass.name, lowered.at(pass.to), settings, session)?;
+        print_after(pass.name, lowered.at(pass.to), settings, session);
     }
     levels.add(Kind::Memory, lowered.memory.clone());
     levels.add(Kind::Sync, ir::tile::print(&lowered.synced));
@@ -349,7 +349,7 @@ fn print_after(
     func: &ir::tile::Func,
     settings: &Settings,
     session: &mut Session<'_, '_>,
-) -> Result<(), Stop> {
+) {
     if settings
         .print_after
         .iter()
@@ -357,9 +357,8 @@ fn print_after(
     {
         session
             .host
-            .complain(&format!("// after {pass}\n{}", ir::tile::print(func)))?;
+            .complain(&format!("// after {pass}\n{}", ir::tile::print(func)));
     }
-    Ok(())
 }
 
 fn write(
