@@ -31,6 +31,14 @@ fn readme_shows_what_the_tools_print() {
     );
 }
 
+#[test]
+fn language_page_shows_a_kernel_of_the_library() {
+    let page = std::fs::read_to_string(root().join("stdlib/README.md")).expect("the page is there");
+    let kernel = root().join("stdlib/kernels/softmax.vn");
+    let source = std::fs::read_to_string(kernel).expect("the kernel is there");
+    shows(&page, "vn softmax", &source);
+}
+
 /// Demands that the block after the fence `mark` is made of parts of `output`, in order.
 fn shows(readme: &str, mark: &str, output: &str) {
     let fence = format!("```{mark}\n");

@@ -12,6 +12,8 @@ use diag::codes::{
 use diag::{Diagnostic, Span, similar};
 use isa::types::Elem;
 
+use crate::kernel::Unread;
+
 /// An input cannot be opened or read.
 pub(crate) fn cannot_read(path: &str, error: &io::Error) -> Diagnostic {
     Diagnostic::new(E0701, format!("cannot read `{path}`: {error}"))
@@ -154,9 +156,13 @@ pub(crate) fn option_form(option: &str, value: &str, expected: &str) -> Diagnost
 }
 
 /// A `//! shape:` line cannot be read.
-pub(crate) fn shape_line(span: Span, word: &str) -> Diagnostic {
+pub(crate) fn shape_line(span: Span, unread: Unread<'_>) -> Diagnostic {
+    let what = match unread {
+        Unread::Form(word) => format!("`{word}` is not NAME=VALUE"),
+        Unread::Twice(name) => format!("`{name}` is given twice"),
+    };
     Diagnostic::new(E0706, "shape line that cannot be read")
-        .primary(span, format!("`{word}` is not NAME=VALUE"))
+        .primary(span, what)
         .help("write `//! shape: M=64 N=32`; a value is a positive integer or an element type")
 }
 

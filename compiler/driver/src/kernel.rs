@@ -34,21 +34,34 @@ pub struct Values {
     pub types: BTreeMap<String, Elem>,
 }
 
+/// Why a word gives no value.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Unread<'a> {
+    /// The word is not of the form `NAME=VALUE`.
+    Form(&'a str),
+    /// The name has a value already.
+    Twice(&'a str),
+}
+
 impl Values {
-    /// Reads words of the form `NAME=VALUE`; the error is the word that is none.
-    pub fn read<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Values, &'a str> {
+    /// Reads words of the form `NAME=VALUE`, each name once.
+    pub fn read<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Values, Unread<'a>> {
         let mut values = Values::default();
         for word in words {
-            let (name, value) = word.split_once('=').ok_or(word)?;
-            let name = name.trim().to_owned();
+            let form = Unread::Form(word);
+            let (name, value) = word.split_once('=').ok_or(form)?;
+            let name = name.trim();
             if name.is_empty() {
-                return Err(word);
+                return Err(form);
+            }
+            if values.sizes.contains_key(name) || values.types.contains_key(name) {
+                return Err(Unread::Twice(name));
             }
             match (value.trim().parse::<i64>(), Elem::from_name(value.trim())) {
-                (Ok(size), _) => values.sizes.insert(name, size).is_none(),
-                (Err(_), Some(elem)) => values.types.insert(name, elem).is_none(),
-                (Err(_), None) => return Err(word),
-            };
+                (Ok(size), _) => drop(values.sizes.insert(name.to_owned(), size)),
+                (Err(_), Some(elem)) => drop(values.types.insert(name.to_owned(), elem)),
+                (Err(_), None) => return Err(form),
+            }
         }
         Ok(values)
     }
@@ -189,7 +202,7 @@ impl KernelFile {
 
 fn line(directive: &Directive) -> Result<Values, Diagnostic> {
     Values::read(directive.value.split_whitespace())
-        .map_err(|word| errors::shape_line(directive.span, word))
+        .map_err(|unread| errors::shape_line(directive.span, unread))
 }
 
 /// Element types that neither the command line nor an array gives: the shape line's, else the class's commonest.

@@ -7,7 +7,7 @@ use isa::chip::Chip;
 use crate::args::Compile;
 use crate::errors;
 use crate::host::Stop;
-use crate::kernel::Values;
+use crate::kernel::{Unread, Values};
 use crate::session::Session;
 
 /// The meaning of the options that decide a kernel's code.
@@ -80,8 +80,10 @@ impl Settings {
             settings.unstable(option)?;
         }
         let words = args.define.iter().map(String::as_str);
-        settings.values = Values::read(words)
-            .map_err(|word| errors::option_form("-D", word, "NAME=SIZE or NAME=TYPE"))?;
+        settings.values = Values::read(words).map_err(|unread| match unread {
+            Unread::Form(word) => errors::option_form("-D", word, "NAME=SIZE or NAME=TYPE"),
+            Unread::Twice(name) => errors::given_twice("-D", name),
+        })?;
         Ok(settings)
     }
 
