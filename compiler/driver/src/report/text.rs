@@ -105,10 +105,14 @@ fn error(comparison: &Comparison) -> (String, String) {
         0 => String::new(),
         n => format!(", WRONG: {} elements beyond their bound", grouped(n as u64)),
     };
-    let measured = format!(
-        "at most {:.2e} off ({:.1e} relative), {:.2e} allowed{beyond}; {verdict}",
-        deviation.max_abs, deviation.max_rel, comparison.allowed
-    );
+    let measured = if deviation.max_abs == 0.0 && comparison.allowed == 0.0 {
+        format!("none: exact{beyond}; {verdict}")
+    } else {
+        format!(
+            "at most {:.2e} off ({:.1e} relative), {:.2e} allowed{beyond}; {verdict}",
+            deviation.max_abs, deviation.max_rel, comparison.allowed
+        )
+    };
     (format!("error of {}", comparison.name), measured)
 }
 
