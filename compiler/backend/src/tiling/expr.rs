@@ -200,17 +200,6 @@ impl<'a> Emitter<'a> {
         result
     }
 
-    /// A loop over `first, first + step, …` below `bound`; nothing is emitted where at most one turn exists.
-    pub(crate) fn for_loop_strided(
-        &mut self,
-        first: Arg,
-        bound: i64,
-        step: i64,
-        body: impl FnOnce(&mut Self, Arg) -> Result<()>,
-    ) -> Result<()> {
-        self.for_loop(first, bound, step, body)
-    }
-
     /// Computes the largest subexpressions of the wanted kinds here.
     pub(crate) fn hoist(&mut self, expr: Expr, wanted: &dyn Fn(Kind) -> bool) -> Result<()> {
         let kind = &self.algo.exprs[expr].kind;

@@ -74,7 +74,7 @@ pub(crate) fn emit(
     let chunks = ceil_div(width, cap);
     let core = Arg::Val(e.b.query(CoreQuery::Core));
     let blocks = product(&outer_extents) * chunks;
-    e.for_loop_strided(core, blocks, cx.vector_cores(), |e, t| {
+    e.for_loop(core, blocks, cx.vector_cores(), |e, t| -> Result<()> {
         let position = e.b.div(t, chunks);
         for (&index, value) in outer.iter().zip(decode(&mut e.b, position, &outer_extents)) {
             e.place.insert(index, Place::Fixed(value));

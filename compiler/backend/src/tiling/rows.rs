@@ -132,7 +132,7 @@ pub(crate) fn emit(
     let core = Arg::Val(e.b.query(CoreQuery::Core));
     plan.hoist_invariants(&mut e)?;
     let blocks = plan.row_blocks * if plan.reduces { 1 } else { plan.chunks };
-    e.for_loop_strided(core, blocks, cx.vector_cores(), |e, t| {
+    e.for_loop(core, blocks, cx.vector_cores(), |e, t| {
         if plan.reduces {
             plan.enter_rows(e, t);
             plan.rows_with_reductions(e)
@@ -141,7 +141,7 @@ pub(crate) fn emit(
             let chunk = e.b.rem(t, plan.chunks);
             plan.enter_rows(e, row_block);
             plan.enter_chunk(e, chunk);
-            plan.maps(e, None)
+            plan.maps(e)
         }
     })?;
     Ok(e.b)
@@ -313,7 +313,7 @@ impl<'a> Plan<'a> {
                 self.pass(e, pass)?;
             }
         }
-        self.store_row_results(e);
+        self.store_row_results(e)?;
         self.forget_reductions(e);
         Ok(())
     }
@@ -374,15 +374,9 @@ impl<'a> Plan<'a> {
             || dims < self.step.rows.len() + self.step.cols.len()
     }
 
-    fn maps(&self, e: &mut Emitter<'_>, only: Option<u32>) -> Result<()> {
+    fn maps(&self, e: &mut Emitter<'_>) -> Result<()> {
         for &def in &self.step.defs {
-            if only.is_none_or(|level| self.level.get(&def) == Some(&level)) {
-                if self.is_row(def) {
-                    self.store_row(e, def)?;
-                } else {
-                    self.store_map(e, def)?;
-                }
-            }
+            self.store_map(e, def)?;
         }
         Ok(())
     }
@@ -403,14 +397,14 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    fn store_row_results(&self, e: &mut Emitter<'_>) {
+    /// Stores what varies with the row alone, once every reduction has finished.
+    fn store_row_results(&self, e: &mut Emitter<'_>) -> Result<()> {
         for &def in &self.step.defs {
             if self.is_row(def) {
-                // Every reduction has finished, so a row value exists or is a map of such.
-                let done = self.store_row(e, def);
-                debug_assert!(done.is_ok(), "row values follow from finished reductions");
+                self.store_row(e, def)?;
             }
         }
+        Ok(())
     }
 
     fn store_row(&self, e: &mut Emitter<'_>, def: usize) -> Result<()> {

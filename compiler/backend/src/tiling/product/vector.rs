@@ -47,46 +47,51 @@ pub(crate) fn emit(
     let sub = Arg::Val(em.b.query(CoreQuery::Sub));
     let half = round_up(t.m, 32) / 2;
     let first_row = em.b.mul(sub, half);
-    em.for_loop_strided(group, walk.count(), i64::from(cx.groups), |em, block| {
-        let (outer, m0, n0) = walk.decode(&mut em.b, block, t);
-        let m = em.b.clip(t.m.min(e.m), e.m, m0);
-        em.extent.col0 = n0;
-        em.extent.col_count = em.b.clip(t.n.min(e.n), e.n, n0);
-        em.extent.padded = matches!(em.extent.col_count, Arg::Const(n) if n == width);
-        let slot = em.b.func.add_value();
-        em.b.push(Op::Take { dst: slot, chan });
-        place_block(cx, product, defs, em, &outer);
-        for &def in defs {
-            em.hoist(cx.algo.defs[def].value, &|kind| {
-                matches!(kind, Kind::Uniform | Kind::Col)
+    em.for_loop(
+        group,
+        walk.count(),
+        i64::from(cx.groups),
+        |em, block| -> Result<()> {
+            let (outer, m0, n0) = walk.decode(&mut em.b, block, t);
+            let m = em.b.clip(t.m.min(e.m), e.m, m0);
+            em.extent.col0 = n0;
+            em.extent.col_count = em.b.clip(t.n.min(e.n), e.n, n0);
+            em.extent.padded = matches!(em.extent.col_count, Arg::Const(n) if n == width);
+            let slot = em.b.func.add_value();
+            em.b.push(Op::Take { dst: slot, chan });
+            place_block(cx, product, defs, em, &outer);
+            for &def in defs {
+                em.hoist(cx.algo.defs[def].value, &|kind| {
+                    matches!(kind, Kind::Uniform | Kind::Col)
+                })?;
+            }
+            let mine = em.b.sub(m, first_row);
+            let mine = em.b.max(mine, 0);
+            let mine = em.b.min(mine, half);
+            em.for_loop(0, mine, rows, |em, r| -> Result<()> {
+                let left = em.b.sub(mine, r);
+                em.extent.row_count = em.b.min(left, rows);
+                let in_block = em.b.add(first_row, r);
+                em.extent.row0 = em.b.add(m0, in_block);
+                let down = em.b.mul(in_block, t.n);
+                let at = em.b.add(Arg::Val(slot), down);
+                let target = cx.algo.defs[product.def].target;
+                em.internal.insert(
+                    target,
+                    Internal::Block {
+                        ring,
+                        at,
+                        pitch: t.n,
+                    },
+                );
+                let (row0, col0) = (em.extent.row0, em.extent.col0);
+                let (at, pitch) = result_offset(cx, product, &mut em.b, (&outer, row0, col0));
+                store_defs(cx, product, defs, em, at, pitch)
             })?;
-        }
-        let mine = em.b.sub(m, first_row);
-        let mine = em.b.max(mine, 0);
-        let mine = em.b.min(mine, half);
-        em.for_loop(0, mine, rows, |em, r| -> Result<()> {
-            let left = em.b.sub(mine, r);
-            em.extent.row_count = em.b.min(left, rows);
-            let in_block = em.b.add(first_row, r);
-            em.extent.row0 = em.b.add(m0, in_block);
-            let down = em.b.mul(in_block, t.n);
-            let at = em.b.add(Arg::Val(slot), down);
-            let target = cx.algo.defs[product.def].target;
-            em.internal.insert(
-                target,
-                Internal::Block {
-                    ring,
-                    at,
-                    pitch: t.n,
-                },
-            );
-            let (row0, col0) = (em.extent.row0, em.extent.col0);
-            let (at, pitch) = result_offset(cx, product, &mut em.b, (&outer, row0, col0));
-            store_defs(cx, product, defs, em, at, pitch)
-        })?;
-        em.b.push(Op::Release { chan });
-        Ok(())
-    })?;
+            em.b.push(Op::Release { chan });
+            Ok(())
+        },
+    )?;
     Ok(em.b)
 }
 
