@@ -75,16 +75,15 @@ fn tidy_pure_crates_never_unwrap() {
 
 #[test]
 fn tidy_no_leftovers() {
+    // Put together here, so that this file passes its own test.
+    let note = ["TO", "DO"].concat();
+    let numbered = format!("{note}(#");
+    let stubs = [["todo", "!("], ["unimplemented", "!("], ["#[", "ignore"]].map(|w| w.concat());
     for path in sources() {
         let name = relative(&path);
-        if name.ends_with("harness/tidy.rs") {
-            continue;
-        }
         for (line, text) in (1..).zip(read(&path).lines()) {
-            let todo = text.contains("TODO") && !text.contains("TODO(#");
-            let stub = ["todo!(", "unimplemented!(", "#[ignore"]
-                .iter()
-                .any(|w| text.contains(w));
+            let todo = text.contains(&note) && !text.contains(&numbered);
+            let stub = stubs.iter().any(|w| text.contains(w));
             assert!(!todo && !stub, "{name}:{line}: {text}");
         }
     }
