@@ -109,6 +109,10 @@ pub(crate) struct Flag {
     pub(crate) consumed: u32,
 }
 
+/// One in so many of a core's steps may be a queued instruction when it reaches its limit: with the default limit, 50 MB
+/// of events a core.
+const RECORDED_SHARE: u64 = 64;
+
 /// What every core of a launch shares and none changes.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Launch<'a> {
@@ -146,6 +150,8 @@ pub(crate) struct Core<'a> {
     pub(crate) order: Order,
     pub(crate) flags: Vec<Flag>,
     pub(crate) counters: [u32; 16],
+    /// Instructions given to queues so far; each is recorded.
+    pub(crate) recorded: u64,
     /// Position among the cores of the launch.
     pub(crate) number: usize,
     /// What each lane knows of other cores.
@@ -232,6 +238,7 @@ impl<'a> Core<'a> {
             order: Order::new(),
             flags: vec![Flag::default(); 7 * 7 * 8],
             counters: [0; 16],
+            recorded: 0,
             number,
             heard: Default::default(),
             log: Vec::new(),
@@ -282,6 +289,20 @@ impl<'a> Core<'a> {
         })
     }
 
+    /// Stops a core that gives more instructions to its queues than are recorded for their time.
+    fn check_record(&self, at: usize) -> Result<(), Fault> {
+        let limit = self.launch.max_steps.div_ceil(RECORDED_SHARE);
+        if self.recorded < limit {
+            return Ok(());
+        }
+        Err(self.fault_at(
+            at,
+            FaultKind::QueueLimit {
+                instructions: limit,
+            },
+        ))
+    }
+
     /// Takes the scalar unit one instruction further; false if it cannot.
     fn step(&mut self) -> Result<bool, Fault> {
         let at = self.next;
@@ -302,7 +323,10 @@ impl<'a> Core<'a> {
         let went_on = match queue {
             Pipe::S => self.scalar(at, inst)?,
             pipe @ (Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix) => {
-                self.dispatch(at, inst, pipe)?
+                self.check_record(at)?;
+                let went_on = self.dispatch(at, inst, pipe)?;
+                self.recorded += u64::from(went_on);
+                went_on
             }
         };
         if went_on {

@@ -174,6 +174,11 @@ pub enum FaultKind {
         /// The limit.
         steps: u64,
     },
+    /// The core gives more instructions to its queues than are recorded.
+    QueueLimit {
+        /// The limit.
+        instructions: u64,
+    },
     /// A `trap` instruction.
     Trap {
         /// Its code.
@@ -289,7 +294,7 @@ impl FaultKind {
             FaultKind::Deadlock { .. } => "F0005",
             FaultKind::NotModelled { .. } => "F0006",
             FaultKind::BadObject { .. } => "E0603",
-            FaultKind::StepLimit { .. } => "F0008",
+            FaultKind::StepLimit { .. } | FaultKind::QueueLimit { .. } => "F0008",
             FaultKind::DivisionByZero => "F0009",
             FaultKind::BadInput { .. } => "E0705",
             FaultKind::IllegalValue { .. }
@@ -389,6 +394,9 @@ impl fmt::Display for FaultKind {
             FaultKind::NotModelled { what } => write!(f, "not modelled: {what}"),
             FaultKind::DivisionByZero => write!(f, "division by zero"),
             FaultKind::BadControlFlow { what } => write!(f, "{what}"),
+            FaultKind::QueueLimit { instructions } => {
+                write!(f, "more than {instructions} instructions for queues")
+            }
             FaultKind::StepLimit { steps } => write!(f, "more than {steps} instructions"),
             FaultKind::Trap { code } => write!(f, "trap {code}"),
             FaultKind::OutputUnwritten { tensor, element } => {

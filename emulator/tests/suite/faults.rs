@@ -45,6 +45,14 @@ fn tensors_fail(text: &str) -> Fault {
 }
 
 #[test]
+fn endless_vector_work_ends_before_memory_does() {
+    let text = "vdup.f32 ub+0, 0, 1, st(1,8)\nback:\nbar v\nvadds.f32 ub+0, ub+0, 0, 1, st(1,1,8,8)\njmp back";
+    let fault = fails(&object(vec![], "", text, 8), &[]);
+    let instructions = (1 << 20) / 64;
+    assert_eq!(fault.kind, FaultKind::QueueLimit { instructions });
+}
+
+#[test]
 fn uninitialised_operands() {
     let fault = cube_fails("mmad.f16 l0c+0, l0a+0, l0b+0, 16, 16, 16, 1, bt+0, unit_off");
     assert_eq!((fault.kind.code(), pc(&fault)), ("F0001", 0));
