@@ -1,0 +1,250 @@
+//! The loop that runs a core's program in queue order: the scalar unit, the queues, one instruction at a time.
+//!
+//! The scalar unit executes in program order and hands the other instructions to their queues. An instruction runs at
+//! once when its queue is empty and its flag is set; otherwise it waits there with the registers of its dispatch, and
+//! every flag that is set wakes the queues. A program without unordered conflicts cannot tell this from any other order
+//! that the machine might choose.
+
+use isa::inst::{self, AllUnits, Inst};
+use isa::types::Pipe;
+
+use super::{Context, Core, Halt, State};
+use crate::cross::{Heard, hear};
+use crate::fault::{Fault, FaultKind, Place, WaitReason};
+use crate::hazard::{Known, STORES};
+
+/// One in so many of a core's steps may be a queued instruction when it reaches its limit: with the default limit, 50 MB
+/// of events a core.
+const RECORDED_SHARE: u64 = 64;
+
+/// An instruction that waits in its queue.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) pc: u32,
+    pub(super) context: Box<Context>,
+    /// What the scalar unit knew when it dispatched.
+    known: Known,
+    heard: Heard,
+    /// Instructions that each queue had got before.
+    seen: [u64; 7],
+}
+
+impl Core<'_> {
+    /// Runs until the program ends or waits for another core.
+    pub(crate) fn run(&mut self) -> Result<State, Fault> {
+        self.progressed = false;
+        self.drain()?;
+        while !self.ended {
+            if !self.step()? {
+                return Ok(State::Blocked);
+            }
+        }
+        self.drain()?;
+        Ok(match self.waiting {
+            0 => State::Ended,
+            _ => State::Blocked,
+        })
+    }
+
+    /// Stops a core that gives more instructions to its queues than are recorded for their time.
+    fn check_record(&self, at: usize) -> Result<(), Fault> {
+        let limit = self.launch.max_steps.div_ceil(RECORDED_SHARE);
+        if self.recorded < limit {
+            return Ok(());
+        }
+        Err(self.fault_at(
+            at,
+            FaultKind::QueueLimit {
+                instructions: limit,
+            },
+        ))
+    }
+
+    /// Takes the scalar unit one instruction further; false if it cannot.
+    fn step(&mut self) -> Result<bool, Fault> {
+        let at = self.next;
+        let program = self.program;
+        let Some(inst) = program.code.get(at) else {
+            return Err(self.fault_at(
+                at,
+                FaultKind::BadControlFlow {
+                    what: "the program runs past its last instruction",
+                },
+            ));
+        };
+        if self.steps >= self.launch.max_steps {
+            let steps = self.launch.max_steps;
+            return Err(self.fault_at(at, FaultKind::StepLimit { steps }));
+        }
+        let queue = program.queues[at];
+        let went_on = match queue {
+            Pipe::S => self.scalar(at, inst)?,
+            pipe @ (Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix) => {
+                self.check_record(at)?;
+                let went_on = self.dispatch(at, inst, pipe)?;
+                self.recorded += u64::from(went_on);
+                went_on
+            }
+        };
+        if went_on {
+            self.steps += 1;
+            self.executed[queue.index()] += 1;
+            self.progressed = true;
+            self.blocked_on = None;
+            if self.wake {
+                self.drain()?;
+            }
+        }
+        Ok(went_on)
+    }
+
+    /// Executes an instruction of the scalar unit itself.
+    fn scalar(&mut self, at: usize, inst: &Inst) -> Result<bool, Fault> {
+        self.next = at + 1;
+        // The event has the operands of before, and belongs before those of the instructions behind.
+        let event = self.stream.prepare(inst, &self.context);
+        match self.execute(at, inst, Pipe::S.index())? {
+            None => {
+                self.stream.commit(event, at as u32);
+                Ok(true)
+            }
+            Some(reason) => {
+                self.next = at;
+                self.blocked_on = Some(reason);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Hands an instruction to its queue, where it runs at once if nothing holds it.
+    fn dispatch(&mut self, at: usize, inst: &Inst, pipe: Pipe) -> Result<bool, Fault> {
+        let lane = pipe.index();
+        if self.queues[lane].len() >= self.queue_depth {
+            self.blocked_on = Some(WaitReason::Full { pipe });
+            return Ok(false);
+        }
+        let event = self.stream.prepare(inst, &self.context);
+        self.stream.commit(event, at as u32);
+        self.next = at + 1;
+        let known = self.dispatch_knowledge();
+        self.seen = self.executed;
+        if self.queues[lane].is_empty() {
+            self.order.learn(lane, &known);
+            self.hear_scalar(lane);
+            if self.execute(at, inst, lane)?.is_none() {
+                return Ok(true);
+            }
+        }
+        let pending = Pending {
+            pc: at as u32,
+            context: Box::new(self.context.clone()),
+            known,
+            heard: self.heard[Pipe::S.index()].clone(),
+            seen: self.executed,
+        };
+        self.queues[lane].push_back(pending);
+        self.waiting += 1;
+        Ok(true)
+    }
+
+    /// Tells a lane what the scalar unit has heard of other cores.
+    pub(crate) fn hear_scalar(&mut self, lane: usize) {
+        if self.heard[Pipe::S.index()].is_some() {
+            let heard = self.heard[Pipe::S.index()].clone();
+            hear(&mut self.heard[lane], &heard);
+        }
+    }
+
+    /// What a queue may rely on when it gets an instruction: all that the scalar unit knows, and its own reads.
+    fn dispatch_knowledge(&self) -> Known {
+        let scalar = Pipe::S.index();
+        let mut known = self.order.known[scalar];
+        known[scalar] = self.order.issued[scalar];
+        known[STORES] = self.order.stores_done;
+        known
+    }
+
+    /// Runs queued instructions until every queue is empty or blocked.
+    fn drain(&mut self) -> Result<(), Fault> {
+        self.wake = false;
+        let mut moving = self.waiting > 0;
+        while moving {
+            moving = false;
+            for lane in 1..self.queues.len() {
+                while self.run_head(lane)? {
+                    moving = true;
+                    self.progressed = true;
+                }
+            }
+        }
+        self.wake = false;
+        Ok(())
+    }
+
+    /// Runs the instruction at the head of a queue; false if there is none or it waits.
+    fn run_head(&mut self, lane: usize) -> Result<bool, Fault> {
+        let Some(mut head) = self.queues[lane].pop_front() else {
+            return Ok(false);
+        };
+        std::mem::swap(&mut self.context, &mut head.context);
+        self.order.learn(lane, &head.known);
+        hear(&mut self.heard[lane], &head.heard);
+        self.seen = head.seen;
+        let program = self.program;
+        let at = head.pc as usize;
+        let outcome = self.execute(at, &program.code[at], lane);
+        std::mem::swap(&mut self.context, &mut head.context);
+        match outcome? {
+            None => {
+                self.waiting -= 1;
+                Ok(true)
+            }
+            Some(_) => {
+                self.queues[lane].push_front(head);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Executes an instruction in a lane; what it waits for, if it does.
+    pub(super) fn execute(
+        &mut self,
+        at: usize,
+        inst: &Inst,
+        lane: usize,
+    ) -> Result<Option<WaitReason>, Fault> {
+        self.lane = lane;
+        self.pc = at as u32;
+        self.order.begin(lane, self.pc);
+        match call(inst, self) {
+            Ok(()) => {
+                self.done[lane] += 1;
+                Ok(None)
+            }
+            Err(Halt::Wait(reason)) => Ok(Some(reason)),
+            Err(Halt::Fault(kind)) => Err(self.fault_at(at, *kind)),
+        }
+    }
+
+    /// An instruction of this core as a place.
+    pub(super) fn place(&self, at: usize) -> Option<Place> {
+        let inst = self.program.code.get(at);
+        Some(Place {
+            core: self.id,
+            pc: at as u32,
+            text: inst.map_or(String::new(), Inst::to_string),
+        })
+    }
+
+    fn fault_at(&self, at: usize, kind: FaultKind) -> Fault {
+        Fault {
+            kind,
+            place: self.place(at),
+        }
+    }
+}
+
+/// Dispatches to the executor methods.
+fn call<U: AllUnits>(inst: &Inst, unit: &mut U) -> Result<(), U::Stop> {
+    inst::execute(inst, unit)
+}

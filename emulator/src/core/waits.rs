@@ -1,0 +1,137 @@
+//! Flags and counters as a core keeps them, what its blocked queues wait for, and what must hold at its end.
+
+use std::collections::VecDeque;
+
+use isa::types::Pipe;
+
+use super::Core;
+use crate::cross::Heard;
+use crate::fault::{Fault, FaultKind, Wait, WaitReason};
+use crate::hazard::Known;
+
+/// A flag of a pair of pipes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flag {
+    /// What its setting tells, while it is set.
+    pub(crate) set: Option<Known>,
+    /// What its setting tells of other cores.
+    pub(crate) heard: Heard,
+    /// Count of the wait that last consumed it, in the waiting lane.
+    pub(crate) consumed: u32,
+}
+
+/// A cross-core set on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct CrossSet {
+    pub(crate) mode: u8,
+    pub(crate) id: u8,
+    pub(crate) heard: Heard,
+}
+
+/// Index of a flag.
+pub(crate) fn flag_index(src: Pipe, dst: Pipe, id: usize) -> usize {
+    (src.index() * 7 + dst.index()) * 8 + id
+}
+
+impl Core<'_> {
+    /// What every blocked queue of this core waits for.
+    pub(crate) fn waits(&mut self) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        if let (false, Some(reason)) = (self.ended, self.blocked_on) {
+            waits.push(Wait {
+                core: self.id,
+                pipe: Pipe::S,
+                pc: self.next as u32,
+                reason,
+            });
+        }
+        for pipe in Pipe::ALL {
+            let Some(pc) = self.queues[pipe.index()].front().map(|p| p.pc) else {
+                continue;
+            };
+            if let Some(reason) = self.head_reason(pipe, pc) {
+                waits.push(Wait {
+                    core: self.id,
+                    pipe,
+                    pc,
+                    reason,
+                });
+            }
+        }
+        waits
+    }
+
+    /// What the blocked head of a queue waits for, found by trying it once more.
+    fn head_reason(&mut self, pipe: Pipe, pc: u32) -> Option<WaitReason> {
+        let mut head = self.queues[pipe.index()].pop_front()?;
+        let program = self.program;
+        std::mem::swap(&mut self.context, &mut head.context);
+        let outcome = self.execute(pc as usize, &program.code[pc as usize], pipe.index());
+        std::mem::swap(&mut self.context, &mut head.context);
+        outcome.ok().flatten()
+    }
+
+    /// The first queue that still holds work.
+    pub(crate) fn undrained(&self) -> Option<Pipe> {
+        Pipe::ALL
+            .into_iter()
+            .find(|p| !self.queues[p.index()].is_empty())
+    }
+
+    /// Checks what must hold when the program has ended.
+    pub(crate) fn check_end(&self) -> Result<(), Fault> {
+        if !self.launch.sanitize.flags {
+            return Ok(());
+        }
+        let leak = |kind| Fault {
+            kind,
+            place: self.place(self.next.saturating_sub(1)),
+        };
+        for src in Pipe::ALL {
+            for dst in Pipe::ALL {
+                for id in 0..8 {
+                    if self.flags[flag_index(src, dst, id)].set.is_some() {
+                        return Err(leak(FaultKind::FlagLeaked {
+                            src,
+                            dst,
+                            id: id as u8,
+                        }));
+                    }
+                }
+            }
+        }
+        for (id, &value) in self.counters.iter().enumerate() {
+            let waiting: usize = self.pending[id].values().map(VecDeque::len).sum();
+            let value = value + waiting as u32;
+            if value != 0 {
+                return Err(leak(FaultKind::CounterLeaked {
+                    id: id as u8,
+                    value,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a cross-core set. A counter goes up by one when every source of the mode has set it once more. False if
+    /// the four bits of the counter are exceeded.
+    pub(crate) fn receive(&mut self, from: usize, mode: u8, id: u8, heard: Heard) -> bool {
+        let counter = usize::from(id);
+        let sources = self.quorums[usize::from(mode).min(2)] as usize;
+        let pending = &mut self.pending[counter];
+        let own = pending.entry(from).or_default();
+        own.push_back(heard);
+        if own.len() > 15 {
+            return false;
+        }
+        if pending.len() == sources && pending.values().all(|sets| !sets.is_empty()) {
+            let mut told = None;
+            for set in pending.values_mut().filter_map(VecDeque::pop_front) {
+                crate::cross::hear(&mut told, &set);
+            }
+            self.mail[counter].push_back(told);
+            self.counters[counter] += 1;
+        }
+        self.counters[counter] <= 15
+    }
+}
