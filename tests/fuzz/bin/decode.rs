@@ -1,0 +1,4 @@
+//! The fuzzer of [`fuzz::decode`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::decode(data));
