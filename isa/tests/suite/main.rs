@@ -8,4 +8,5 @@ mod docs;
 mod effects;
 mod legal;
 mod object;
+mod rows;
 mod table;

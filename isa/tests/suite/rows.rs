@@ -1,0 +1,324 @@
+//! Completeness against the rows of the facts page (davinci-facts §10): every row of the modelled generation has its
+//! instructions and modes, and every instruction belongs to the rows its documentation names.
+//!
+//! A form is a mnemonic, or a mnemonic and words of its text behind dots: `mmad.s8` holds if some instruction that the
+//! machine's rules on types allow is written with that word. [`OPEN`] lists what nobody has written yet: a form in it
+//! must not exist, so that it cannot stay there once it does.
+
+use crate::common::Xorshift;
+use isa::chip::Chip;
+use isa::inst::{INFO, Inst, InstInfo, Opcode};
+use isa::legal::{Rule, check};
+use std::collections::BTreeSet;
+
+/// Rows of other generations (davinci-facts §10, last lines).
+const ELSEWHERE: &[(u32, &str)] = &[
+    (36, "950: MX and FP8 products"),
+    (45, "950: transposed source"),
+    (52, "910A and 950: UB to L1"),
+    (56, "910A and 950: L0C to UB"),
+    (103, "950: scatter"),
+];
+
+/// Every row of this generation with the forms that realise it.
+const ROWS: &[(u32, &str)] = &[
+    (1, "li"),
+    (2, "mov"),
+    (3, "add sub"),
+    (4, "mul madd"),
+    (5, "div rem udiv urem"),
+    (6, "and or xor not"),
+    (7, "shl shr sar"),
+    (8, "min max abs neg"),
+    (
+        9,
+        "cmp.eq.s64 cmp.ne.s64 cmp.lt.s64 cmp.gt.s64 cmp.ge.s64 cmp.le.s64",
+    ),
+    (
+        9,
+        "cmp.eq.u64 cmp.ne.u64 cmp.lt.u64 cmp.gt.u64 cmp.ge.u64 cmp.le.u64",
+    ),
+    (
+        9,
+        "cmp.eq.f32 cmp.ne.f32 cmp.lt.f32 cmp.gt.f32 cmp.ge.f32 cmp.le.f32",
+    ),
+    (10, "sel"),
+    (
+        11,
+        "clz popc.ones popc.zeros ffs.ones ffs.zeros bset.ones bset.zeros",
+    ),
+    (12, "fadd fsub fmul fmax fmin fdiv fsqrt"),
+    (
+        13,
+        "cvt.f32s32r cvt.f32s32a cvt.f32s32f cvt.f32s32c cvt.f32s32z",
+    ),
+    (
+        13,
+        "cvt.s32f32r cvt.s32f32a cvt.s32f32f cvt.s32f32c cvt.s32f32z",
+    ),
+    (13, "cvt.f32f16 cvt.f32f16o cvt.f16f32"),
+    (
+        14,
+        "ld.b8.gm ld.b16.gm ld.b32.gm ld.b64.gm ld.b8.ub ld.b16.ub ld.b32.ub ld.b64.ub",
+    ),
+    (
+        15,
+        "st.b8.gm st.b16.gm st.b32.gm st.b64.gm st.b8.ub st.b16.ub st.b32.ub st.b64.ub",
+    ),
+    (
+        16,
+        "rdspr.ctrl rdspr.blockid wrspr.ctrl wrspr.atomic wrspr.fpc wrspr.fmatrix",
+    ),
+    (17, "jmp jmpr"),
+    (18, "bcc.eq bcc.ne bcc.lt bcc.le bcc.gt bcc.ge"),
+    (19, "loop endloop"),
+    (20, "call callr ret"),
+    (21, "end trap nop"),
+    (22, "set_flag"),
+    (23, "wait_flag"),
+    (24, "bar.v bar.m bar.mte1 bar.mte2 bar.mte3 bar.fix bar.all"),
+    (25, "xset"),
+    (26, "xwait"),
+    (
+        27,
+        "dsb.dsb_all dsb.dsb_ddr dsb.dsb_ub dsb.dsb_seq dcci dcci_line",
+    ),
+    (28, "mmad.f16 mmad.unit_off mmad.unit_keep mmad.unit_last"),
+    (29, "mmad.bf16"),
+    (30, "mmad.f32"),
+    (31, "mmad.f32 wrspr.ctrl"),
+    (32, "mmad.s8 mmad.u8 mmad.u8s8"),
+    (33, "mmad.s4"),
+    (34, "mmad.f16f16"),
+    (35, "gemv.f16 gemv.bf16 gemv.f32 gemv.s8 gemv.u8 gemv.u8s8"),
+    (37, "ld2d_a"),
+    (38, "ld2d_b"),
+    (
+        39,
+        "ld2dt_a.b4 ld2dt_a.b8 ld2dt_a.b16 ld2dt_a.b32 ld2dt_b.b4 ld2dt_b.b8 ld2dt_b.b16 ld2dt_b.b32",
+    ),
+    (
+        40,
+        "ld3d_a.b8 ld3d_a.b16 ld3d_a.b32 ld3d_b.b8 ld3d_b.b16 ld3d_b.b32",
+    ),
+    (
+        40,
+        "wrspr.fmatrix wrspr.fmatrix_b wrspr.padding wrspr.l3d_rpt",
+    ),
+    (41, "fill_l0a fill_l0b fill_l1"),
+    (42, "mov_l1_bt mov_l1_bt_f16"),
+    (43, "mov_gm_l1"),
+    (44, "nd2nz_gm_l1.b8 nd2nz_gm_l1.b16 nd2nz_gm_l1.b32"),
+    (44, "nd2nzx_gm_l1.b8 nd2nzx_gm_l1.b16 nd2nzx_gm_l1.b32"),
+    (46, "mov_gm_ub"),
+    (47, "movpad_gm_ub.b8 movpad_gm_ub.b16 movpad_gm_ub.b32"),
+    (
+        47,
+        "movpadlr_gm_ub.b8 movpadlr_gm_ub.b16 movpadlr_gm_ub.b32",
+    ),
+    (48, "mov_gm_l0a mov_gm_l0b"),
+    (49, "mov_ub_gm wrspr.atomic"),
+    (50, "movpad_ub_gm"),
+    (51, "mov_l1_gm"),
+    (53, "mov_ub_ub"),
+    (54, "fix_l0c_gm.nd fix_l0c_gm.nz fix_l0c_gm.nz16"),
+    (
+        54,
+        "fix_l0c_gm.norelu fix_l0c_gm.relu fix_l0c_gm.lrelu fix_l0c_gm.prelu",
+    ),
+    (
+        54,
+        "fix_l0c_gm.unit_off fix_l0c_gm.unit_keep fix_l0c_gm.unit_last",
+    ),
+    (
+        55,
+        "fix_l0c_l1.none fix_l0c_l1.f32f16 fix_l0c_l1.f32bf16 fix_l0c_l1.prelu",
+    ),
+    (57, "mov_l1_fb"),
+    (
+        58,
+        "fix_l0c_gm.none fix_l0c_gm.f32f16 fix_l0c_gm.f32bf16 fix_l0c_gm.s32f16 fix_l0c_gm.s32f16v",
+    ),
+    (
+        58,
+        "fix_l0c_gm.f32s8 fix_l0c_gm.f32s8v fix_l0c_gm.s32s8 fix_l0c_gm.s32s8v",
+    ),
+    (
+        58,
+        "fix_l0c_gm.f32s4 fix_l0c_gm.f32s4v fix_l0c_gm.s32s4 fix_l0c_gm.s32s4v",
+    ),
+    (58, "fix_l0c_gm.s32s16 fix_l0c_gm.s32s16v"),
+    (59, "vadd.f16 vadd.f32 vadd.s16 vadd.s32"),
+    (60, "vsub.f16 vsub.f32 vsub.s16 vsub.s32"),
+    (61, "vmul.f16 vmul.f32 vmul.s16 vmul.s32"),
+    (62, "vdiv.f16 vdiv.f32"),
+    (
+        63,
+        "vmax.f16 vmax.f32 vmax.s16 vmax.s32 vmin.f16 vmin.f32 vmin.s16 vmin.s32",
+    ),
+    (64, "vand vor"),
+    (65, "vnot"),
+    (66, "vadds.f16 vadds.f32 vadds.s16 vadds.s32"),
+    (67, "vmuls.f16 vmuls.f32 vmuls.s16 vmuls.s32"),
+    (68, "vmaxs.f16 vmaxs.f32 vmaxs.s16 vmaxs.s32"),
+    (69, "vmins.f16 vmins.f32 vmins.s16 vmins.s32"),
+    (70, "vshl.s16 vshl.s32 vshr.s16 vshr.s32"),
+    (71, "vaxpy.f16 vaxpy.f32"),
+    (72, "vmla.f16 vmla.f32"),
+    (73, "vmadd.f16 vmadd.f32"),
+    (
+        74,
+        "vaddrelu.f16 vaddrelu.f32 vaddrelu.s16 vsubrelu.f16 vsubrelu.f32 vsubrelu.s16",
+    ),
+    (75, "vmaddrelu.f16 vmaddrelu.f32"),
+    (76, "vmulconv vaddreluconv"),
+    (77, "vrelu.f16 vrelu.f32 vrelu.s32"),
+    (78, "vlrelu.f16 vlrelu.f32"),
+    (79, "vabs.f16 vabs.f32"),
+    (80, "vexp.f16 vexp.f32"),
+    (81, "vln.f16 vln.f32"),
+    (82, "vsqrt.f16 vsqrt.f32"),
+    (83, "vrsqrt.f16 vrsqrt.f32"),
+    (84, "vrec.f16 vrec.f32"),
+    (85, "vconv"),
+    (86, "vcmp.eq.f16 vcmp.lt.f32"),
+    (
+        87,
+        "vcmpv.eq.f16 vcmpv.eq.f32 vcmpv.eq.s32 vcmpv.lt.f16 vcmpv.lt.f32",
+    ),
+    (
+        88,
+        "vcmpvs.eq.f16 vcmpvs.eq.f32 vcmpvs.eq.s32 vcmpvs.lt.f16 vcmpvs.lt.f32",
+    ),
+    (89, "vsel.f16 vsel.f32"),
+    (90, "vdup.s16 vdup.s32"),
+    (91, "vcopy.s16 vcopy.s32"),
+    (92, "vbrcb.s16 vbrcb.s32"),
+    (93, "viota.f16 viota.f32 viota.s16 viota.s32"),
+    (94, "vcadd.f16 vcadd.f32"),
+    (95, "vcmax.f16 vcmax.f32 vcmin.f16 vcmin.f32"),
+    (96, "vcgadd.f16 vcgadd.f32"),
+    (97, "vcgmax.f16 vcgmax.f32 vcgmin.f16 vcgmin.f32"),
+    (98, "vcpadd.f16 vcpadd.f32"),
+    (99, "vtranspose"),
+    (100, "vnchwconv"),
+    (101, "vgather"),
+    (102, "vgatherb"),
+    (104, "vcompress"),
+    (105, "vsort32.f16 vsort32.f32"),
+    (106, "vmrg4"),
+    (107, "vsetmask vsetcount"),
+    (108, "vseta"),
+];
+
+/// Forms of [`ROWS`] that do not exist yet. It is empty when the machine is whole.
+const OPEN: &str = "
+    udiv urem not abs neg clz popc.ones popc.zeros ffs.ones ffs.zeros bset.ones bset.zeros
+    fmax fmin fdiv fsqrt jmpr callr
+    cvt.f32s32r cvt.f32s32a cvt.f32s32f cvt.f32s32c cvt.f32s32z
+    cvt.s32f32r cvt.s32f32a cvt.s32f32f cvt.s32f32c cvt.s32f32z cvt.f32f16 cvt.f32f16o cvt.f16f32
+    dsb.dsb_all dsb.dsb_ddr dsb.dsb_ub dsb.dsb_seq dcci_line
+    wrspr.fmatrix wrspr.fmatrix_b wrspr.padding wrspr.l3d_rpt
+    mmad.u8 mmad.u8s8 mmad.s4 mmad.f16f16 gemv.f16 gemv.bf16 gemv.f32 gemv.s8 gemv.u8 gemv.u8s8
+    ld2dt_a.b4 ld2dt_b.b4 ld3d_a.b8 ld3d_a.b16 ld3d_a.b32 ld3d_b.b8 ld3d_b.b16 ld3d_b.b32
+    fill_l0a fill_l0b fill_l1 mov_l1_bt_f16 mov_gm_l0a mov_gm_l0b
+    nd2nzx_gm_l1.b8 nd2nzx_gm_l1.b16 nd2nzx_gm_l1.b32
+    movpadlr_gm_ub.b8 movpadlr_gm_ub.b16 movpadlr_gm_ub.b32
+    fix_l0c_gm.nz16 fix_l0c_gm.prelu fix_l0c_l1.prelu
+    fix_l0c_gm.f32s4 fix_l0c_gm.f32s4v fix_l0c_gm.s32s4 fix_l0c_gm.s32s4v
+    fix_l0c_gm.s32s16 fix_l0c_gm.s32s16v
+
+    vmadd.f16 vmadd.f32 vmaddrelu.f16 vmaddrelu.f32 vmulconv vaddreluconv
+    vaddrelu.f16 vaddrelu.f32 vaddrelu.s16 vsubrelu.f16 vsubrelu.f32 vsubrelu.s16
+    vcmp.eq.f16 vcmp.lt.f32 vtranspose vnchwconv vgather vgatherb vcompress
+    vsort32.f16 vsort32.f32 vmrg4 vseta
+";
+
+fn open() -> BTreeSet<&'static str> {
+    OPEN.split_whitespace().collect()
+}
+
+/// Every form with its row.
+fn forms() -> impl Iterator<Item = (u32, &'static str)> {
+    ROWS.iter()
+        .flat_map(|&(row, forms)| forms.split_whitespace().map(move |form| (row, form)))
+}
+
+fn mnemonic(form: &str) -> &str {
+    form.split('.').next().unwrap_or(form)
+}
+
+/// Whether some instruction of the right types is written like that.
+fn exists(form: &str, chip: &Chip) -> bool {
+    let Some(opcode) = Opcode::from_mnemonic(mnemonic(form)) else {
+        return false;
+    };
+    let wanted: Vec<&str> = form.split('.').skip(1).collect();
+    let mut rng = Xorshift(1);
+    (0..20_000).any(|_| {
+        let inst = Inst::sample(opcode, &mut || rng.next());
+        let text = inst.to_string();
+        let words: Vec<&str> = text
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .collect();
+        let refused = check(&inst, chip).err().map(|error| error.rule);
+        wanted.iter().all(|word| words.contains(word))
+            && !matches!(refused, Some(Rule::Type | Rule::Source))
+    })
+}
+
+/// The rows that the documentation of an instruction names: `(row 8)`, `(rows 28-32)`, `(rows 3, 5)`.
+fn said(info: &InstInfo) -> BTreeSet<u32> {
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    let lists = info.doc.split("(row").skip(1);
+    lists
+        .filter_map(|rest| rest.split(')').next())
+        .flat_map(|list| list.trim_start_matches('s').split(','))
+        .filter_map(|part| match part.split_once('-') {
+            Some((first, last)) => Some(number(first)?..=number(last)?),
+            None => number(part).map(|row| row..=row),
+        })
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn every_row_is_listed() {
+    let listed: BTreeSet<u32> = ROWS.iter().chain(ELSEWHERE).map(|(row, _)| *row).collect();
+    assert_eq!(listed, (1..=108).collect());
+    let twice = ELSEWHERE
+        .iter()
+        .any(|(row, _)| ROWS.iter().any(|(other, _)| other == row));
+    assert!(!twice, "a row is of this generation or of another");
+}
+
+#[test]
+fn every_form_of_every_row_exists_or_is_listed_as_open() {
+    let chip = Chip::builtin(Chip::DEFAULT).expect("the default chip");
+    let open = open();
+    for (row, form) in forms() {
+        match (exists(form, &chip), open.contains(form)) {
+            (true, true) => panic!("row {row}: `{form}` exists; take it from the open list"),
+            (false, false) => panic!("row {row}: there is no `{form}`"),
+            (true, false) | (false, true) => {}
+        }
+    }
+    let known: BTreeSet<&str> = forms().map(|(_, form)| form).collect();
+    let stray: Vec<_> = open.difference(&known).collect();
+    assert!(stray.is_empty(), "open, but of no row: {stray:?}");
+}
+
+#[test]
+fn every_instruction_belongs_to_the_rows_it_names() {
+    for info in INFO {
+        let rows = forms().filter(|(_, form)| mnemonic(form) == info.mnemonic);
+        let rows: BTreeSet<u32> = rows.map(|(row, _)| row).collect();
+        assert!(!rows.is_empty(), "`{}` is of no row", info.mnemonic);
+        let said = said(info);
+        assert!(
+            said.is_subset(&rows) && !said.is_empty(),
+            "`{}` says {said:?} and realises {rows:?}",
+            info.mnemonic
+        );
+    }
+}
