@@ -25,6 +25,7 @@ use crate::report::Path;
 use crate::stream::Stream;
 
 pub(crate) use self::context::{Context, LoopFrame};
+pub(crate) use self::issue::call;
 pub(crate) use self::waits::{CrossSet, Flag, flag_index};
 
 use self::context::initial_context;
@@ -68,6 +69,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) sanitize: Sanitize,
     pub(crate) max_steps: u64,
     pub(crate) groups: u32,
+    /// Whether values are computed, so that memories have bytes.
+    pub(crate) values: bool,
     /// Whether more than one core runs.
     pub(crate) many: bool,
     pub(crate) para_base: u64,
@@ -153,9 +156,12 @@ impl<'a> Core<'a> {
         launch: Launch<'a>,
     ) -> Core<'a> {
         let kind = id.kind();
-        let size = |space: Space| match inst::has_space(kind, space) && space != Space::Gm {
-            true => launch.chip.space_bytes(space) as usize,
-            false => 0,
+        let size = |space: Space| {
+            let here = inst::has_space(kind, space) && space != Space::Gm;
+            match here && launch.values {
+                true => launch.chip.space_bytes(space) as usize,
+                false => 0,
+            }
         };
         let memories = Space::ALL.map(|space| Local::new(space, size(space)));
         let tracks = Space::ALL.map(|space| Track::new(size(space)));

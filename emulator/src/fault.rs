@@ -196,6 +196,11 @@ pub enum FaultKind {
         /// What is wrong.
         what: String,
     },
+    /// A run without values came to where one decides.
+    NeedsValues {
+        /// What it decides.
+        what: &'static str,
+    },
     /// The object cannot be run on this chip.
     BadObject {
         /// What is wrong.
@@ -296,7 +301,7 @@ impl FaultKind {
             FaultKind::BadObject { .. } => "E0603",
             FaultKind::StepLimit { .. } | FaultKind::QueueLimit { .. } => "F0008",
             FaultKind::DivisionByZero => "F0009",
-            FaultKind::BadInput { .. } => "E0705",
+            FaultKind::BadInput { .. } | FaultKind::NeedsValues { .. } => "E0705",
             FaultKind::IllegalValue { .. }
             | FaultKind::BadControlFlow { .. }
             | FaultKind::WrongCore { .. }
@@ -405,6 +410,10 @@ impl fmt::Display for FaultKind {
                     "output `{tensor}` has no value from element {element} on"
                 )
             }
+            FaultKind::NeedsValues { what } => write!(
+                f,
+                "a value in memory decides {what}, so the cycles cannot be told without values and all inputs"
+            ),
             FaultKind::BadInput { what } | FaultKind::BadObject { what } => f.write_str(what),
         }
     }

@@ -65,6 +65,20 @@ impl<'a> Global<'a> {
         self.regions.len() - 1
     }
 
+    /// Adds a region that has addresses and no bytes, and returns its number.
+    pub(crate) fn add_bare(&mut self, name: &str, len: u64, read_only: bool) -> usize {
+        self.regions.push(Region {
+            name: name.to_owned(),
+            start: self.next_start(),
+            len,
+            read_only,
+            fixed: None,
+            words: Vec::new(),
+            shadow: Vec::new(),
+        });
+        self.regions.len() - 1
+    }
+
     /// Adds an input, whose bytes are read where they are, and returns its number.
     pub(crate) fn add_input(&mut self, name: &str, data: &'a [u8]) -> usize {
         self.regions.push(Region {
@@ -167,6 +181,11 @@ impl Region<'_> {
     /// The bytes of a range, if they can be lent out: those of an input.
     pub(crate) fn lend(&self, offset: usize, len: usize) -> Option<&[u8]> {
         self.fixed.map(|bytes| &bytes[offset..offset + len])
+    }
+
+    /// Whether it has bytes: a region of a run without values has none.
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.fixed.is_some() || !self.words.is_empty()
     }
 
     /// Whether every byte has had its value since before the launch.

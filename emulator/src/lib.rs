@@ -24,6 +24,7 @@ mod options;
 mod report;
 mod run;
 mod stream;
+mod timing;
 mod trace;
 
 pub use clock::TraceSpan;

@@ -17,6 +17,7 @@ use crate::fault::{CoreId, Fault, FaultKind, Place};
 use crate::gm::Global;
 use crate::options::Options;
 use crate::report::{Report, has_pipe, report};
+use crate::timing;
 
 /// What a run gives.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Outcome {
     pub report: Report,
     /// When every instruction ran; empty unless [`Options::trace`] asks for it.
     pub trace: Vec<TraceSpan>,
+    /// Whether values were left out, so that there are no tensors.
+    pub timing_only: bool,
 }
 
 /// Runs a kernel. `inputs` has one entry a parameter: the bytes of an input, none for a result or workspace.
@@ -36,7 +39,10 @@ pub fn run(
     chip: &Chip,
     options: &Options,
 ) -> Result<Outcome, Fault> {
-    let (gm, tensors) = load(object, inputs)?;
+    if options.timing_only {
+        return timing::run(object, inputs, chip, options);
+    }
+    let (gm, tensors) = load(object, inputs, true)?;
     let groups = groups(object, chip)?;
     let launch = Launch {
         gm: &gm,
@@ -44,14 +50,12 @@ pub fn run(
         sanitize: options.sanitize,
         max_steps: options.max_steps,
         groups,
+        values: true,
         many: groups > 1 || !object.aiv.is_empty(),
         para_base: gm.region(0).start,
     };
     check_cores(object)?;
-    let programs = Programs {
-        cube: Program::new(object.aic.clone()),
-        vector: Program::new(object.aiv.clone()),
-    };
+    let programs = Programs::new(object);
     let mut cores = cores(&programs, launch);
     execute(&mut cores, options.threads)?;
     for core in &cores {
@@ -68,11 +72,12 @@ pub fn run(
             .iter()
             .map(|&region| gm.region(region).to_vec())
             .collect(),
+        timing_only: false,
     })
 }
 
 /// Computes the times of all cores from their streams.
-fn time(
+pub(crate) fn time(
     cores: &mut [Core<'_>],
     gm: &Global<'_>,
     chip: &Chip,
@@ -90,9 +95,18 @@ fn time(
 }
 
 /// The decoded programs of both kinds of core.
-struct Programs {
+pub(crate) struct Programs {
     cube: Program,
     vector: Program,
+}
+
+impl Programs {
+    pub(crate) fn new(object: &Object) -> Programs {
+        Programs {
+            cube: Program::new(object.aic.clone()),
+            vector: Program::new(object.aiv.clone()),
+        }
+    }
 }
 
 fn bad_input(what: String) -> Fault {
@@ -103,7 +117,7 @@ fn bad_input(what: String) -> Fault {
 }
 
 /// Demands that each section keeps to the instructions and pipes of its kind of core.
-fn check_cores(object: &Object) -> Result<(), Fault> {
+pub(crate) fn check_cores(object: &Object) -> Result<(), Fault> {
     for kind in [CoreKind::Cube, CoreKind::Vector] {
         for (pc, inst) in object.code(kind).iter().enumerate() {
             let pipe = inst.queue();
@@ -125,7 +139,7 @@ fn check_cores(object: &Object) -> Result<(), Fault> {
 }
 
 /// Groups of the launch: as many as the larger of the two kinds needs.
-fn groups(object: &Object, chip: &Chip) -> Result<u32, Fault> {
+pub(crate) fn groups(object: &Object, chip: &Chip) -> Result<u32, Fault> {
     let pair = chip.cores.vectors_per_cube.max(1) as u32;
     let cube = if object.aic.is_empty() {
         0
@@ -152,10 +166,12 @@ fn groups(object: &Object, chip: &Chip) -> Result<u32, Fault> {
     Ok(groups)
 }
 
-/// Builds global memory: the parameter block, then the tensors. Gives the region of each tensor.
-fn load<'a>(
+/// Builds global memory: the parameter block, then the tensors, which have bytes only if values are computed. Gives the
+/// region of each tensor.
+pub(crate) fn load<'a>(
     object: &Object,
     inputs: &'a [Option<Vec<u8>>],
+    values: bool,
 ) -> Result<(Global<'a>, Vec<usize>), Fault> {
     let params = &object.kernel.params;
     if inputs.len() != params.len() {
@@ -171,7 +187,7 @@ fn load<'a>(
     let mut tensors = Vec::with_capacity(params.len());
     let mut addresses = Vec::with_capacity(params.len() * 8);
     for (param, input) in params.iter().zip(inputs) {
-        let region = load_tensor(&mut gm, param, input.as_deref())?;
+        let region = load_tensor(&mut gm, param, input.as_deref(), values)?;
         addresses.extend_from_slice(&gm.region(region).start.to_le_bytes());
         tensors.push(region);
     }
@@ -184,6 +200,7 @@ fn load_tensor<'a>(
     gm: &mut Global<'a>,
     param: &ParamMeta,
     input: Option<&'a [u8]>,
+    values: bool,
 ) -> Result<usize, Fault> {
     let Some(bytes) = param.bytes().filter(|&bytes| bytes < 1 << 40) else {
         return Err(bad_input(format!("`{}` is too large", param.name)));
@@ -198,6 +215,7 @@ fn load_tensor<'a>(
             Err(bad_input(what))
         }
         Some(data) if param.dir == ParamDir::In => Ok(gm.add_input(&param.name, data)),
+        Some(_) | None if !values => Ok(gm.add_bare(&param.name, bytes, param.dir == ParamDir::In)),
         None if param.dir == ParamDir::In => {
             Err(bad_input(format!("`{}` is not given", param.name)))
         }
@@ -213,7 +231,7 @@ fn load_tensor<'a>(
 }
 
 /// The cores that run, group by group.
-fn cores<'a>(programs: &'a Programs, launch: Launch<'a>) -> Vec<Core<'a>> {
+pub(crate) fn cores<'a>(programs: &'a Programs, launch: Launch<'a>) -> Vec<Core<'a>> {
     let pair = launch.chip.cores.vectors_per_cube as u8;
     let mut cores = Vec::new();
     for group in 0..launch.groups {

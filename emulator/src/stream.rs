@@ -9,7 +9,7 @@ use isa::cost::{self, Cost, GmPath};
 use isa::inst::{Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
 use isa::types::{Pipe, Space};
 
-use crate::core::{Context, flag_index};
+use crate::core::flag_index;
 
 /// What kind of event it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Stream {
 
     /// Prices an instruction with the registers as they are.
     #[inline]
-    pub(crate) fn prepare(&mut self, inst: &Inst, regs: &Context) -> Prepared {
+    pub(crate) fn prepare(&mut self, inst: &Inst, regs: &impl Regs) -> Prepared {
         let mut cost = cost::cost(inst, regs, &self.chip);
         let (what, extra) = classify(inst, regs, &cost);
         let mut traffic = None;
@@ -136,7 +136,7 @@ impl Stream {
     }
 
     /// A load that misses the data cache takes longer.
-    fn scalar_memory(&mut self, inst: &Inst, regs: &Context, cost: &mut Cost) {
+    fn scalar_memory(&mut self, inst: &Inst, regs: &impl Regs, cost: &mut Cost) {
         if let Inst::Ld(i) = inst
             && i.mem == ScalarMem::Gm
         {
@@ -215,7 +215,7 @@ impl Stream {
     clippy::wildcard_enum_match_arm,
     reason = "an instruction without a rule of its own is work of its pipe"
 )]
-fn classify(inst: &Inst, regs: &Context, cost: &Cost) -> (What, u16) {
+fn classify(inst: &Inst, regs: &impl Regs, cost: &Cost) -> (What, u16) {
     let plain = match (inst.pipe(), cost.gm) {
         (Pipe::S, _) => What::Scalar,
         (_, Some(_)) => What::Copy,
@@ -235,14 +235,14 @@ fn classify(inst: &Inst, regs: &Context, cost: &Cost) -> (What, u16) {
     }
 }
 
-fn flag(src: PipeOp, dst: PipeOp, id: Val<3>, regs: &Context) -> u16 {
+fn flag(src: PipeOp, dst: PipeOp, id: Val<3>, regs: &impl Regs) -> u16 {
     // A pipe that is not one is a fault of the instruction; the event is never read then.
     let pipe = |op: PipeOp| op.pipe().unwrap_or(Pipe::S);
     flag_index(pipe(src), pipe(dst), (id.get(regs) % 8) as usize) as u16
 }
 
 /// Where a copy goes in global memory.
-fn global_side(inst: &Inst, regs: &Context, cost: &Cost) -> Option<Traffic> {
+fn global_side(inst: &Inst, regs: &impl Regs, cost: &Cost) -> Option<Traffic> {
     let gm = cost.gm?;
     let effects = inst.effects(regs);
     let access = effects.iter().find(|access| access.space == Space::Gm)?;

@@ -11,6 +11,7 @@ use isa::object::{Object, ParamDir, ParamMeta};
 use isa::types::Elem;
 
 use super::case::Case;
+use super::timing;
 
 /// Assembles and runs a file.
 pub(crate) fn check(path: &str) {
@@ -66,7 +67,11 @@ fn run(case: &Case, object: &Object, chip: &Chip) -> Result<Outcome, emulator::F
     let inputs: Vec<Option<Vec<u8>>> = params
         .map(|param| (param.dir == ParamDir::In).then(|| input(param)))
         .collect();
-    emulator::run(object, &inputs, chip, &Options::default())
+    let full = emulator::run(object, &inputs, chip, &Options::default());
+    if let Ok(full) = &full {
+        timing::check(object, &inputs, chip, &full.report);
+    }
+    full
 }
 
 /// Bits must agree, so -0 is not 0; but any NaN stands for every other.

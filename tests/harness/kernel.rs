@@ -19,6 +19,7 @@ use isa::object::{Object, ParamDir};
 use isa::types::CoreKind;
 
 use super::case::{Case, relative};
+use super::timing;
 
 /// Everything that one kernel file is held to.
 pub(crate) fn check(path: &str) {
@@ -204,6 +205,7 @@ fn emulate(object: &Object, func: &Func, params: &[Data], chip: &Chip) -> Outcom
         one.report, two.report,
         "cycles depend on the number of threads"
     );
+    timing::check(object, &inputs, chip, &one.report);
     one
 }
 

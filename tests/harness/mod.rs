@@ -12,4 +12,5 @@ mod readme;
 mod robust;
 mod streams;
 mod tidy;
+mod timing;
 pub(crate) mod ui;

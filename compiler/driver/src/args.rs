@@ -164,6 +164,9 @@ pub(crate) struct Run {
     /// Compares with the reference evaluator; on when an argument is drawn
     #[arg(long)]
     pub(crate) check: bool,
+    /// Tells the cycles without computing values; arguments are needed only if one of them decides the cycles
+    #[arg(long, conflicts_with_all = ["check", "outs"])]
+    pub(crate) timing_only: bool,
     /// The form of the report
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) report: ReportForm,

@@ -172,18 +172,24 @@ impl Given {
         Ok((all, drawn))
     }
 
-    /// The same for an object; results and workspaces get nothing.
+    /// The bytes of the parameters that are given, in order; nothing is drawn.
+    pub(crate) fn given_for(&self, kernel: &KernelMeta) -> Result<Vec<Option<Data>>, Diagnostic> {
+        fits_memory(kernel)?;
+        let params = kernel.params.iter();
+        let values = params.map(|param| match param.dir {
+            ParamDir::In => self.value(&param.name, param.elem, Span::NONE),
+            ParamDir::Out | ParamDir::Work => Ok(None),
+        });
+        values.collect()
+    }
+
+    /// As [`Given::bytes_for`], for an object; results and workspaces get nothing.
     pub(crate) fn bytes_for_object(
         &self,
         kernel: &KernelMeta,
         seed: u64,
     ) -> Result<(Vec<Option<Data>>, bool), Diagnostic> {
-        let whole = kernel.params.iter().fold(0u64, |sum, param| {
-            sum.saturating_add(param.bytes().unwrap_or(u64::MAX))
-        });
-        if whole > MAX_BYTES {
-            return Err(errors::too_much_memory(&kernel.name, whole, MAX_BYTES));
-        }
+        fits_memory(kernel)?;
         let mut drawn = false;
         let mut all = Vec::with_capacity(kernel.params.len());
         for param in &kernel.params {
@@ -214,6 +220,17 @@ impl Given {
             },
         }
     }
+}
+
+/// Refuses what is too large to be made room for.
+fn fits_memory(kernel: &KernelMeta) -> Result<(), Diagnostic> {
+    let whole = kernel.params.iter().fold(0u64, |sum, param| {
+        sum.saturating_add(param.bytes().unwrap_or(u64::MAX))
+    });
+    if whole > MAX_BYTES {
+        return Err(errors::too_much_memory(&kernel.name, whole, MAX_BYTES));
+    }
+    Ok(())
 }
 
 /// Whether a value may be that parameter's; gives type and shape if it is an array.

@@ -47,7 +47,7 @@ impl Core<'_> {
     }
 
     /// Stops a core that gives more instructions to its queues than are recorded for their time.
-    fn check_record(&self, at: usize) -> Result<(), Fault> {
+    pub(crate) fn check_record(&self, at: usize) -> Result<(), Fault> {
         let limit = self.launch.max_steps.div_ceil(RECORDED_SHARE);
         if self.recorded < limit {
             return Ok(());
@@ -236,7 +236,7 @@ impl Core<'_> {
         })
     }
 
-    fn fault_at(&self, at: usize, kind: FaultKind) -> Fault {
+    pub(crate) fn fault_at(&self, at: usize, kind: FaultKind) -> Fault {
         Fault {
             kind,
             place: self.place(at),
@@ -245,6 +245,6 @@ impl Core<'_> {
 }
 
 /// Dispatches to the executor methods.
-fn call<U: AllUnits>(inst: &Inst, unit: &mut U) -> Result<(), U::Stop> {
+pub(crate) fn call<U: AllUnits>(inst: &Inst, unit: &mut U) -> Result<(), U::Stop> {
     inst::execute(inst, unit)
 }

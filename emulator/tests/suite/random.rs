@@ -108,10 +108,21 @@ fn nothing_makes_a_run_panic() {
             sanitize,
             max_steps: 2000,
             trace: true,
+            timing_only: false,
         };
+        let bare = Options {
+            timing_only: true,
+            ..options
+        };
+        if let Ok(timed) = run(&kernel, &[None, None], &chip, &bare) {
+            assert!(timed.timing_only, "there is nothing to compute with");
+        }
         let code = match run(&kernel, &inputs, &chip, &options) {
             Ok(outcome) => {
                 assert_eq!(outcome.tensors[0], vec![1; 16384]);
+                let timed = run(&kernel, &inputs, &chip, &bare).expect("a full run ends");
+                assert_eq!(timed.report, outcome.report);
+                assert_eq!(timed.trace, outcome.trace);
                 "none"
             }
             Err(fault) => {

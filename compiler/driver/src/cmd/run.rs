@@ -58,7 +58,8 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
         chip_version: &settings.chip.version_stamp(),
         cost: &outcome.report,
         check: comparisons.as_deref(),
-        sanitized: sanitize(args) == Sanitize::ALL,
+        sanitized: sanitize(args) == Sanitize::ALL && !outcome.timing_only,
+        timing_only: outcome.timing_only,
         host_seconds,
     };
     session.host.print(&match args.report {
@@ -106,6 +107,12 @@ fn prepare_kernel(
     let info = loaded.choose(args.compile.kernel.as_deref())?;
     let arrays = given.for_kernel(&info)?;
     let func = loaded.bind(&info, &settings.values, &arrays)?;
+    if args.timing_only {
+        let object = build::compile(&func, settings, &session.sources)?
+            .lowered
+            .object;
+        return timed(given, object);
+    }
     let (params, drawn) = given.bytes_for(&func, args.seed)?;
     let object = build::compile(&func, settings, &session.sources)?
         .lowered
@@ -148,12 +155,25 @@ fn prepare_object(
         return Err(errors::sizes_are_fixed(&args.file).into());
     }
     given.for_object(&object.kernel)?;
+    if args.timing_only {
+        return timed(given, object);
+    }
     let (inputs, drawn) = given.bytes_for_object(&object.kernel, args.seed)?;
     Ok(Job {
         object,
         inputs,
         reference,
         drawn,
+    })
+}
+
+/// What is to be run for its cycles alone.
+fn timed(given: &Given, object: Object) -> Result<Job, Stop> {
+    Ok(Job {
+        inputs: given.given_for(&object.kernel)?,
+        object,
+        reference: Reference::None,
+        drawn: false,
     })
 }
 
@@ -174,6 +194,7 @@ fn emulate(
         threads: args.threads,
         max_steps: args.max_steps,
         sanitize: sanitize(args),
+        timing_only: args.timing_only,
         ..Options::default()
     };
     let inputs: Vec<Option<Vec<u8>>> = job

@@ -78,6 +78,7 @@ pub(crate) fn json(facts: &Facts<'_>) -> String {
         hazards: Vec::new(),
         emulator: json!({
             "instructions": cost.instructions,
+            "timing_only": facts.timing_only,
             "host_seconds": facts.host_seconds,
             "gflops": facts.host_gflops(),
         }),

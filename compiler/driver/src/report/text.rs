@@ -40,6 +40,7 @@ fn lines(facts: &Facts<'_>) -> String {
     let mut rows: Vec<(String, String)> = Vec::new();
     match facts.check {
         Some(comparisons) => rows.extend(comparisons.iter().map(error)),
+        None if facts.timing_only => rows.push(("values".to_owned(), "left out".to_owned())),
         None => rows.push(("error".to_owned(), "not compared".to_owned())),
     }
     let launch = grouped(cost.launch_cycles);

@@ -1,0 +1,310 @@
+//! Cycles without values: only the scalar units execute, what they give to queues is priced and recorded.
+//!
+//! No memory has bytes here, so a register that is loaded from one is *unknown*, and so is what is computed from it. The
+//! cycles depend on an unknown value only where a branch, a loop or the price of an instruction asks for one; there the
+//! run becomes a full one if all inputs are at hand, and a fault otherwise. The parameter block and given inputs are
+//! known. What a full run would find wrong stays unfound, except what would make the streams senseless: operands out of
+//! their limits and accesses outside every memory.
+
+mod tally;
+
+use std::cell::Cell;
+
+use isa::chip::Chip;
+use isa::inst::{Inst, Lanes, Ld, Reg, Regs, ScalarMem, Spr};
+use isa::legal;
+use isa::object::{Object, ParamDir};
+use isa::types::Pipe;
+use rayon::prelude::*;
+
+use crate::core::{Context, Core, Halt, Launch, call};
+use crate::fault::{Fault, FaultKind, Stop};
+use crate::options::{Options, Sanitize};
+use crate::report::report;
+use crate::run::{self, Outcome, Programs};
+
+/// Runs a kernel without values, or with them if that cannot tell its cycles.
+pub(crate) fn run(
+    object: &Object,
+    inputs: &[Option<Vec<u8>>],
+    chip: &Chip,
+    options: &Options,
+) -> Result<Outcome, Fault> {
+    let outcome = without_values(object, inputs, chip, options);
+    let complete = || {
+        let mut params = object.kernel.params.iter().zip(inputs);
+        params.all(|(param, input)| param.dir != ParamDir::In || input.is_some())
+    };
+    match outcome {
+        Err(fault) if !is_limit(&fault.kind) && complete() => {
+            let full = Options {
+                timing_only: false,
+                ..*options
+            };
+            run::run(object, inputs, chip, &full)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether a full run would only take longer to stop for the same reason.
+fn is_limit(kind: &FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::StepLimit { .. } | FaultKind::QueueLimit { .. }
+    )
+}
+
+fn without_values(
+    object: &Object,
+    inputs: &[Option<Vec<u8>>],
+    chip: &Chip,
+    options: &Options,
+) -> Result<Outcome, Fault> {
+    let (gm, _) = run::load(object, inputs, false)?;
+    let groups = run::groups(object, chip)?;
+    let launch = Launch {
+        gm: &gm,
+        chip,
+        sanitize: Sanitize::NONE,
+        max_steps: options.max_steps,
+        groups,
+        values: false,
+        many: false,
+        para_base: gm.region(0).start,
+    };
+    run::check_cores(object)?;
+    let programs = Programs::new(object);
+    let mut cores = run::cores(&programs, launch);
+    record(&mut cores, options.threads)?;
+    let timing = run::time(&mut cores, &gm, chip, options.trace)?;
+    Ok(Outcome {
+        report: report(&object.kernel, &cores, &timing, chip),
+        trace: timing.trace,
+        tensors: Vec::new(),
+        timing_only: true,
+    })
+}
+
+/// Runs every core to its end; none waits for another, because nobody reads what others compute.
+fn record(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
+    let walk = |core: &mut Core<'_>| Walk::new(core).run();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    match pool {
+        Ok(pool) if threads != 1 => {
+            let ends: Vec<_> = pool.install(|| cores.par_iter_mut().map(walk).collect());
+            ends.into_iter().collect()
+        }
+        Ok(_) | Err(_) => cores.iter_mut().try_for_each(walk),
+    }
+}
+
+/// Which registers hold a value that nobody has computed.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+struct Unknown {
+    x: u32,
+    spr: u32,
+    lanes: bool,
+}
+
+impl Unknown {
+    const NONE: Unknown = Unknown {
+        x: 0,
+        spr: 0,
+        lanes: false,
+    };
+
+    /// Notes whether the registers of a mask are known.
+    fn set(&mut self, mask: u32, unknown: bool) {
+        match unknown {
+            true => self.x |= mask,
+            false => self.x &= !mask,
+        }
+    }
+}
+
+/// Registers that notice when an unknown one is asked for.
+struct Watch<'a> {
+    context: &'a Context,
+    unknown: Unknown,
+    asked: Cell<bool>,
+}
+
+impl Watch<'_> {
+    fn note(&self, unknown: bool) {
+        self.asked.set(self.asked.get() | unknown);
+    }
+}
+
+impl Regs for Watch<'_> {
+    fn reg(&self, reg: Reg) -> u64 {
+        self.note(self.unknown.x >> reg.index() & 1 != 0);
+        self.context.reg(reg)
+    }
+
+    fn spr(&self, spr: Spr) -> u64 {
+        self.note(self.unknown.spr >> spr.index() & 1 != 0);
+        self.context.spr(spr)
+    }
+
+    fn lanes(&self) -> Lanes {
+        self.note(self.unknown.lanes);
+        self.context.lanes()
+    }
+}
+
+/// One core on its way through its program.
+struct Walk<'a, 'b> {
+    core: &'a mut Core<'b>,
+    unknown: Unknown,
+}
+
+impl<'a, 'b> Walk<'a, 'b> {
+    fn new(core: &'a mut Core<'b>) -> Walk<'a, 'b> {
+        Walk {
+            core,
+            unknown: Unknown::NONE,
+        }
+    }
+
+    fn run(mut self) -> Result<(), Fault> {
+        while !self.core.ended {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<(), Fault> {
+        let at = self.core.next;
+        let program = self.core.program;
+        let Some(inst) = program.code.get(at) else {
+            let what = "the program runs past its last instruction";
+            return Err(self.core.fault_at(at, FaultKind::BadControlFlow { what }));
+        };
+        if self.core.steps >= self.core.launch.max_steps {
+            let steps = self.core.launch.max_steps;
+            return Err(self.core.fault_at(at, FaultKind::StepLimit { steps }));
+        }
+        self.core.next = at + 1;
+        let queue = program.queues[at];
+        let done = match queue {
+            Pipe::S => self.scalar(at, inst),
+            Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix => {
+                self.core.check_record(at)?;
+                self.core.recorded += 1;
+                self.price(at, inst)
+            }
+        };
+        done.map_err(|kind| self.core.fault_at(at, *kind))?;
+        self.core.steps += 1;
+        self.core.executed[queue.index()] += 1;
+        Ok(())
+    }
+
+    /// Prices an instruction that names memory or waits in a queue, and counts what it would move.
+    fn price(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
+        if self.unknown == Unknown::NONE {
+            let context = self.core.context.clone();
+            return self.record(at, inst, &context);
+        }
+        let context = self.core.context.clone();
+        let watch = Watch {
+            context: &context,
+            unknown: self.unknown,
+            asked: Cell::new(false),
+        };
+        let done = self.record(at, inst, &watch);
+        match watch.asked.get() {
+            true => Err(needs_values("an address or an extent")),
+            false => done,
+        }
+    }
+
+    fn record(&mut self, at: usize, inst: &Inst, regs: &impl Regs) -> Result<(), Stop> {
+        legal::check_values(inst, regs, self.core.launch.chip).map_err(tally::illegal)?;
+        tally::count(self.core, inst, regs)?;
+        let event = self.core.stream.prepare(inst, regs);
+        self.core.stream.commit(event, at as u32);
+        Ok(())
+    }
+
+    /// Executes an instruction of the scalar unit as far as its operands are known.
+    fn scalar(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
+        if let Inst::Ld(_) | Inst::St(_) = inst {
+            return self.memory(at, inst);
+        }
+        let registers = inst.registers();
+        let unknown = self.unknown.x & registers.reads != 0;
+        let event = self.core.stream.prepare(inst, &self.core.context);
+        if is_order(inst) {
+            // Who waits for whom is the clock's to find out.
+        } else if unknown && matches!(inst, Inst::Bcc(_) | Inst::Loop(_)) {
+            return Err(needs_values("where the program goes on"));
+        } else {
+            if !unknown {
+                self.execute(at, inst)?;
+            }
+            self.pass_on(inst, registers.writes, unknown);
+        }
+        self.core.stream.commit(event, at as u32);
+        Ok(())
+    }
+
+    /// Notes what an instruction makes of unknown operands.
+    fn pass_on(&mut self, inst: &Inst, writes: u32, unknown: bool) {
+        if let Inst::Wrspr(i) = inst {
+            let bit = 1 << i.spr.index();
+            self.unknown.spr = self.unknown.spr & !bit | if unknown { bit } else { 0 };
+        } else if let Inst::Vsetmask(_) | Inst::Vsetcount(_) = inst {
+            self.unknown.lanes = unknown;
+        } else if let Inst::Rdspr(i) = inst {
+            let unknown = self.unknown.spr >> i.spr.index() & 1 != 0;
+            self.unknown.set(writes, unknown);
+        } else {
+            self.unknown.set(writes, unknown);
+        }
+    }
+
+    /// Prices a load or a store, and loads the word if it is known. Nobody reads what is stored.
+    fn memory(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
+        self.price(at, inst)?;
+        let Inst::Ld(load) = inst else {
+            return Ok(());
+        };
+        let known = self.is_known(load)?;
+        if known {
+            self.execute(at, inst)?;
+        }
+        self.unknown.set(inst.registers().writes, !known);
+        Ok(())
+    }
+
+    /// Whether the bytes of a load are there.
+    fn is_known(&self, load: &Ld) -> Result<bool, Stop> {
+        let address = self.core.context.reg(load.base.0);
+        let address = address.wrapping_add_signed(load.offset.0);
+        let (gm, bytes) = (self.core.launch.gm, load.size.bytes());
+        Ok(load.mem == ScalarMem::Gm && gm.span("base", address, bytes)?.region.has_bytes())
+    }
+
+    fn execute(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
+        self.core.lane = Pipe::S.index();
+        self.core.pc = at as u32;
+        match call(inst, self.core) {
+            Ok(()) | Err(Halt::Wait(_)) => Ok(()),
+            Err(Halt::Fault(stop)) => Err(stop),
+        }
+    }
+}
+
+/// Whether an instruction orders others and does nothing else.
+fn is_order(inst: &Inst) -> bool {
+    matches!(
+        inst,
+        Inst::SetFlag(_) | Inst::WaitFlag(_) | Inst::Bar(_) | Inst::Xset(_) | Inst::Xwait(_)
+    )
+}
+
+fn needs_values(what: &'static str) -> Stop {
+    Box::new(FaultKind::NeedsValues { what })
+}
