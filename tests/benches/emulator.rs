@@ -69,6 +69,7 @@ const JOBS: &[Job] = &[
 ];
 
 const LARGE: Source = Source::Kernel("gemm", "M=8192 K=8192 N=8192");
+const LARGE_OPERATIONS: f64 = 2.0 * 8192.0 * 8192.0 * 8192.0;
 /// Rounds over the columns of a row, and calls in each.
 const ROUNDS: usize = 6;
 const CALLS: usize = 3;
@@ -346,7 +347,7 @@ fn child(words: &[String]) {
             let start = Instant::now();
             let text = held(&ready, 2);
             let seconds = start.elapsed().as_secs_f64();
-            let rate = 2.0 * 8192_f64.powi(3) / seconds / 1e9;
+            let rate = LARGE_OPERATIONS / seconds / 1e9;
             println!("{seconds:.1} s, {rate:.1} GFLOP/s, {text}");
         }
         Some("start") => {
