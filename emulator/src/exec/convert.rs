@@ -1,11 +1,11 @@
-//! Conversions between element types, a repeat at a time.
+//! Conversions between element types, many repeats at a time.
 
 use isa::inst::*;
 use isa::num::{self, Overflow, Round};
 use isa::types::Elem;
 
 use super::lanes::{Walk, Work};
-use super::repeat::{Bytes, floats, put_words};
+use super::repeat::{halves, halves_mut, words_mut, words_of};
 use crate::core::Core;
 use crate::fault::Stop;
 
@@ -26,12 +26,9 @@ impl Core<'_> {
                 _ => Overflow::Saturate,
             },
         };
-        let (mut x, mut out) = ([0; 256], [0; 256]);
-        for repeat in 0..work.repeats {
-            self.fetch(&work, &a, repeat, &mut x);
-            convert_repeat(mode, &x, &mut out, work.lanes);
-            self.store_lanes(&work, &d, repeat, &out);
-        }
+        self.run_lanes(&work, &d, [&a], false, |out, [x]| {
+            convert_lanes(mode, x, out)
+        });
         Ok(())
     }
 }
@@ -44,32 +41,25 @@ struct Mode {
     int: Overflow,
 }
 
-/// Converts the lanes of a repeat: the common pairs by slices, the others one by one.
-fn convert_repeat(mode: Mode, x: &Bytes, out: &mut Bytes, lanes: usize) {
+/// Converts lanes: the common pairs by slices, the others one by one.
+fn convert_lanes(mode: Mode, x: &[u8], out: &mut [u8]) {
     let even = mode.kind.round == Round::Even;
     match (mode.kind.src, mode.kind.dst) {
         (Elem::F32, Elem::F16) if even => {
-            num::f32_to_f16_slice(out.as_chunks_mut::<2>().0, &floats(x), mode.float);
+            num::f32_to_f16_slice(halves_mut(out), words_of(x), mode.float);
         }
         (Elem::F32, Elem::Bf16) if even => {
-            num::f32_to_bf16_slice(out.as_chunks_mut::<2>().0, &floats(x), mode.float);
+            num::f32_to_bf16_slice(halves_mut(out), words_of(x), mode.float);
         }
-        (Elem::F16 | Elem::Bf16, Elem::F32) => {
-            let mut y = [0.0; 64];
-            let halves = &x.as_chunks::<2>().0[..64];
-            match mode.kind.src == Elem::F16 {
-                true => num::f16_to_f32_slice(&mut y, halves),
-                false => num::bf16_to_f32_slice(&mut y, halves),
-            }
-            put_words(out, y.iter().map(|y| y.to_bits()));
-        }
+        (Elem::F16, Elem::F32) => num::f16_to_f32_slice(words_mut(out), halves(x)),
+        (Elem::Bf16, Elem::F32) => num::bf16_to_f32_slice(words_mut(out), halves(x)),
         (from, to) => {
             let (from, to) = (from.bytes() as usize, to.bytes() as usize);
-            for lane in 0..lanes {
+            for (x, out) in x.chunks_exact(from).zip(out.chunks_exact_mut(to)) {
                 let mut word = [0; 4];
-                word[..from].copy_from_slice(&x[lane * from..(lane + 1) * from]);
+                word[..from].copy_from_slice(x);
                 let bits = convert_one(mode, u32::from_le_bytes(word));
-                out[lane * to..(lane + 1) * to].copy_from_slice(&bits.to_le_bytes()[..to]);
+                out.copy_from_slice(&bits.to_le_bytes()[..to]);
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Which bytes of UB a vector instruction uses: repeats, blocks, strides and the lanes in force.
 //!
 //! A repeat is eight blocks of 32 bytes an operand. The walk over them is written once, here: checks of bounds,
-//! alignment, values and order for a whole instruction, then plain copies of one repeat in and out.
+//! alignment, values and order for a whole instruction, then what its lanes are, many repeats at a time: where memory
+//! has them side by side they are lent out as they are, elsewhere they are brought side by side first.
+
+use std::ops::Range;
 
 use isa::inst::{Lanes, Regs, Rep};
 use isa::types::Space;
@@ -13,6 +16,10 @@ use crate::fault::Stop;
 const BLOCK: usize = 32;
 /// Blocks of a repeat.
 const BLOCKS: usize = 8;
+/// Bytes of an operand that are brought side by side at a time: what stays in the nearest cache with three others.
+const STAGE: usize = 4096;
+/// Repeats of that many bytes.
+const STAGED_REPEATS: usize = STAGE / (BLOCKS * BLOCK);
 
 /// The lanes of each repeat of an instruction.
 #[derive(Copy, Clone, Debug)]
@@ -67,11 +74,12 @@ impl Work {
         }
     }
 
-    /// Whether every lane of every repeat is on.
-    fn is_whole(&self) -> bool {
+    /// How many repeats, from the first on, have every lane on.
+    fn whole(&self) -> usize {
         match self.count {
-            None => self.mask & self.all() == self.all(),
-            Some(count) => count.is_multiple_of(self.lanes),
+            None if self.mask & self.all() == self.all() => self.repeats,
+            None => 0,
+            Some(count) => count / self.lanes,
         }
     }
 }
@@ -108,6 +116,41 @@ impl Walk {
     fn blocks(&self, work: &Work) -> usize {
         (work.lanes * self.size).div_ceil(BLOCK)
     }
+
+    /// Bytes of the lanes of one repeat.
+    fn row(&self, work: &Work) -> usize {
+        work.lanes * self.size
+    }
+
+    /// Whether the lanes of a repeat lie side by side and fill their blocks.
+    fn has_dense_rows(&self, work: &Work) -> bool {
+        let blocks = self.blocks(work);
+        (self.blk == 1 || blocks == 1) && blocks * BLOCK == self.row(work)
+    }
+
+    /// Whether all repeats lie side by side.
+    fn is_dense(&self, work: &Work) -> bool {
+        self.has_dense_rows(work) && (self.rep == self.blocks(work) || work.repeats == 1)
+    }
+
+    /// Bytes from the first block of a repeat to behind the last.
+    fn extent(&self, work: &Work) -> usize {
+        ((self.blocks(work) - 1) * self.blk + 1) * BLOCK
+    }
+
+    /// All that the repeats might touch, whichever lanes are on.
+    fn hull(&self, work: &Work) -> Range<usize> {
+        let last = work.repeats.saturating_sub(1) * self.rep * BLOCK;
+        self.at..self.at + last + self.extent(work)
+    }
+
+    /// Whether its repeats may be read before those of `dst` are written: no repeat reads what an earlier one writes.
+    fn is_ahead_of(&self, dst: &Walk, work: &Work) -> bool {
+        let (a, b) = (self.hull(work), dst.hull(work));
+        let same = (self.at, self.blk, self.rep, self.size) == (dst.at, dst.blk, dst.rep, dst.size);
+        let apart = dst.rep * BLOCK >= dst.extent(work);
+        a.end <= b.start || b.end <= a.start || same && apart
+    }
 }
 
 /// The bits of the lanes of one block.
@@ -134,6 +177,86 @@ fn for_runs(
     Ok(())
 }
 
+/// Some repeats in a row.
+#[derive(Copy, Clone, Debug)]
+struct Chunk {
+    first: usize,
+    count: usize,
+}
+
+impl Chunk {
+    /// Brings the lanes of an operand side by side.
+    fn gather(self, bytes: &[u8], work: &Work, walk: &Walk, out: &mut [u8]) {
+        let row = walk.row(work);
+        let different = if walk.rep == 0 { 1 } else { self.count };
+        for (n, out) in out.chunks_exact_mut(row).take(different).enumerate() {
+            gather_row(bytes, work, walk, self.first + n, out);
+        }
+        for n in different..self.count {
+            out.copy_within(..row, n * row);
+        }
+    }
+
+    /// Writes the lanes that are on.
+    fn scatter(self, bytes: &mut [u8], work: &Work, walk: &Walk, data: &[u8]) {
+        for (n, data) in data
+            .chunks_exact(walk.row(work))
+            .take(self.count)
+            .enumerate()
+        {
+            scatter_row(bytes, work, walk, self.first + n, data);
+        }
+    }
+}
+
+/// Copies the blocks of a repeat out of memory.
+fn gather_row(bytes: &[u8], work: &Work, walk: &Walk, repeat: usize, out: &mut [u8]) {
+    let at = walk.block(repeat, 0);
+    if walk.has_dense_rows(work) && at + out.len() <= bytes.len() {
+        copy_row(out, &bytes[at..at + out.len()]);
+        return;
+    }
+    for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+        let at = walk.block(repeat, block);
+        // A block without lanes on may lie anywhere.
+        if at + BLOCK <= bytes.len() {
+            out.copy_from_slice(&bytes[at..at + out.len()]);
+        }
+    }
+}
+
+/// Copies a row; whole repeats, the usual ones, in a straight line.
+fn copy_row(to: &mut [u8], from: &[u8]) {
+    match (to.first_chunk_mut::<256>(), from.first_chunk::<256>()) {
+        (Some(to), Some(from)) => *to = *from,
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Writes the lanes of a repeat that are on.
+fn scatter_row(bytes: &mut [u8], work: &Work, walk: &Walk, repeat: usize, data: &[u8]) {
+    let on = work.on(repeat);
+    if on == work.all() && walk.has_dense_rows(work) {
+        let at = walk.block(repeat, 0);
+        copy_row(&mut bytes[at..at + data.len()], data);
+        return;
+    }
+    for (block, data) in data.chunks(BLOCK).enumerate() {
+        let at = walk.block(repeat, block);
+        let mut bits = lanes_of(on, block, walk.size);
+        while bits != 0 {
+            let first = bits.trailing_zeros();
+            let count = (bits >> first).trailing_ones();
+            let (from, to) = (
+                first as usize * walk.size,
+                (first + count) as usize * walk.size,
+            );
+            bytes[at + from..at + to].copy_from_slice(&data[from..to]);
+            bits &= u32::MAX.checked_shl(first + count).unwrap_or(0);
+        }
+    }
+}
+
 impl Core<'_> {
     /// Checks every access of an operand that is read.
     pub(super) fn check_read(&mut self, work: &Work, walk: &Walk) -> Result<(), Stop> {
@@ -146,41 +269,54 @@ impl Core<'_> {
     pub(super) fn check_write(&mut self, work: &Work, walk: &Walk) -> Result<(), Stop> {
         self.check(work, walk, |core, at, len| {
             core.writes(walk.operand, Space::Ub, at, len)?;
-            let ub = core.memory(Space::Ub);
-            ub.shadow.set(at, len);
-            ub.touch(at + len);
+            core.holds_values(at, len);
             Ok(())
         })
     }
 
+    /// Marks bytes of UB as holding values.
+    pub(super) fn holds_values(&mut self, at: usize, len: usize) {
+        let marks = self.launch.sanitize.uninit;
+        let ub = self.memory(Space::Ub);
+        if marks {
+            ub.shadow.set(at, len);
+        }
+        ub.touch(at + len);
+    }
+
+    /// Visits the bytes of the lanes that are on, in as few ranges as they make.
     fn check(
         &mut self,
         work: &Work,
         walk: &Walk,
         mut visit: impl FnMut(&mut Self, usize, usize) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        self.memory(Space::Ub)
-            .aligned(walk.operand, walk.at as u64, 0, BLOCK as u64)?;
-        let blocks = walk.blocks(work);
-        let dense = walk.blk == 1 || blocks == 1;
-        if dense && walk.rep == blocks && work.is_whole() && work.repeats > 0 {
-            let len = work.repeats * blocks * BLOCK;
-            let at = self
-                .memory(Space::Ub)
-                .inside(walk.operand, walk.at as u64, len as u64)?;
-            return visit(self, at, len);
+        let ub = self.memory(Space::Ub);
+        ub.aligned(walk.operand, walk.at as u64, 0, BLOCK as u64)?;
+        let whole = work.whole();
+        if whole == work.repeats && whole > 0 {
+            let hull = walk.hull(work);
+            let inside = hull.end <= ub.bytes.len();
+            let watched = self.launch.sanitize.uninit || self.launch.sanitize.hazards;
+            // Without sanitizers only the reach of the access matters.
+            if inside && (!watched || walk.is_dense(work)) {
+                return visit(self, hull.start, hull.len());
+            }
         }
-        for repeat in 0..work.repeats {
+        // What comes again in every repeat is looked at once.
+        let again = walk.rep == 0 && whole > 0;
+        let repeats = if again { 1 } else { work.repeats };
+        for repeat in 0..repeats {
             let on = work.on(repeat);
-            if dense && on == work.all() && blocks * BLOCK == work.lanes * walk.size {
-                let at = walk.block(repeat, 0);
-                let len = blocks * BLOCK;
+            let at = walk.block(repeat, 0);
+            if repeat < whole && walk.has_dense_rows(work) {
+                let len = walk.row(work);
                 self.memory(Space::Ub)
                     .inside(walk.operand, at as u64, len as u64)?;
                 visit(self, at, len)?;
                 continue;
             }
-            for block in 0..blocks {
+            for block in 0..walk.blocks(work) {
                 let at = walk.block(repeat, block);
                 for_runs(lanes_of(on, block, walk.size), |first, count| {
                     let (at, len) = (at + first * walk.size, count * walk.size);
@@ -193,22 +329,97 @@ impl Core<'_> {
         Ok(())
     }
 
+    /// Calls `f(out, sources)` on the lanes of one or more whole repeats, side by side, until all repeats are done; the
+    /// accesses have been checked. `out` holds the destination's old lanes if `accumulates`, else anything.
+    ///
+    /// A repeat sees what earlier ones wrote, as if each were done alone.
+    pub(super) fn run_lanes<const N: usize>(
+        &mut self,
+        work: &Work,
+        dst: &Walk,
+        sources: [&Walk; N],
+        accumulates: bool,
+        mut f: impl FnMut(&mut [u8], [&[u8]; N]),
+    ) {
+        let reads_itself = !accumulates || dst.is_ahead_of(dst, work);
+        let ahead = reads_itself && sources.iter().all(|walk| walk.is_ahead_of(dst, work));
+        let whole = work.whole();
+        let lent = whole > 0 && dst.is_dense(work);
+        // Whether a source has to be brought side by side before its repeats can be lent.
+        let staged = |walk: &Walk| {
+            let (a, b) = (walk.hull(work), dst.hull(work));
+            !walk.is_dense(work) || lent && a.start < b.end && b.start < a.end
+        };
+        let all_lent = lent && !sources.iter().any(|walk| staged(walk));
+        let step = match (ahead, all_lent) {
+            (false, _) => 1,
+            (true, false) => STAGED_REPEATS,
+            (true, true) => work.repeats,
+        };
+        let mut stage = std::mem::take(&mut self.scratch);
+        let needed = (N + 1) * STAGE;
+        if stage.len() < needed && (!all_lent || whole < work.repeats) {
+            stage.resize(needed, 0);
+        }
+        let bytes = &mut self.memories[Space::Ub as usize].bytes;
+        let mut first = 0;
+        while first < work.repeats {
+            // Repeats with lanes off come by themselves.
+            let end = if first < whole { whole } else { work.repeats };
+            let count = step.min(end - first);
+            let lent = lent && first < whole;
+            let own = STAGE.min(stage.len());
+            let (out_stage, source_stages) = stage.split_at_mut(own);
+            let chunk = Chunk { first, count };
+            if !lent && accumulates {
+                chunk.gather(bytes, work, dst, out_stage);
+            }
+            let out_len = count * dst.row(work);
+            let out_at = dst.block(first, 0);
+            let mut stages: [Option<&[u8]>; N] = [None; N];
+            let places = source_stages.chunks_exact_mut(STAGE).zip(&mut stages);
+            for ((own, stage), walk) in places.zip(sources) {
+                if staged(walk) || first >= whole {
+                    // What comes again in every repeat has been brought already.
+                    if first == 0 || walk.rep > 0 || !ahead {
+                        chunk.gather(bytes, work, walk, own);
+                    }
+                    *stage = Some(&own[..count * walk.row(work)]);
+                }
+            }
+            if lent {
+                let (below, rest) = bytes.split_at_mut(out_at);
+                let (out, above) = rest.split_at_mut(out_len);
+                let sources = std::array::from_fn(|n| {
+                    stages[n].unwrap_or_else(|| {
+                        let at = sources[n].block(first, 0);
+                        let len = count * sources[n].row(work);
+                        match at < out_at {
+                            true => &below[at..at + len],
+                            false => &above[at - out_at - out_len..][..len],
+                        }
+                    })
+                });
+                f(out, sources);
+            } else {
+                let sources = std::array::from_fn(|n| {
+                    stages[n].unwrap_or_else(|| {
+                        let at = sources[n].block(first, 0);
+                        &bytes[at..at + count * sources[n].row(work)]
+                    })
+                });
+                f(&mut out_stage[..out_len], sources);
+                chunk.scatter(bytes, work, dst, out_stage);
+            }
+            first += count;
+        }
+        self.scratch = stage;
+    }
+
     /// Copies the blocks of a repeat that have lanes on; the accesses have been checked.
     pub(super) fn fetch(&self, work: &Work, walk: &Walk, repeat: usize, out: &mut [u8; 256]) {
         let bytes = &self.memories[Space::Ub as usize].bytes;
-        let blocks = walk.blocks(work);
-        let at = walk.block(repeat, 0);
-        if walk.blk == 1 && blocks == BLOCKS && at + 256 <= bytes.len() {
-            out.copy_from_slice(&bytes[at..at + 256]);
-            return;
-        }
-        for block in 0..blocks {
-            let at = walk.block(repeat, block);
-            // A block without lanes on may lie anywhere.
-            if at + BLOCK <= bytes.len() {
-                out[block * BLOCK..(block + 1) * BLOCK].copy_from_slice(&bytes[at..at + BLOCK]);
-            }
-        }
+        gather_row(bytes, work, walk, repeat, &mut out[..walk.row(work)]);
     }
 
     /// Writes the lanes of a repeat that are on; the accesses have been checked.
@@ -219,24 +430,7 @@ impl Core<'_> {
         repeat: usize,
         data: &[u8; 256],
     ) {
-        let on = work.on(repeat);
-        let blocks = walk.blocks(work);
         let bytes = &mut self.memories[Space::Ub as usize].bytes;
-        if on == work.all() && walk.blk == 1 && blocks == BLOCKS {
-            let at = walk.block(repeat, 0);
-            bytes[at..at + 256].copy_from_slice(data);
-            return;
-        }
-        for block in 0..blocks {
-            let at = walk.block(repeat, block);
-            let mut bits = lanes_of(on, block, walk.size);
-            while bits != 0 {
-                let lane = bits.trailing_zeros() as usize * walk.size;
-                let from = block * BLOCK + lane;
-                bytes[at + lane..at + lane + walk.size]
-                    .copy_from_slice(&data[from..from + walk.size]);
-                bits &= bits - 1;
-            }
-        }
+        scatter_row(bytes, work, walk, repeat, &data[..walk.row(work)]);
     }
 }

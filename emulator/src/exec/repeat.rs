@@ -23,27 +23,10 @@ pub(super) fn floats(bytes: &Bytes) -> [f32; 64] {
     words(bytes).map(f32::from_bits)
 }
 
-pub(super) fn shorts(bytes: &Bytes) -> [i16; 128] {
-    let chunks = bytes.as_chunks::<2>().0;
-    std::array::from_fn(|i| i16::from_le_bytes(chunks[i]))
-}
-
 pub(super) fn widened(bytes: &Bytes) -> [f32; 128] {
     let mut out = [0.0; 128];
     num::f16_to_f32_slice(&mut out, bytes.as_chunks::<2>().0);
     out
-}
-
-pub(super) fn put_words(out: &mut Bytes, values: impl Iterator<Item = u32>) {
-    for (to, value) in out.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-        *to = value.to_le_bytes();
-    }
-}
-
-pub(super) fn put_shorts(out: &mut Bytes, values: impl Iterator<Item = u16>) {
-    for (to, value) in out.as_chunks_mut::<2>().0.iter_mut().zip(values) {
-        *to = value.to_le_bytes();
-    }
 }
 
 /// The fault of an operation on a lane type that it does not have.
@@ -87,35 +70,30 @@ impl Core<'_> {
         self.address_of(at)
     }
 
-    /// Runs `f` on each repeat of an instruction with one source.
-    pub(super) fn each_two(
+    /// Runs `f` on the lanes of an instruction with one source, one or more whole repeats at a time.
+    pub(super) fn lanes_two(
         &mut self,
         size: usize,
         o: Two,
-        mut f: impl FnMut(&mut Bytes, &Bytes),
+        mut f: impl FnMut(&mut [u8], &[u8]),
     ) -> Result<(), Stop> {
         let work = Work::new(self, o.rep, 256 / size)?;
         let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
         let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, size);
         self.check_read(&work, &a)?;
         self.check_write(&work, &d)?;
-        let (mut x, mut out) = ([0; 256], [0; 256]);
-        for repeat in 0..work.repeats {
-            self.fetch(&work, &a, repeat, &mut x);
-            f(&mut out, &x);
-            self.store_lanes(&work, &d, repeat, &out);
-        }
+        self.run_lanes(&work, &d, [&a], false, |out, [x]| f(out, x));
         Ok(())
     }
 
-    /// Runs `f` on each repeat of an instruction with two sources; the first argument holds the destination's old lanes
-    /// if `accumulates`.
-    pub(super) fn each_three(
+    /// Runs `f` on the lanes of an instruction with two sources, one or more whole repeats at a time; the first argument
+    /// holds the destination's old lanes if `accumulates`.
+    pub(super) fn lanes_three(
         &mut self,
         size: usize,
         o: Three,
         accumulates: bool,
-        mut f: impl FnMut(&mut Bytes, &Bytes, &Bytes),
+        mut f: impl FnMut(&mut [u8], &[u8], &[u8]),
     ) -> Result<(), Stop> {
         let work = Work::new(self, o.rep, 256 / size)?;
         let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
@@ -127,17 +105,37 @@ impl Core<'_> {
             self.check_read(&work, &d)?;
         }
         self.check_write(&work, &d)?;
-        let (mut x, mut y, mut out) = ([0; 256], [0; 256], [0; 256]);
-        for repeat in 0..work.repeats {
-            self.fetch(&work, &a, repeat, &mut x);
-            self.fetch(&work, &b, repeat, &mut y);
-            if accumulates {
-                self.fetch(&work, &d, repeat, &mut out);
-            }
-            f(&mut out, &x, &y);
-            self.store_lanes(&work, &d, repeat, &out);
-        }
+        self.run_lanes(&work, &d, [&a, &b], accumulates, |out, [x, y]| f(out, x, y));
         Ok(())
+    }
+
+    /// As [`Core::lanes_two`], each repeat by itself.
+    pub(super) fn each_two(
+        &mut self,
+        size: usize,
+        o: Two,
+        mut f: impl FnMut(&mut Bytes, &Bytes),
+    ) -> Result<(), Stop> {
+        self.lanes_two(size, o, |out, x| {
+            for (out, x) in repeats_mut(out).iter_mut().zip(repeats(x)) {
+                f(out, x);
+            }
+        })
+    }
+
+    /// As [`Core::lanes_three`], each repeat by itself.
+    pub(super) fn each_three(
+        &mut self,
+        size: usize,
+        o: Three,
+        accumulates: bool,
+        mut f: impl FnMut(&mut Bytes, &Bytes, &Bytes),
+    ) -> Result<(), Stop> {
+        self.lanes_three(size, o, accumulates, |out, x, y| {
+            for ((out, x), y) in repeats_mut(out).iter_mut().zip(repeats(x)).zip(repeats(y)) {
+                f(out, x, y);
+            }
+        })
     }
 
     /// A float operation of one operand; f16 results round by `overflow`.
@@ -149,15 +147,11 @@ impl Core<'_> {
         f: impl Fn(f32) -> f32,
     ) -> Done {
         let done = match ty {
-            VecTy::F32 => self.each_two(4, o, |out, x| {
-                let mut y = [0.0; 64];
-                num::apply_slice(&mut y, &floats(x), &f);
-                put_words(out, y.iter().map(|y| y.to_bits()));
+            VecTy::F32 => self.lanes_two(4, o, |out, x| {
+                num::apply_slice(words_mut(out), words_of(x), |x| to_word(f(float(x))));
             }),
-            VecTy::F16 => self.each_two(2, o, |out, x| {
-                let mut y = [0.0; 128];
-                num::apply_slice(&mut y, &widened(x), &f);
-                num::f32_to_f16_slice(out.as_chunks_mut::<2>().0, &y, overflow);
+            VecTy::F16 => self.lanes_two(2, o, |out, x| {
+                num::apply_f16_slice(halves_mut(out), halves(x), overflow, &f);
             }),
             VecTy::S16 | VecTy::S32 => Err(no_such_lanes(ty)),
         };
@@ -173,15 +167,13 @@ impl Core<'_> {
         f: impl Fn(f32, f32) -> f32,
     ) -> Result<(), Stop> {
         match ty {
-            VecTy::F32 => self.each_three(4, o, false, |out, x, y| {
-                let mut z = [0.0; 64];
-                num::apply2_slice(&mut z, &floats(x), &floats(y), &f);
-                put_words(out, z.iter().map(|z| z.to_bits()));
+            VecTy::F32 => self.lanes_three(4, o, false, |out, x, y| {
+                num::apply2_slice(words_mut(out), words_of(x), words_of(y), |x, y| {
+                    to_word(f(float(x), float(y)))
+                });
             }),
-            VecTy::F16 => self.each_three(2, o, false, |out, x, y| {
-                let mut z = [0.0; 128];
-                num::apply2_slice(&mut z, &widened(x), &widened(y), &f);
-                num::f32_to_f16_slice(out.as_chunks_mut::<2>().0, &z, overflow);
+            VecTy::F16 => self.lanes_three(2, o, false, |out, x, y| {
+                num::apply2_f16_slice(halves_mut(out), halves(x), halves(y), overflow, &f);
             }),
             VecTy::S16 | VecTy::S32 => Err(no_such_lanes(ty)),
         }
@@ -198,19 +190,15 @@ impl Core<'_> {
     ) -> Done {
         let done = match ty {
             VecTy::F32 | VecTy::F16 => self.float_two(ty, o, overflow, float),
-            VecTy::S32 => self.each_three(4, o, false, |out, x, y| {
-                let (x, y) = (words(x), words(y));
-                put_words(
-                    out,
-                    x.iter()
-                        .zip(&y)
-                        .map(|(&x, &y)| int(x as i32, y as i32) as u32),
-                );
+            VecTy::S32 => self.lanes_three(4, o, false, |out, x, y| {
+                num::apply2_slice(words_mut(out), words_of(x), words_of(y), |x, y| {
+                    int(i32::from_le_bytes(x), i32::from_le_bytes(y)).to_le_bytes()
+                });
             }),
-            VecTy::S16 => self.each_three(2, o, false, |out, x, y| {
-                let (x, y) = (shorts(x), shorts(y));
-                let pairs = x.iter().zip(&y);
-                put_shorts(out, pairs.map(|(&x, &y)| int(x.into(), y.into()) as u16));
+            VecTy::S16 => self.lanes_three(2, o, false, |out, x, y| {
+                num::apply2_slice(halves_mut(out), halves(x), halves(y), |x, y| {
+                    to_short(int(short(x), short(y)))
+                });
             }),
         };
         Ok(done?)
@@ -243,17 +231,14 @@ impl Core<'_> {
         int: impl Fn(i32, i32) -> i32,
     ) -> Done {
         let done = match ty {
-            VecTy::S32 => self.each_two(4, o, |out, x| {
-                put_words(
-                    out,
-                    words(x)
-                        .iter()
-                        .map(|&x| int(x as i32, scalar as i32) as u32),
-                );
+            VecTy::S32 => self.lanes_two(4, o, |out, x| {
+                num::apply_slice(words_mut(out), words_of(x), |x| {
+                    int(i32::from_le_bytes(x), scalar as i32).to_le_bytes()
+                });
             }),
-            VecTy::S16 => self.each_two(2, o, |out, x| {
+            VecTy::S16 => self.lanes_two(2, o, |out, x| {
                 let s = i32::from(scalar as i16);
-                put_shorts(out, shorts(x).iter().map(|&x| int(x.into(), s) as u16));
+                num::apply_slice(halves_mut(out), halves(x), |x| to_short(int(short(x), s)));
             }),
             VecTy::F16 | VecTy::F32 => Err(no_such_lanes(ty)),
         };
@@ -262,12 +247,55 @@ impl Core<'_> {
 
     /// An operation on the bits of 16-bit lanes.
     pub(super) fn bitwise(&mut self, o: Three, f: impl Fn(u8, u8) -> u8) -> Done {
-        Ok(self.each_three(2, o, false, |out, x, y| {
-            for ((to, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                *to = f(x, y);
-            }
-        })?)
+        Ok(self.lanes_three(2, o, false, |out, x, y| num::apply2_slice(out, x, y, &f))?)
     }
+}
+
+fn repeats(bytes: &[u8]) -> &[Bytes] {
+    bytes.as_chunks().0
+}
+
+fn repeats_mut(bytes: &mut [u8]) -> &mut [Bytes] {
+    bytes.as_chunks_mut().0
+}
+
+pub(super) fn words_of(bytes: &[u8]) -> &[[u8; 4]] {
+    bytes.as_chunks().0
+}
+
+pub(super) fn words_mut(bytes: &mut [u8]) -> &mut [[u8; 4]] {
+    bytes.as_chunks_mut().0
+}
+
+pub(super) fn halves(bytes: &[u8]) -> &[[u8; 2]] {
+    bytes.as_chunks().0
+}
+
+pub(super) fn halves_mut(bytes: &mut [u8]) -> &mut [[u8; 2]] {
+    bytes.as_chunks_mut().0
+}
+
+/// The f32 of four bytes.
+#[inline]
+pub(super) fn float(word: [u8; 4]) -> f32 {
+    f32::from_le_bytes(word)
+}
+
+/// The four bytes of an f32.
+#[inline]
+pub(super) fn to_word(x: f32) -> [u8; 4] {
+    x.to_le_bytes()
+}
+
+#[inline]
+fn short(half: [u8; 2]) -> i32 {
+    i16::from_le_bytes(half).into()
+}
+
+/// The low two bytes.
+#[inline]
+fn to_short(x: i32) -> [u8; 2] {
+    (x as i16).to_le_bytes()
 }
 
 /// The scalar of a float instruction as f32.

@@ -50,13 +50,13 @@ impl Core<'_> {
         let work = Work::new(self, rep, 256 / size)?;
         let d = Walk::new("dst", self.ub(dst.at), st.dst_blk, st.dst_rep, size);
         self.check_write(&work, &d)?;
-        let mut out = [0; 256];
-        for repeat in 0..work.repeats {
-            for (lane, to) in out.chunks_exact_mut(size).enumerate() {
-                to.copy_from_slice(&value(repeat * work.lanes + lane).to_le_bytes()[..size]);
+        let mut lane = 0;
+        self.run_lanes(&work, &d, [], false, |out, []| {
+            for to in out.chunks_exact_mut(size) {
+                to.copy_from_slice(&value(lane).to_le_bytes()[..size]);
+                lane += 1;
             }
-            self.store_lanes(&work, &d, repeat, &out);
-        }
+        });
         Ok(())
     }
 
@@ -99,13 +99,14 @@ impl Core<'_> {
         Ok(())
     }
 
-    /// Reduces each repeat to `results` elements; `f(x, on)` gives them with a bit for each that exists.
+    /// Reduces each repeat to `results` elements; `f(x, on, out)` writes them side by side and gives a bit for each that
+    /// exists.
     fn reduce(
         &mut self,
         ty: VecTy,
         o: (Out<Ub>, In<Ub>, Rep, StRed),
         results: usize,
-        f: impl Fn(&Bytes, u128) -> ([u32; 64], u64),
+        f: impl Fn(&Bytes, u128, &mut [u8]) -> u64,
     ) -> Done {
         let (dst, a, rep, st) = o;
         let size = ty.bytes() as usize;
@@ -113,28 +114,33 @@ impl Core<'_> {
         let a = Walk::new("a", self.ub(a.at), st.a_blk, st.a_rep, size);
         self.check_read(&work, &a)?;
         let base = self.ub(dst.at);
-        let mut x = [0; 256];
+        let (row, step) = (results * size, usize::from(st.dst_rep) * size);
+        let (mut x, mut out) = ([0; 256], [0; 128]);
         for repeat in 0..work.repeats {
             self.fetch(&work, &a, repeat, &mut x);
-            let (values, exist) = f(&x, work.on(repeat));
-            let start = base + (repeat * usize::from(st.dst_rep) * size) as u64;
+            let exist = f(&x, work.on(repeat), &mut out[..row]);
             if exist == 0 {
                 continue;
             }
-            let at = self.memory(Space::Ub).aligned(
-                "dst",
-                start,
-                (results * size) as u64,
-                size as u64,
-            )?;
-            for n in (0..results).filter(|n| exist >> n & 1 == 1) {
-                let at = at + n * size;
-                self.writes("dst", Space::Ub, at, size)?;
-                let ub = self.memory(Space::Ub);
-                ub.bytes[at..at + size].copy_from_slice(&values[n].to_le_bytes()[..size]);
-                ub.shadow.set(at, size);
-                ub.touch(at + size);
-            }
+            let start = base + (repeat * step) as u64;
+            let ub = self.memory(Space::Ub);
+            let at = ub.aligned("dst", start, row as u64, size as u64)?;
+            self.put_results(at, size, &out[..row], exist)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the results that exist.
+    fn put_results(&mut self, at: usize, size: usize, out: &[u8], exist: u64) -> Result<(), Stop> {
+        let mut left = exist;
+        while left != 0 {
+            let first = left.trailing_zeros();
+            let count = (left >> first).trailing_ones();
+            left &= u64::MAX.checked_shl(first + count).unwrap_or(0);
+            let (from, to) = (first as usize * size, (first + count) as usize * size);
+            self.writes("dst", Space::Ub, at + from, to - from)?;
+            self.holds_values(at + from, to - from);
+            self.memory(Space::Ub).bytes[at + from..at + to].copy_from_slice(&out[from..to]);
         }
         Ok(())
     }
@@ -145,41 +151,42 @@ impl Core<'_> {
         ty: VecTy,
         o: (Out<Ub>, In<Ub>, Rep, StRed),
         group: usize,
-        sum: bool,
+        neutral: Option<f32>,
         join: impl Fn(f32, f32) -> f32,
     ) -> Done {
         if !ty.is_float() {
             return Err(no_such_lanes(ty).into());
         }
-        let lanes = ty.lanes() as usize;
-        let results = lanes / group;
-        let overflow = if sum { self.overflow() } else { Overflow::Keep };
-        self.reduce(ty, o, results, |x, on| {
-            let wide = lane_values(ty, x);
-            let (mut values, mut exist) = ([0; 64], 0_u64);
-            let outputs = values.iter_mut().take(results);
-            for ((n, value), lanes) in outputs.enumerate().zip(wide.chunks(group)) {
-                let mut list = [0.0_f32; 128];
-                let mut len = 0;
-                let mut any = false;
-                for (lane, &x) in lanes.iter().enumerate() {
-                    let is_on = on >> (n * group + lane) & 1 == 1;
-                    any |= is_on;
-                    if is_on || sum {
-                        list[len] = if is_on { x } else { 0.0 };
-                        len += 1;
-                    }
+        let results = ty.lanes() as usize / group;
+        let overflow = match neutral {
+            Some(_) => self.overflow(),
+            None => Overflow::Keep,
+        };
+        let tree = Tree {
+            ty,
+            group,
+            overflow,
+        };
+        self.reduce(ty, o, results, |x, on, out| {
+            let mut lanes = lane_values(ty, x);
+            let all = tree.whole_groups(on);
+            let (mut any, mut values) = (all, [0.0; 64]);
+            let is_off = |lane: usize| on >> lane & 1 == 0;
+            if all.count_ones() as usize == results {
+                tree.reduce(&mut lanes, &mut values[..results], &join);
+            } else if let Some(neutral) = neutral {
+                any = tree.started_groups(on);
+                let off = lanes.iter_mut().enumerate().filter(|(n, _)| is_off(*n));
+                off.for_each(|(_, x)| *x = neutral);
+                tree.reduce(&mut lanes, &mut values[..results], &join);
+            } else {
+                any = tree.started_groups(on);
+                for (n, value) in values.iter_mut().take(results).enumerate() {
+                    *value = tree.reduce_partly(&lanes, on, n, &join);
                 }
-                if !any {
-                    continue;
-                }
-                // Every join rounds in the lane's own type.
-                let narrow = |x: f32| round_to(ty, x, overflow);
-                let total = num::tree_reduce(&list[..len], |a, b| narrow(join(a, b)));
-                *value = bits_of(ty, narrow(total.unwrap_or(0.0)), overflow);
-                exist |= 1 << n;
             }
-            (values, exist)
+            tree.put(&values[..results], out);
+            any
         })
     }
 
@@ -204,6 +211,93 @@ impl Core<'_> {
             self.count(Path::UbUb, len);
         }
         Ok(())
+    }
+}
+
+/// A reduction of groups of lanes in pairs, where every join rounds in the lane's own type.
+#[derive(Copy, Clone, Debug)]
+struct Tree {
+    ty: VecTy,
+    /// Lanes of a result.
+    group: usize,
+    overflow: Overflow,
+}
+
+impl Tree {
+    /// A bit for each group whose lanes satisfy `holds`.
+    fn groups(self, holds: impl Fn(usize) -> bool) -> u64 {
+        let groups = 0..self.ty.lanes() as usize / self.group;
+        groups.fold(0, |bits, n| bits | u64::from(holds(n * self.group)) << n)
+    }
+
+    fn lanes_of_a_group(self) -> u128 {
+        u128::MAX >> (128 - self.group)
+    }
+
+    /// The groups that have every lane on.
+    fn whole_groups(self, on: u128) -> u64 {
+        let lanes = self.lanes_of_a_group();
+        self.groups(|first| on >> first & lanes == lanes)
+    }
+
+    /// The groups that have a lane on.
+    fn started_groups(self, on: u128) -> u64 {
+        let lanes = self.lanes_of_a_group();
+        self.groups(|first| on >> first & lanes != 0)
+    }
+
+    /// Reduces every group, all of them a level at a time.
+    fn reduce(self, lanes: &mut [f32; 128], out: &mut [f32], join: &impl Fn(f32, f32) -> f32) {
+        let mut width = self.ty.lanes() as usize;
+        let mut next = [0.0; 64];
+        while width > out.len() {
+            let pairs = lanes[..width].as_chunks::<2>().0;
+            width /= 2;
+            num::apply_slice(&mut next[..width], pairs, |[a, b]| join(a, b));
+            self.round(&mut next[..width]);
+            lanes[..width].copy_from_slice(&next[..width]);
+        }
+        out.copy_from_slice(&lanes[..width]);
+    }
+
+    /// Rounds joined values to the lane type.
+    fn round(self, values: &mut [f32]) {
+        if self.ty == VecTy::F16 {
+            let mut narrow = [0_u16; 64];
+            num::f32_to_f16_slice(&mut narrow, values, self.overflow);
+            num::f16_to_f32_slice(values, &narrow);
+        }
+    }
+
+    /// Reduces the lanes of one group that are on; anything if there are none.
+    fn reduce_partly(
+        self,
+        lanes: &[f32; 128],
+        on: u128,
+        group: usize,
+        join: &impl Fn(f32, f32) -> f32,
+    ) -> f32 {
+        let (mut list, mut len) = ([0.0; 128], 0);
+        let first = group * self.group;
+        for (n, &x) in lanes[first..first + self.group].iter().enumerate() {
+            if on >> (first + n) & 1 == 1 {
+                list[len] = x;
+                len += 1;
+            }
+        }
+        let narrow = |x: f32| round_to(self.ty, x, self.overflow);
+        let total = num::tree_reduce(&list[..len], |a, b| narrow(join(a, b)));
+        narrow(total.unwrap_or(0.0))
+    }
+
+    /// Writes results as memory has them.
+    fn put(self, values: &[f32], out: &mut [u8]) {
+        match self.ty {
+            VecTy::F16 => num::f32_to_f16_slice(halves_mut(out), values, self.overflow),
+            VecTy::F32 | VecTy::S16 | VecTy::S32 => {
+                num::apply_slice(words_mut(out), values, |x| to_word(num::canonical_f32(x)));
+            }
+        }
     }
 }
 
@@ -370,8 +464,10 @@ impl VectorUnit for Core<'_> {
         let done = match i.ty {
             VecTy::F32 => self.each_three(4, o, true, |out, x, y| {
                 let (x, y, d) = (floats(x), floats(y), floats(out));
-                let fused = |n: usize| num::fma_f32(x[n], y[n], d[n]).to_bits();
-                put_words(out, (0..64).map(fused));
+                let product = std::array::from_fn::<_, 64, _>(|n| (x[n], y[n]));
+                num::apply2_slice(words_mut(out), &product, &d, |(x, y), d| {
+                    to_word(num::fma_f32(x, y, d))
+                });
             }),
             VecTy::F16 => self.each_three(2, o, true, |out, x, y| {
                 let (x, y, d) = (widened(x), widened(y), widened(out));
@@ -489,7 +585,15 @@ impl VectorUnit for Core<'_> {
 
     fn vdup(&mut self, i: &Vdup) -> Done {
         let s = i.scalar.get(&self.context);
-        self.generate(i.ty, i.dst, i.rep, i.st, |_| s)
+        let size = i.ty.bytes() as usize;
+        let work = Work::new(self, i.rep, 256 / size)?;
+        let d = Walk::new("dst", self.ub(i.dst.at), i.st.dst_blk, i.st.dst_rep, size);
+        self.check_write(&work, &d)?;
+        self.run_lanes(&work, &d, [], false, |out, []| match i.ty {
+            VecTy::F16 | VecTy::S16 => halves_mut(out).fill((s as u16).to_le_bytes()),
+            VecTy::F32 | VecTy::S32 => words_mut(out).fill(s.to_le_bytes()),
+        });
+        Ok(())
     }
 
     fn vcopy(&mut self, i: &Vcopy) -> Done {
@@ -510,13 +614,14 @@ impl VectorUnit for Core<'_> {
                 .memory(Space::Ub)
                 .aligned("dst", dst + (blocks * 32) as u64, 32, 32)?;
             self.writes("dst", Space::Ub, at, 32)?;
-            let ub = self.memory(Space::Ub);
-            for copy in 0..32 / size {
-                ub.bytes
-                    .copy_within(from + n * size..from + (n + 1) * size, at + copy * size);
+            self.holds_values(at, 32);
+            let bytes = &mut self.memory(Space::Ub).bytes;
+            let mut block = [0; 32];
+            let value = &bytes[from + n * size..from + (n + 1) * size];
+            for copy in block.chunks_exact_mut(size) {
+                copy.copy_from_slice(value);
             }
-            ub.shadow.set(at, 32);
-            ub.touch(at + 32);
+            bytes[at..at + 32].copy_from_slice(&block);
         }
         Ok(())
     }
@@ -536,36 +641,48 @@ impl VectorUnit for Core<'_> {
 
     fn vcadd(&mut self, i: &Vcadd) -> Done {
         let lanes = i.ty.lanes() as usize;
-        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), lanes, true, num::add_f32)
+        self.reduce_groups(
+            i.ty,
+            (i.dst, i.a, i.rep, i.st),
+            lanes,
+            Some(0.0),
+            num::add_f32,
+        )
     }
 
     fn vcmax(&mut self, i: &Vcmax) -> Done {
         let lanes = i.ty.lanes() as usize;
-        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), lanes, false, num::max_f32)
+        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), lanes, None, num::max_f32)
     }
 
     fn vcmin(&mut self, i: &Vcmin) -> Done {
         let lanes = i.ty.lanes() as usize;
-        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), lanes, false, num::min_f32)
+        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), lanes, None, num::min_f32)
     }
 
     fn vcgadd(&mut self, i: &Vcgadd) -> Done {
         let group = 32 / i.ty.bytes() as usize;
-        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), group, true, num::add_f32)
+        self.reduce_groups(
+            i.ty,
+            (i.dst, i.a, i.rep, i.st),
+            group,
+            Some(0.0),
+            num::add_f32,
+        )
     }
 
     fn vcgmax(&mut self, i: &Vcgmax) -> Done {
         let group = 32 / i.ty.bytes() as usize;
-        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), group, false, num::max_f32)
+        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), group, None, num::max_f32)
     }
 
     fn vcgmin(&mut self, i: &Vcgmin) -> Done {
         let group = 32 / i.ty.bytes() as usize;
-        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), group, false, num::min_f32)
+        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), group, None, num::min_f32)
     }
 
     fn vcpadd(&mut self, i: &Vcpadd) -> Done {
-        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), 2, true, num::add_f32)
+        self.reduce_groups(i.ty, (i.dst, i.a, i.rep, i.st), 2, Some(0.0), num::add_f32)
     }
 
     fn mov_ub_ub(&mut self, i: &MovUbUb) -> Done {

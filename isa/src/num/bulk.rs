@@ -45,6 +45,41 @@ impl Half for [u8; 2] {
     }
 }
 
+/// Four bytes that hold an f32: an `f32`, or bytes of memory, the lowest first.
+///
+/// Invariant: implementors have a size of four bytes and, on a little-endian host, the layout of an `f32`. `num` does not
+/// export it, so there are no others.
+pub trait Single: Copy {
+    /// The value.
+    fn value(self) -> f32;
+    /// What holds a value.
+    fn from_value(value: f32) -> Self;
+}
+
+impl Single for f32 {
+    #[inline]
+    fn value(self) -> f32 {
+        self
+    }
+
+    #[inline]
+    fn from_value(value: f32) -> f32 {
+        value
+    }
+}
+
+impl Single for [u8; 4] {
+    #[inline]
+    fn value(self) -> f32 {
+        f32::from_le_bytes(self)
+    }
+
+    #[inline]
+    fn from_value(value: f32) -> [u8; 4] {
+        value.to_le_bytes()
+    }
+}
+
 /// Applies a function of this module to each item, with the widest vectors that the processor has.
 ///
 /// The function must be small, inlinable and free of branches to gain from it.
@@ -66,37 +101,81 @@ pub fn apply2_slice<T: Copy, A: Copy, B: Copy>(
     }
 }
 
-/// Widens f16 to f32. The source is `&[u16]`, or `&[[u8; 2]]` as `as_chunks` makes it of memory.
-pub fn f16_to_f32_slice<H: Half>(dst: &mut [f32], src: &[H]) {
-    if !simd::f16_to_f32(dst, src) {
-        apply_portable(dst, src, |x| f16_to_f32(x.bits()));
+/// Items that the f16 forms widen at a time.
+const BLOCK: usize = 64;
+
+/// Applies a function on f32 to f16 items, widened before and rounded to nearest even after.
+pub fn apply_f16_slice<H: Half>(
+    dst: &mut [H],
+    src: &[H],
+    overflow: Overflow,
+    function: impl Fn(f32) -> f32,
+) {
+    let mut wide = [0.0; BLOCK];
+    let mut result = [0.0; BLOCK];
+    for (dst, src) in dst.chunks_mut(BLOCK).zip(src.chunks(BLOCK)) {
+        let length = dst.len().min(src.len());
+        f16_to_f32_slice(&mut wide, src);
+        apply_slice(&mut result[..length], &wide, &function);
+        f32_to_f16_slice(dst, &result[..length], overflow);
     }
 }
 
-/// Rounds f32 to f16, to nearest even. The destination is `&mut [u16]` or `&mut [[u8; 2]]`.
-pub fn f32_to_f16_slice<H: Half>(dst: &mut [H], src: &[f32], overflow: Overflow) {
+/// Applies a function of two operands to pairs of f16 items; see [`apply_f16_slice`].
+pub fn apply2_f16_slice<H: Half>(
+    dst: &mut [H],
+    a: &[H],
+    b: &[H],
+    overflow: Overflow,
+    function: impl Fn(f32, f32) -> f32,
+) {
+    let (mut wide_a, mut wide_b) = ([0.0; BLOCK], [0.0; BLOCK]);
+    let mut result = [0.0; BLOCK];
+    let sources = a.chunks(BLOCK).zip(b.chunks(BLOCK));
+    for (dst, (a, b)) in dst.chunks_mut(BLOCK).zip(sources) {
+        let length = dst.len().min(a.len()).min(b.len());
+        f16_to_f32_slice(&mut wide_a, a);
+        f16_to_f32_slice(&mut wide_b, b);
+        apply2_slice(&mut result[..length], &wide_a, &wide_b, &function);
+        f32_to_f16_slice(dst, &result[..length], overflow);
+    }
+}
+
+/// Widens f16 to f32. Items are `u16` and `f32`, or `[u8; 2]` and `[u8; 4]` as `as_chunks` makes them of memory.
+pub fn f16_to_f32_slice<H: Half, S: Single>(dst: &mut [S], src: &[H]) {
+    if !simd::f16_to_f32(dst, src) {
+        apply_portable(dst, src, |x| S::from_value(f16_to_f32(x.bits())));
+    }
+}
+
+/// Rounds f32 to f16, to nearest even; items as of [`f16_to_f32_slice`].
+pub fn f32_to_f16_slice<H: Half, S: Single>(dst: &mut [H], src: &[S], overflow: Overflow) {
     if simd::f32_to_f16(dst, src, overflow) {
         return;
     }
     match overflow {
-        Overflow::Saturate => apply_portable(dst, src, |x| H::from_bits(f32_to_f16_saturate(x))),
+        Overflow::Saturate => {
+            apply_portable(dst, src, |x| H::from_bits(f32_to_f16_saturate(x.value())))
+        }
         Overflow::Keep | Overflow::Wrap => {
-            apply_portable(dst, src, |x| H::from_bits(f32_to_f16_keep(x)))
+            apply_portable(dst, src, |x| H::from_bits(f32_to_f16_keep(x.value())))
         }
     }
 }
 
-/// Widens bf16 to f32; operands as of [`f16_to_f32_slice`].
-pub fn bf16_to_f32_slice<H: Half>(dst: &mut [f32], src: &[H]) {
-    apply_slice(dst, src, |x| bf16_to_f32(x.bits()));
+/// Widens bf16 to f32; items as of [`f16_to_f32_slice`].
+pub fn bf16_to_f32_slice<H: Half, S: Single>(dst: &mut [S], src: &[H]) {
+    apply_slice(dst, src, |x| S::from_value(bf16_to_f32(x.bits())));
 }
 
-/// Rounds f32 to bf16, to nearest even; operands as of [`f32_to_f16_slice`].
-pub fn f32_to_bf16_slice<H: Half>(dst: &mut [H], src: &[f32], overflow: Overflow) {
+/// Rounds f32 to bf16, to nearest even; items as of [`f16_to_f32_slice`].
+pub fn f32_to_bf16_slice<H: Half, S: Single>(dst: &mut [H], src: &[S], overflow: Overflow) {
     match overflow {
-        Overflow::Saturate => apply_slice(dst, src, |x| H::from_bits(f32_to_bf16_saturate(x))),
+        Overflow::Saturate => {
+            apply_slice(dst, src, |x| H::from_bits(f32_to_bf16_saturate(x.value())))
+        }
         Overflow::Keep | Overflow::Wrap => {
-            apply_slice(dst, src, |x| H::from_bits(f32_to_bf16_keep(x)))
+            apply_slice(dst, src, |x| H::from_bits(f32_to_bf16_keep(x.value())))
         }
     }
 }

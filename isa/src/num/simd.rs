@@ -18,7 +18,7 @@ mod x86 {
         _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps,
     };
 
-    use super::super::bulk::{Half, apply_portable, apply2_portable};
+    use super::super::bulk::{Half, Single, apply_portable, apply2_portable};
     use super::super::convert;
     use super::super::{F32_NAN, Overflow, Round};
 
@@ -60,7 +60,7 @@ mod x86 {
     }
 
     /// Widens f16 to f32.
-    pub(in super::super) fn f16_to_f32<H: Half>(dst: &mut [f32], src: &[H]) -> bool {
+    pub(in super::super) fn f16_to_f32<H: Half, S: Single>(dst: &mut [S], src: &[H]) -> bool {
         let usable = available();
         if usable {
             #[expect(unsafe_code, reason = "the features of the callee were detected")]
@@ -72,9 +72,9 @@ mod x86 {
     }
 
     /// Rounds f32 to f16, to nearest even.
-    pub(in super::super) fn f32_to_f16<H: Half>(
+    pub(in super::super) fn f32_to_f16<H: Half, S: Single>(
         dst: &mut [H],
-        src: &[f32],
+        src: &[S],
         overflow: Overflow,
     ) -> bool {
         let usable = available();
@@ -106,8 +106,8 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,f16c")]
-    fn widen<H: Half>(dst: &mut [f32], src: &[H]) {
-        const { assert!(size_of::<H>() == 2) };
+    fn widen<H: Half, S: Single>(dst: &mut [S], src: &[H]) {
+        const { assert!(size_of::<H>() == 2 && size_of::<S>() == 4) };
         let length = dst.len().min(src.len());
         let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
         let (from, from_rest) = src[..length].as_chunks::<8>();
@@ -118,14 +118,16 @@ mod x86 {
             )]
             unsafe {
                 let wide = _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().cast()));
-                _mm256_storeu_ps(to.as_mut_ptr(), canonical(wide));
+                _mm256_storeu_ps(to.as_mut_ptr().cast(), canonical(wide));
             }
         }
-        apply_portable(to_rest, from_rest, |x| convert::f16_to_f32(x.bits()));
+        apply_portable(to_rest, from_rest, |x| {
+            S::from_value(convert::f16_to_f32(x.bits()))
+        });
     }
 
     #[target_feature(enable = "avx2,f16c")]
-    fn narrow_saturate<H: Half>(dst: &mut [H], src: &[f32]) {
+    fn narrow_saturate<H: Half, S: Single>(dst: &mut [H], src: &[S]) {
         let (least, greatest) = (_mm256_set1_ps(-65504.0), _mm256_set1_ps(65504.0));
         // Clamping first gives the same as clamping the rounded value, because both ends are f16 values.
         narrow(dst, src, Overflow::Saturate, |x| {
@@ -135,19 +137,19 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,f16c")]
-    fn narrow_keep<H: Half>(dst: &mut [H], src: &[f32]) {
+    fn narrow_keep<H: Half, S: Single>(dst: &mut [H], src: &[S]) {
         narrow(dst, src, Overflow::Keep, |x| canonical(x));
     }
 
     #[target_feature(enable = "avx2,f16c")]
     #[inline]
-    fn narrow<H: Half>(
+    fn narrow<H: Half, S: Single>(
         dst: &mut [H],
-        src: &[f32],
+        src: &[S],
         overflow: Overflow,
         prepare: impl Fn(__m256) -> __m256,
     ) {
-        const { assert!(size_of::<H>() == 2) };
+        const { assert!(size_of::<H>() == 2 && size_of::<S>() == 4) };
         const NEAREST_EVEN: i32 = 0;
         let length = dst.len().min(src.len());
         let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
@@ -158,7 +160,7 @@ mod x86 {
                 reason = "arrays of eight items of four and two bytes; no alignment needed"
             )]
             unsafe {
-                let prepared = prepare(_mm256_loadu_ps(from.as_ptr()));
+                let prepared = prepare(_mm256_loadu_ps(from.as_ptr().cast()));
                 _mm_storeu_si128(
                     to.as_mut_ptr().cast(),
                     _mm256_cvtps_ph::<NEAREST_EVEN>(prepared),
@@ -166,7 +168,7 @@ mod x86 {
             }
         }
         apply_portable(to_rest, from_rest, |x| {
-            H::from_bits(convert::f32_to_f16(x, Round::Even, overflow))
+            H::from_bits(convert::f32_to_f16(x.value(), Round::Even, overflow))
         });
     }
 
@@ -198,12 +200,12 @@ mod elsewhere {
     }
 
     /// Leaves the work to the portable loop.
-    pub(in super::super) fn f16_to_f32<H>(_: &mut [f32], _: &[H]) -> bool {
+    pub(in super::super) fn f16_to_f32<H, S>(_: &mut [S], _: &[H]) -> bool {
         false
     }
 
     /// Leaves the work to the portable loop.
-    pub(in super::super) fn f32_to_f16<H>(_: &mut [H], _: &[f32], _: Overflow) -> bool {
+    pub(in super::super) fn f32_to_f16<H, S>(_: &mut [H], _: &[S], _: Overflow) -> bool {
         false
     }
 }
