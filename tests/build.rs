@@ -13,6 +13,12 @@ const FAMILIES: &[Family] = &[
         run: "kernel::check",
     },
     Family {
+        module: "schedules",
+        folder: "../stdlib/kernels",
+        extension: "vn",
+        run: "schedules::check_kernel",
+    },
+    Family {
         module: "kernels",
         folder: "kernels",
         extension: "vn",

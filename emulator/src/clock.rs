@@ -23,7 +23,7 @@ pub(crate) use self::memory::MemoryCounts;
 use self::core::CoreSim;
 use self::memory::Memory;
 use crate::fault::CoreId;
-use crate::run::reaches;
+use crate::machine::reaches;
 use crate::stream::Stream;
 
 /// Fractions of a cycle in the times of copies.

@@ -5,6 +5,7 @@
 
 mod context;
 mod issue;
+mod late;
 mod waits;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,6 +23,7 @@ use crate::l0::Packed;
 use crate::memory::Local;
 use crate::options::Sanitize;
 use crate::report::Path;
+use crate::schedule::Schedule;
 use crate::stream::Stream;
 
 pub(crate) use self::context::{Context, LoopFrame};
@@ -30,6 +32,7 @@ pub(crate) use self::waits::{CrossSet, Flag, flag_index};
 
 use self::context::initial_context;
 use self::issue::Pending;
+use self::late::Late;
 
 /// Why an executor method stops.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ pub(crate) struct Launch<'a> {
     /// Whether more than one core runs.
     pub(crate) many: bool,
     pub(crate) para_base: u64,
+    pub(crate) schedule: Schedule,
 }
 
 /// Whether a core has more to do.
@@ -142,6 +146,8 @@ pub(crate) struct Core<'a> {
     /// Whether the last round did anything.
     pub(crate) progressed: bool,
     queue_depth: usize,
+    /// What an adversarial run keeps back.
+    pub(crate) late: Option<Box<Late>>,
 }
 
 impl Executor for Core<'_> {
@@ -206,6 +212,12 @@ impl<'a> Core<'a> {
             mads: 0,
             progressed: false,
             queue_depth: launch.chip.sync.queue_depth as usize,
+            late: match launch.schedule {
+                Schedule::InOrder => None,
+                Schedule::Adversarial(seed) => {
+                    Some(Box::new(Late::new(seed.wrapping_add(number as u64))))
+                }
+            },
         }
     }
 

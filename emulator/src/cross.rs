@@ -111,11 +111,18 @@ pub(crate) struct Shared {
 impl Shared {
     /// Replays what the cores did in a round.
     pub(crate) fn replay(&mut self, cores: &mut [Core<'_>]) -> Result<(), Fault> {
-        for number in 0..cores.len() {
-            for access in std::mem::take(&mut cores[number].log) {
-                if let Some((address, other, write)) = self.enter(number, &access) {
-                    return Err(conflict(cores, number, &access, address, other, write));
-                }
+        (0..cores.len()).try_for_each(|number| self.replay_core(cores, number))
+    }
+
+    /// Replays what one core did since it was last asked.
+    pub(crate) fn replay_core(
+        &mut self,
+        cores: &mut [Core<'_>],
+        number: usize,
+    ) -> Result<(), Fault> {
+        for access in std::mem::take(&mut cores[number].log) {
+            if let Some((address, other, write)) = self.enter(number, &access) {
+                return Err(conflict(cores, number, &access, address, other, write));
             }
         }
         Ok(())

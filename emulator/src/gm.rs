@@ -269,6 +269,16 @@ impl Region<'_> {
         });
     }
 
+    /// Sets and clears up to 32 bytes inside one block after a pattern whose bit 0 is the first.
+    pub(crate) fn put_bits(&self, offset: usize, len: usize, bits: u32) {
+        for_blocks(offset, len, |block, mask| {
+            let piece = bits << mask.trailing_zeros() & mask;
+            let merged = |old: u32| Some(old & !mask | piece);
+            // The closure never refuses, so the result carries no information.
+            let _ = self.shadow[block].fetch_update(Relaxed, Relaxed, merged);
+        });
+    }
+
     /// The first byte of a range without a value.
     pub(crate) fn first_unset(&self, offset: usize, len: usize) -> Option<usize> {
         if self.fixed.is_some() {

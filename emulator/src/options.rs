@@ -1,5 +1,7 @@
 //! What a caller may ask of a run.
 
+use crate::schedule::Schedule;
+
 /// Which mistakes a run looks for. Addresses and operand values are always checked, because nothing can go on without.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Sanitize {
@@ -24,6 +26,15 @@ impl Sanitize {
         hazards: false,
         flags: false,
     };
+
+    /// What either of two looks for.
+    pub fn and(self, other: Sanitize) -> Sanitize {
+        Sanitize {
+            uninit: self.uninit || other.uninit,
+            hazards: self.hazards || other.hazards,
+            flags: self.flags || other.flags,
+        }
+    }
 }
 
 /// Options of a run.
@@ -41,6 +52,8 @@ pub struct Options {
     /// cycles. If a value in memory decides a branch, an address or an extent, the run is a full one if all inputs are
     /// there, and else a fault; [`crate::Outcome::timing_only`] says which it was.
     pub timing_only: bool,
+    /// In which of the allowed orders to execute. The cycles are the same for all.
+    pub schedule: Schedule,
 }
 
 impl Default for Options {
@@ -51,6 +64,7 @@ impl Default for Options {
             max_steps: 1 << 27,
             trace: false,
             timing_only: false,
+            schedule: Schedule::InOrder,
         }
     }
 }

@@ -1,22 +1,15 @@
-//! A launch from inputs to outcome: global memory, cores, rounds, and what is looked at in the end.
-//!
-//! Cores run in rounds. In a round every core that can go on runs until its program ends or it waits for another core,
-//! on any host thread; cross-core counters change between rounds, in the order of the cores. So nothing depends on how
-//! the host schedules its threads.
+//! A launch from inputs to outcome: the machine runs to its end, and then time is computed and results are looked at.
 
 use isa::chip::Chip;
-use isa::inst::info;
-use isa::object::{Object, ParamDir, ParamMeta};
-use isa::types::CoreKind;
-use rayon::prelude::*;
+use isa::object::{Object, ParamDir};
 
 use crate::clock::{self, Timing, TraceSpan};
-use crate::core::{Core, CrossSet, Launch, Program, State};
-use crate::cross::Shared;
-use crate::fault::{CoreId, Fault, FaultKind, Place};
+use crate::core::Core;
+use crate::fault::{Fault, FaultKind};
 use crate::gm::Global;
 use crate::options::Options;
-use crate::report::{Report, has_pipe, report};
+use crate::report::{Report, report};
+use crate::setup::Setup;
 use crate::timing;
 
 /// What a run gives.
@@ -42,35 +35,26 @@ pub fn run(
     if options.timing_only {
         return timing::run(object, inputs, chip, options);
     }
-    let (gm, tensors) = load(object, inputs, true)?;
-    let groups = groups(object, chip)?;
-    let launch = Launch {
-        gm: &gm,
-        chip,
-        sanitize: options.sanitize,
-        max_steps: options.max_steps,
-        groups,
-        values: true,
-        many: groups > 1 || !object.aiv.is_empty(),
-        para_base: gm.region(0).start,
-    };
-    check_cores(object)?;
-    let programs = Programs::new(object);
-    let mut cores = cores(&programs, launch);
-    execute(&mut cores, options.threads)?;
+    let mut setup = Setup::new(object, inputs, chip, options)?;
+    setup.machine().finish()
+}
+
+/// What cores that have come to their ends leave behind.
+pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Outcome, Fault> {
     for core in &cores {
         core.check_end()?;
     }
-    if options.sanitize.uninit {
-        check_outputs(object, &gm, &tensors)?;
+    if setup.options.sanitize.uninit {
+        check_outputs(setup.object, &setup.gm, &setup.tensors)?;
     }
-    let timing = time(&mut cores, &gm, chip, options.trace)?;
+    let timing = time(&mut cores, &setup.gm, setup.chip, setup.options.trace)?;
     Ok(Outcome {
-        report: report(&object.kernel, &cores, &timing, chip),
+        report: report(&setup.object.kernel, &cores, &timing, setup.chip),
         trace: timing.trace,
-        tensors: tensors
+        tensors: setup
+            .tensors
             .iter()
-            .map(|&region| gm.region(region).to_vec())
+            .map(|&region| setup.gm.region(region).to_vec())
             .collect(),
         timing_only: false,
     })
@@ -92,249 +76,6 @@ pub(crate) fn time(
         kind: FaultKind::Deadlock { waits: Vec::new() },
         place: None,
     })
-}
-
-/// The decoded programs of both kinds of core.
-pub(crate) struct Programs {
-    cube: Program,
-    vector: Program,
-}
-
-impl Programs {
-    pub(crate) fn new(object: &Object) -> Programs {
-        Programs {
-            cube: Program::new(object.aic.clone()),
-            vector: Program::new(object.aiv.clone()),
-        }
-    }
-}
-
-fn bad_input(what: String) -> Fault {
-    Fault {
-        kind: FaultKind::BadInput { what },
-        place: None,
-    }
-}
-
-/// Demands that each section keeps to the instructions and pipes of its kind of core.
-pub(crate) fn check_cores(object: &Object) -> Result<(), Fault> {
-    for kind in [CoreKind::Cube, CoreKind::Vector] {
-        for (pc, inst) in object.code(kind).iter().enumerate() {
-            let pipe = inst.queue();
-            if has_pipe(kind, pipe) && info(inst.opcode()).runs_on(kind) {
-                continue;
-            }
-            let vector = (kind == CoreKind::Vector).then_some(0);
-            return Err(Fault {
-                kind: FaultKind::WrongCore { pipe },
-                place: Some(Place {
-                    core: CoreId { group: 0, vector },
-                    pc: pc as u32,
-                    text: inst.to_string(),
-                }),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Groups of the launch: as many as the larger of the two kinds needs.
-pub(crate) fn groups(object: &Object, chip: &Chip) -> Result<u32, Fault> {
-    let pair = chip.cores.vectors_per_cube.max(1) as u32;
-    let cube = if object.aic.is_empty() {
-        0
-    } else {
-        object.kernel.cube_cores
-    };
-    let vector = if object.aiv.is_empty() {
-        0
-    } else {
-        object.kernel.vector_cores
-    };
-    let groups = cube.max(vector.div_ceil(pair));
-    let limit = chip.cores.cube.max(chip.cores.vector / u64::from(pair));
-    if u64::from(groups) > limit {
-        let what = format!(
-            "the object runs on {groups} groups of cores, `{}` has {limit}",
-            chip.name
-        );
-        return Err(Fault {
-            kind: FaultKind::BadObject { what },
-            place: None,
-        });
-    }
-    Ok(groups)
-}
-
-/// Builds global memory: the parameter block, then the tensors, which have bytes only if values are computed. Gives the
-/// region of each tensor.
-pub(crate) fn load<'a>(
-    object: &Object,
-    inputs: &'a [Option<Vec<u8>>],
-    values: bool,
-) -> Result<(Global<'a>, Vec<usize>), Fault> {
-    let params = &object.kernel.params;
-    if inputs.len() != params.len() {
-        let what = format!("{} inputs for {} parameters", inputs.len(), params.len());
-        return Err(bad_input(what));
-    }
-    let mut gm = Global::default();
-    let block = gm.add(
-        "the parameter block",
-        (params.len().max(1) * 8) as u64,
-        true,
-    );
-    let mut tensors = Vec::with_capacity(params.len());
-    let mut addresses = Vec::with_capacity(params.len() * 8);
-    for (param, input) in params.iter().zip(inputs) {
-        let region = load_tensor(&mut gm, param, input.as_deref(), values)?;
-        addresses.extend_from_slice(&gm.region(region).start.to_le_bytes());
-        tensors.push(region);
-    }
-    gm.region(block).write(0, &addresses);
-    gm.region(block).set(0, params.len().max(1) * 8);
-    Ok((gm, tensors))
-}
-
-fn load_tensor<'a>(
-    gm: &mut Global<'a>,
-    param: &ParamMeta,
-    input: Option<&'a [u8]>,
-    values: bool,
-) -> Result<usize, Fault> {
-    let Some(bytes) = param.bytes().filter(|&bytes| bytes < 1 << 40) else {
-        return Err(bad_input(format!("`{}` is too large", param.name)));
-    };
-    match input {
-        Some(data) if data.len() as u64 != bytes => {
-            let what = format!(
-                "`{}` has {bytes} bytes, the input {}",
-                param.name,
-                data.len()
-            );
-            Err(bad_input(what))
-        }
-        Some(data) if param.dir == ParamDir::In => Ok(gm.add_input(&param.name, data)),
-        Some(_) | None if !values => Ok(gm.add_bare(&param.name, bytes, param.dir == ParamDir::In)),
-        None if param.dir == ParamDir::In => {
-            Err(bad_input(format!("`{}` is not given", param.name)))
-        }
-        Some(_) | None => {
-            let region = gm.add(&param.name, bytes, false);
-            if let Some(data) = input {
-                gm.region(region).write(0, data);
-                gm.region(region).set(0, data.len());
-            }
-            Ok(region)
-        }
-    }
-}
-
-/// The cores that run, group by group.
-pub(crate) fn cores<'a>(programs: &'a Programs, launch: Launch<'a>) -> Vec<Core<'a>> {
-    let pair = launch.chip.cores.vectors_per_cube as u8;
-    let mut cores = Vec::new();
-    for group in 0..launch.groups {
-        if !programs.cube.code.is_empty() {
-            cores.push(Core::new(
-                cores.len(),
-                CoreId {
-                    group,
-                    vector: None,
-                },
-                &programs.cube,
-                launch,
-            ));
-        }
-        if !programs.vector.code.is_empty() {
-            for vector in 0..pair {
-                let id = CoreId {
-                    group,
-                    vector: Some(vector),
-                };
-                cores.push(Core::new(cores.len(), id, &programs.vector, launch));
-            }
-        }
-    }
-    cores
-}
-
-/// Runs rounds until every program has ended.
-fn execute(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
-    let build = || {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .ok()
-    };
-    let pool = if threads == 1 { None } else { build() };
-    let mut shared = Shared::default();
-    loop {
-        let states = match &pool {
-            Some(pool) => pool.install(|| round_parallel(cores)),
-            None => cores.iter_mut().map(Core::run).collect(),
-        };
-        let states = first_fault(states)?;
-        shared.replay(cores)?;
-        let delivered = deliver(cores)?;
-        if states.iter().all(|&state| state == State::Ended) {
-            return Ok(());
-        }
-        if !delivered && cores.iter().all(|core| !core.progressed) {
-            return Err(deadlock(cores));
-        }
-    }
-}
-
-fn round_parallel(cores: &mut [Core<'_>]) -> Vec<Result<State, Fault>> {
-    cores.par_iter_mut().map(Core::run).collect()
-}
-
-/// The states of a round, or the fault of the first core in order.
-fn first_fault(states: Vec<Result<State, Fault>>) -> Result<Vec<State>, Fault> {
-    states.into_iter().collect()
-}
-
-/// Raises the counters that the last round asked for; whether there were any.
-fn deliver(cores: &mut [Core<'_>]) -> Result<bool, Fault> {
-    let mut any = false;
-    for from in 0..cores.len() {
-        let (sender, sets) = (cores[from].id, std::mem::take(&mut cores[from].outbox));
-        for CrossSet { mode, id, heard } in sets {
-            any = true;
-            for core in cores
-                .iter_mut()
-                .filter(|core| reaches(sender, mode, core.id))
-            {
-                if !core.receive(from, mode, id, heard.clone()) {
-                    let kind = FaultKind::CounterOverflow { owner: core.id, id };
-                    return Err(Fault { kind, place: None });
-                }
-            }
-        }
-    }
-    Ok(any)
-}
-
-/// Whether a set of that mode by one core concerns the counter of another.
-pub(crate) fn reaches(sender: CoreId, mode: u8, receiver: CoreId) -> bool {
-    match mode {
-        0 => sender.kind() == receiver.kind(),
-        1 => {
-            sender.group == receiver.group
-                && sender.kind() == CoreKind::Vector
-                && receiver.kind() == CoreKind::Vector
-        }
-        _ => sender.group == receiver.group && sender.kind() != receiver.kind(),
-    }
-}
-
-fn deadlock(cores: &mut [Core<'_>]) -> Fault {
-    let waits = cores.iter_mut().flat_map(Core::waits).collect();
-    Fault {
-        kind: FaultKind::Deadlock { waits },
-        place: None,
-    }
 }
 
 /// Demands a value in every byte of every result.

@@ -17,11 +17,12 @@ use isa::object::{Object, ParamDir};
 use isa::types::Pipe;
 use rayon::prelude::*;
 
-use crate::core::{Context, Core, Halt, Launch, call};
+use crate::core::{Context, Core, Halt, call};
 use crate::fault::{Fault, FaultKind, Stop};
 use crate::options::{Options, Sanitize};
 use crate::report::report;
-use crate::run::{self, Outcome, Programs};
+use crate::run::{self, Outcome};
+use crate::setup::Setup;
 
 /// Runs a kernel without values, or with them if that cannot tell its cycles.
 pub(crate) fn run(
@@ -61,23 +62,14 @@ fn without_values(
     chip: &Chip,
     options: &Options,
 ) -> Result<Outcome, Fault> {
-    let (gm, _) = run::load(object, inputs, false)?;
-    let groups = run::groups(object, chip)?;
-    let launch = Launch {
-        gm: &gm,
-        chip,
+    let options = Options {
         sanitize: Sanitize::NONE,
-        max_steps: options.max_steps,
-        groups,
-        values: false,
-        many: false,
-        para_base: gm.region(0).start,
+        ..*options
     };
-    run::check_cores(object)?;
-    let programs = Programs::new(object);
-    let mut cores = run::cores(&programs, launch);
+    let setup = Setup::prepare(object, inputs, chip, &options, false)?;
+    let mut cores = setup.cores();
     record(&mut cores, options.threads)?;
-    let timing = run::time(&mut cores, &gm, chip, options.trace)?;
+    let timing = run::time(&mut cores, &setup.gm, chip, options.trace)?;
     Ok(Outcome {
         report: report(&object.kernel, &cores, &timing, chip),
         trace: timing.trace,

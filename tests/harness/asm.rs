@@ -11,7 +11,7 @@ use isa::object::{Object, ParamDir, ParamMeta};
 use isa::types::Elem;
 
 use super::case::Case;
-use super::timing;
+use super::{schedules, timing};
 
 /// Assembles and runs a file.
 pub(crate) fn check(path: &str) {
@@ -70,6 +70,7 @@ fn run(case: &Case, object: &Object, chip: &Chip) -> Result<Outcome, emulator::F
     let full = emulator::run(object, &inputs, chip, &Options::default());
     if let Ok(full) = &full {
         timing::check(object, &inputs, chip, &full.report);
+        schedules::check(object, &inputs, chip, &full.tensors, 0..8);
     }
     full
 }

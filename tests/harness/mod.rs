@@ -10,6 +10,7 @@ mod numpy;
 pub(crate) mod pass;
 mod readme;
 mod robust;
+pub(crate) mod schedules;
 mod streams;
 mod tidy;
 mod timing;

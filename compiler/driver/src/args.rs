@@ -128,7 +128,7 @@ pub(crate) struct Vinci {
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum Command {
     /// Compiles if needed, emulates, checks and reports
-    Run(Run),
+    Run(Box<Run>),
     /// Checks sources without generating code
     Check(Check),
     /// Assembles a `.vasm` file to an object
@@ -179,16 +179,24 @@ pub(crate) struct Run {
     /// Instructions one core may execute before the run is called endless
     #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
     pub(crate) max_steps: u64,
-    /// Mistakes to look for while emulating; alone it means all
+    /// In which of the allowed orders instructions execute; the cycles are the same for all
     #[arg(
         long,
-        value_name = "WHAT",
-        value_enum,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "all"
+        value_name = "in-order|adversarial:SEED",
+        default_value = "in-order"
     )]
-    pub(crate) sanitize: Option<Sanitize>,
+    pub(crate) schedule: String,
+    /// Mistakes to look for while emulating: all, none, or some of uninit, hazards, flags; alone it means all
+    #[arg(
+        long,
+        value_name = "WHAT,…",
+        value_delimiter = ',',
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = "all",
+        default_value = "all"
+    )]
+    pub(crate) sanitize: Vec<String>,
 }
 
 /// Forms of a report.
@@ -199,15 +207,6 @@ pub(crate) enum ReportForm {
     Text,
     /// One JSON object, schema 1
     Json,
-}
-
-/// What the emulator looks for.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Sanitize {
-    /// Everything: uninitialised reads, unordered accesses, misused flags
-    All,
-    /// Only what nothing can go on without
-    None,
 }
 
 /// `vinci check`.

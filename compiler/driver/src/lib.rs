@@ -13,6 +13,7 @@ mod assembly;
 pub mod build;
 mod cmd;
 mod command_line;
+mod emulation;
 mod errors;
 mod files;
 mod host;

@@ -32,18 +32,57 @@ pub(super) struct Pending {
 impl Core<'_> {
     /// Runs until the program ends or waits for another core.
     pub(crate) fn run(&mut self) -> Result<State, Fault> {
-        self.progressed = false;
-        self.drain()?;
-        while !self.ended {
-            if !self.step()? {
-                return Ok(State::Blocked);
+        self.begin_round()?;
+        loop {
+            if let Some(state) = self.advance()? {
+                return Ok(state);
             }
         }
+    }
+
+    /// Lets go on what other cores have made ready.
+    pub(crate) fn begin_round(&mut self) -> Result<(), Fault> {
+        self.progressed = false;
+        self.drain()
+    }
+
+    /// Takes the scalar unit one instruction further, and the queues as far as that lets them go; how the core ends its
+    /// round, if it does.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<Option<State>, Fault> {
+        if !self.ended {
+            return Ok(match self.step()? {
+                true => None,
+                false => Some(State::Blocked),
+            });
+        }
         self.drain()?;
-        Ok(match self.waiting {
-            0 => State::Ended,
-            _ => State::Blocked,
-        })
+        Ok(Some(self.state()))
+    }
+
+    /// Whether there is more to do.
+    pub(crate) fn state(&self) -> State {
+        match (self.ended, self.waiting) {
+            (true, 0) => State::Ended,
+            (true | false, _) => State::Blocked,
+        }
+    }
+
+    /// The lanes that have an instruction to run, one bit each.
+    pub(crate) fn work(&self) -> u8 {
+        let queues = self.queues.iter().enumerate();
+        let busy = queues.filter(|(_, queue)| !queue.is_empty());
+        busy.fold(u8::from(!self.ended), |work, (lane, _)| work | 1 << lane)
+    }
+
+    /// Runs the next instruction of one lane and nothing else; false if it waits.
+    pub(crate) fn act(&mut self, lane: usize) -> Result<bool, Fault> {
+        if lane == Pipe::S.index() {
+            return self.step();
+        }
+        let ran = self.run_head(lane)?;
+        self.progressed |= ran;
+        Ok(ran)
     }
 
     /// Stops a core that gives more instructions to its queues than are recorded for their time.
@@ -91,7 +130,7 @@ impl Core<'_> {
             self.executed[queue.index()] += 1;
             self.progressed = true;
             self.blocked_on = None;
-            if self.wake {
+            if self.wake && self.late.is_none() {
                 self.drain()?;
             }
         }
@@ -128,7 +167,7 @@ impl Core<'_> {
         self.next = at + 1;
         let known = self.dispatch_knowledge();
         self.seen = self.executed;
-        if self.queues[lane].is_empty() {
+        if self.queues[lane].is_empty() && self.late.is_none() {
             self.order.learn(lane, &known);
             self.hear_scalar(lane);
             if self.execute(at, inst, lane)?.is_none() {
@@ -216,7 +255,11 @@ impl Core<'_> {
         self.lane = lane;
         self.pc = at as u32;
         self.order.begin(lane, self.pc);
-        match call(inst, self) {
+        let outcome = match self.late {
+            None => call(inst, self),
+            Some(_) => self.execute_late(inst, |core| call(inst, core)),
+        };
+        match outcome {
             Ok(()) => {
                 self.done[lane] += 1;
                 Ok(None)

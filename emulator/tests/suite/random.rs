@@ -1,6 +1,6 @@
 //! Random programs: whatever an object says, a run ends in values or in a fault, never in a panic.
 
-use emulator::{Options, Sanitize, run};
+use emulator::{Options, Sanitize, Schedule, run};
 use isa::inst::{End, Inst, Li, Opcode, Reg, SImm, XOut, info};
 use isa::object::ParamDir;
 use isa::types::{CoreKind, Elem};
@@ -103,12 +103,17 @@ fn nothing_makes_a_run_panic() {
         } else {
             Sanitize::NONE
         };
+        let schedule = match round % 4 {
+            0 => Schedule::Adversarial(round as u64),
+            _ => Schedule::InOrder,
+        };
         let options = Options {
             threads: 1,
             sanitize,
             max_steps: 2000,
             trace: true,
-            timing_only: false,
+            schedule,
+            ..Options::default()
         };
         let bare = Options {
             timing_only: true,

@@ -11,7 +11,7 @@ use ir::tile;
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
 
-use crate::args::{self, ReportForm, Run};
+use crate::args::{ReportForm, Run};
 use crate::arguments::{self, Given};
 use crate::files::Form;
 use crate::host::Stop;
@@ -20,7 +20,7 @@ use crate::reference::{self, Comparison};
 use crate::report::{self, Facts};
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{arrays, build, errors};
+use crate::{arrays, build, emulation, errors};
 
 /// What is to be run, with everything that it needs.
 struct Job {
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
         chip_version: &settings.chip.version_stamp(),
         cost: &outcome.report,
         check: comparisons.as_deref(),
-        sanitized: sanitize(args) == Sanitize::ALL && !outcome.timing_only,
+        sanitized: emulation::sanitize(&args.sanitize)? == Sanitize::ALL && !outcome.timing_only,
         timing_only: outcome.timing_only,
         host_seconds,
     };
@@ -177,13 +177,6 @@ fn timed(given: &Given, object: Object) -> Result<Job, Stop> {
     })
 }
 
-fn sanitize(args: &Run) -> Sanitize {
-    match args.sanitize {
-        None | Some(args::Sanitize::All) => Sanitize::ALL,
-        Some(args::Sanitize::None) => Sanitize::NONE,
-    }
-}
-
 fn emulate(
     args: &Run,
     job: &Job,
@@ -193,7 +186,8 @@ fn emulate(
     let options = Options {
         threads: args.threads,
         max_steps: args.max_steps,
-        sanitize: sanitize(args),
+        sanitize: emulation::sanitize(&args.sanitize)?,
+        schedule: emulation::schedule(&args.schedule)?,
         timing_only: args.timing_only,
         ..Options::default()
     };

@@ -1,0 +1,251 @@
+//! The machine: all cores of a launch and what passes between them, one instruction or one round at a time.
+//!
+//! Cores run in rounds. In a round every core that can go on runs until its program ends or it waits for another core,
+//! on any host thread; cross-core counters change between rounds, in the order of the cores. So nothing depends on how
+//! the host schedules its threads. An adversarial run has no rounds: its [`crate::schedule`] picks a core and a lane, and
+//! sets travel as long as it likes.
+
+use std::collections::VecDeque;
+
+use isa::types::CoreKind;
+use rayon::prelude::*;
+
+use crate::core::{Core, CrossSet, State};
+use crate::cross::Shared;
+use crate::fault::{CoreId, Fault, FaultKind};
+use crate::run::{Outcome, outcome};
+use crate::schedule::{Adversary, Schedule};
+use crate::setup::Setup;
+
+/// A launch in progress.
+#[derive(Debug)]
+pub struct Machine<'s> {
+    setup: &'s Setup<'s>,
+    cores: Vec<Core<'s>>,
+    shared: Shared,
+    round: Round,
+    adversary: Option<Adversary>,
+    /// Cross-core sets that travel, of each core in order.
+    sets: Vec<VecDeque<CrossSet>>,
+    ended: bool,
+}
+
+/// Where a round stands that is run core by core.
+#[derive(Copy, Clone, Debug, Default)]
+struct Round {
+    /// The core whose turn it is.
+    turn: usize,
+    /// Whether that core has begun.
+    begun: bool,
+}
+
+impl<'s> Machine<'s> {
+    pub(crate) fn new(setup: &'s Setup<'s>) -> Machine<'s> {
+        let cores = setup.cores();
+        Machine {
+            shared: Shared::default(),
+            round: Round::default(),
+            adversary: match setup.options.schedule {
+                Schedule::InOrder => None,
+                Schedule::Adversarial(seed) => Some(Adversary::new(seed, cores.len())),
+            },
+            sets: vec![VecDeque::new(); cores.len()],
+            ended: cores.is_empty(),
+            setup,
+            cores,
+        }
+    }
+
+    /// Whether every program has ended.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Runs until every program has ended.
+    pub fn run(&mut self) -> Result<(), Fault> {
+        if self.adversary.is_some() {
+            while self.step()?.is_some() {}
+            return Ok(());
+        }
+        let pool = self.pool();
+        while !self.ended {
+            if self.round.turn > 0 || self.round.begun {
+                self.step()?;
+                continue;
+            }
+            let states: Vec<Result<State, Fault>> = match &pool {
+                Some(pool) => pool.install(|| self.cores.par_iter_mut().map(Core::run).collect()),
+                None => self.cores.iter_mut().map(Core::run).collect(),
+            };
+            // Of several faults, that of the first core in order counts.
+            states.into_iter().collect::<Result<Vec<State>, Fault>>()?;
+            self.end_round()?;
+        }
+        Ok(())
+    }
+
+    fn pool(&self) -> Option<rayon::ThreadPool> {
+        let threads = self.setup.options.threads;
+        if threads == 1 {
+            return None;
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.ok()
+    }
+
+    /// Takes the core whose turn it is one instruction further; which that was, or none if every program has ended.
+    pub fn step(&mut self) -> Result<Option<CoreId>, Fault> {
+        let stepped = match self.adversary {
+            None => self.step_in_order()?,
+            Some(_) => self.step_by_adversary()?,
+        };
+        Ok(stepped.map(|number| self.cores[number].id))
+    }
+
+    fn step_in_order(&mut self) -> Result<Option<usize>, Fault> {
+        while !self.ended {
+            let number = self.round.turn;
+            let Some(core) = self.cores.get_mut(number) else {
+                self.end_round()?;
+                continue;
+            };
+            if !self.round.begun {
+                core.begin_round()?;
+                self.round.begun = true;
+            }
+            if core.advance()?.is_none() {
+                return Ok(Some(number));
+            }
+            self.round = Round {
+                turn: number + 1,
+                begun: false,
+            };
+        }
+        Ok(None)
+    }
+
+    /// Exchanges what the cores of a round have for each other.
+    fn end_round(&mut self) -> Result<(), Fault> {
+        self.round = Round::default();
+        self.shared.replay(&mut self.cores)?;
+        self.collect_sets();
+        let mut delivered = false;
+        for from in 0..self.cores.len() {
+            while self.deliver_from(from)? {
+                delivered = true;
+            }
+        }
+        self.ended = self.cores.iter().all(|core| core.state() == State::Ended);
+        if self.ended || delivered || self.cores.iter().any(|core| core.progressed) {
+            return Ok(());
+        }
+        Err(deadlock(&mut self.cores))
+    }
+
+    /// Runs one instruction that the adversary chooses.
+    fn step_by_adversary(&mut self) -> Result<Option<usize>, Fault> {
+        while !self.ended {
+            let Some(adversary) = &mut self.adversary else {
+                return Ok(None);
+            };
+            let Some((number, lane)) = adversary.choose(|core| self.cores[core].work()) else {
+                self.unblock()?;
+                continue;
+            };
+            if !self.cores[number].act(lane)? {
+                adversary.sleeps(number, lane);
+                continue;
+            }
+            adversary.wakes(number);
+            let delivers = adversary.delivers();
+            self.shared.replay_core(&mut self.cores, number)?;
+            self.collect_sets();
+            if delivers {
+                self.deliver_one()?;
+            }
+            return Ok(Some(number));
+        }
+        Ok(None)
+    }
+
+    /// Nobody can go on: a set arrives, or all programs have ended, or they never will.
+    fn unblock(&mut self) -> Result<(), Fault> {
+        self.ended = self.cores.iter().all(|core| core.state() == State::Ended);
+        if self.ended {
+            self.cores.iter_mut().for_each(Core::appear_all);
+            return Ok(());
+        }
+        match self.deliver_one()? {
+            true => Ok(()),
+            false => Err(deadlock(&mut self.cores)),
+        }
+    }
+
+    /// Lets the oldest set of one core, drawn by lot, arrive; whether there was any.
+    fn deliver_one(&mut self) -> Result<bool, Fault> {
+        let senders = (0..self.sets.len()).filter(|&from| !self.sets[from].is_empty());
+        let senders: Vec<usize> = senders.collect();
+        match (&mut self.adversary, senders.len()) {
+            (None, _) | (_, 0) => Ok(false),
+            (Some(adversary), many) => {
+                let from = senders[adversary.random.below(many)];
+                self.deliver_from(from)
+            }
+        }
+    }
+
+    /// Takes the sets that the cores have sent.
+    fn collect_sets(&mut self) {
+        for (sets, core) in self.sets.iter_mut().zip(&mut self.cores) {
+            sets.extend(core.outbox.drain(..));
+        }
+    }
+
+    /// Lets the oldest set of a core arrive; whether there was any.
+    fn deliver_from(&mut self, from: usize) -> Result<bool, Fault> {
+        let Some(CrossSet { mode, id, heard }) = self.sets[from].pop_front() else {
+            return Ok(false);
+        };
+        let sender = self.cores[from].id;
+        for (number, core) in self.cores.iter_mut().enumerate() {
+            if !reaches(sender, mode, core.id) {
+                continue;
+            }
+            if !core.receive(from, mode, id, heard.clone()) {
+                let kind = FaultKind::CounterOverflow { owner: core.id, id };
+                return Err(Fault { kind, place: None });
+            }
+            if let Some(adversary) = &mut self.adversary {
+                adversary.wakes(number);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Runs what is left, computes times, looks at the results and gives everything out.
+    pub fn finish(mut self) -> Result<Outcome, Fault> {
+        self.run()?;
+        outcome(self.setup, self.cores)
+    }
+}
+
+/// Whether a set of that mode by one core concerns the counter of another.
+pub(crate) fn reaches(sender: CoreId, mode: u8, receiver: CoreId) -> bool {
+    match mode {
+        0 => sender.kind() == receiver.kind(),
+        1 => {
+            sender.group == receiver.group
+                && sender.kind() == CoreKind::Vector
+                && receiver.kind() == CoreKind::Vector
+        }
+        _ => sender.group == receiver.group && sender.kind() != receiver.kind(),
+    }
+}
+
+fn deadlock(cores: &mut [Core<'_>]) -> Fault {
+    let waits = cores.iter_mut().flat_map(Core::waits).collect();
+    Fault {
+        kind: FaultKind::Deadlock { waits },
+        place: None,
+    }
+}
