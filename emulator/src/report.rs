@@ -29,6 +29,10 @@ pub enum Path {
     L1L0a,
     /// L1 to L0B.
     L1L0b,
+    /// Global memory to L0A.
+    GmL0a,
+    /// Global memory to L0B.
+    GmL0b,
     /// L1 to the bias table.
     L1Bt,
     /// L1 to the fixpipe buffer.
@@ -39,7 +43,7 @@ pub enum Path {
 
 impl Path {
     /// Every way, in the order of reports.
-    pub const ALL: [Path; 11] = [
+    pub const ALL: [Path; 13] = [
         Path::GmL1,
         Path::GmUb,
         Path::UbGm,
@@ -48,6 +52,8 @@ impl Path {
         Path::L0cL1,
         Path::L1L0a,
         Path::L1L0b,
+        Path::GmL0a,
+        Path::GmL0b,
         Path::L1Bt,
         Path::L1Fb,
         Path::UbUb,
@@ -64,6 +70,8 @@ impl Path {
             Path::L0cL1 => "l0c_l1",
             Path::L1L0a => "l1_l0a",
             Path::L1L0b => "l1_l0b",
+            Path::GmL0a => "gm_l0a",
+            Path::GmL0b => "gm_l0b",
             Path::L1Bt => "l1_bt",
             Path::L1Fb => "l1_fb",
             Path::UbUb => "ub_ub",

@@ -193,6 +193,14 @@ sections! {
         head,
         /// Bytes a cycle to the bias table.
         bt_port,
+        /// Cycles before the first fractal of `ld3d` after idleness.
+        ld3d_head,
+        /// Fewest bytes a cycle of `ld3d` to L0A.
+        ld3d_l0a_least,
+        /// Fewest bytes a cycle of `ld3d` to L0B.
+        ld3d_l0b_least,
+        /// Bytes a cycle of fills.
+        fill_port,
     }
     /// Global memory to on-chip.
     mte2: Mte2Rates {
@@ -214,6 +222,10 @@ sections! {
         ub_port,
         /// Latency of a copy to UB that hits L2.
         ub_latency,
+        /// Bytes a cycle to L0A or L0B.
+        l0_port,
+        /// Latency of a copy to L0A or L0B that hits L2.
+        l0_latency,
     }
     /// On-chip to global memory.
     mte3: Mte3Rates {

@@ -8,10 +8,12 @@
 mod ub;
 
 use crate::chip::Chip;
-use crate::effects::block_copy;
+use crate::effects::{block_copy, filled};
 use crate::form::VecForm;
+use crate::img2col::Img2col;
 use crate::inst::*;
-use crate::types::BLOCK_BYTES;
+use crate::nd2nz::Nd2nz;
+use crate::types::{BLOCK_BYTES, FRACTAL_BYTES};
 
 /// Cycles of one instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct GmTraffic {
 pub enum GmPath {
     /// To L1.
     L1,
+    /// To L0A or L0B.
+    L0,
     /// To UB.
     Ub,
     /// From UB.
@@ -104,12 +108,36 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         Inst::Ld2dB(i) => fractals(i.rep.get(regs), chip.mte1.l0b_fractal, chip),
         Inst::Ld2dtA(i) => fractals(squares(i.rep, i.size, regs), chip.mte1.l0a_fractal, chip),
         Inst::Ld2dtB(i) => fractals(squares(i.rep, i.size, regs), chip.mte1.l0b_fractal, chip),
-        Inst::MovL1Bt(i) => busy(
-            i.len
-                .get(regs)
-                .saturating_mul(BLOCK_BYTES)
-                .div_ceil(chip.mte1.bt_port.max(1)),
+        Inst::MovL1Bt(i) => bias(i.len, 1, regs, chip),
+        Inst::MovL1BtF16(i) => bias(i.len, 2, regs, chip),
+        Inst::FillL0a(_) | Inst::FillL0b(_) | Inst::FillL1(_) => fill(inst, regs, chip),
+        Inst::Ld3dA(_) => img2col(
+            inst,
+            chip.mte1.l0a_fractal,
+            chip.mte1.ld3d_l0a_least,
+            regs,
+            chip,
         ),
+        Inst::Ld3dB(_) => img2col(
+            inst,
+            chip.mte1.l0b_fractal,
+            chip.mte1.ld3d_l0b_least,
+            regs,
+            chip,
+        ),
+        Inst::MovGmL0a(MovGmL0a { rep, .. }) | Inst::MovGmL0b(MovGmL0b { rep, .. }) => {
+            let bursts = rep.get(regs);
+            let bytes = bursts.saturating_mul(FRACTAL_BYTES);
+            copy(
+                GmTraffic {
+                    bytes,
+                    bursts,
+                    write: false,
+                    path: GmPath::L0,
+                },
+                chip,
+            )
+        }
         Inst::MovL1Fb(i) => {
             let cycles = i
                 .len
@@ -124,7 +152,14 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         Inst::MovL1Gm(_) => block_traffic(inst, GmPath::L1Out, regs, chip),
         Inst::MovpadGmUb(i) => copy(byte_burst(i.burst, GmPath::Ub, regs), chip),
         Inst::MovpadUbGm(i) => copy(byte_burst(i.burst, GmPath::UbOut, regs), chip),
-        Inst::Nd2nzGmL1(i) => nd2nz(i, regs, chip),
+        Inst::MovpadlrGmUb(i) => copy(byte_burst(i.burst, GmPath::Ub, regs), chip),
+        Inst::Nd2nzGmL1(i) => {
+            let rows = i.n.get(regs);
+            nd2nz(rows, i.d.get(regs).saturating_mul(i.size.bytes()), chip)
+        }
+        Inst::Nd2nzxGmL1(_) => Nd2nz::of(inst, regs).map_or(Cost::default(), |i| {
+            nd2nz(i.matrices.saturating_mul(i.rows), i.row_bytes(), chip)
+        }),
         Inst::FixL0cGm(i) => fix_gm(i, regs, chip),
         Inst::FixL0cL1(i) => fix_l1(i, regs, chip),
         Inst::MovUbUb(_) => ub_copy(inst, regs, chip),
@@ -212,9 +247,8 @@ fn mmad(i: &Mmad, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
     }
 }
 
-fn squares(rep: Rep, size: ElemSize, regs: &(impl Regs + ?Sized)) -> u64 {
-    rep.get(regs)
-        .saturating_mul(crate::effects::square_fractals(size))
+fn squares(rep: Rep, size: SquareSize, regs: &(impl Regs + ?Sized)) -> u64 {
+    rep.get(regs).saturating_mul(size.fractals())
 }
 
 fn fractals(count: u64, cycles_each: u64, chip: &Chip) -> Cost {
@@ -224,6 +258,53 @@ fn fractals(count: u64, cycles_each: u64, chip: &Chip) -> Cost {
     Cost {
         head: narrow(chip.mte1.head),
         ..busy(cycles.max(chip.mte1.floor))
+    }
+}
+
+/// Words to the bias table; `widened` is how many bytes each byte becomes.
+fn bias(len: Val<8>, widened: u64, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let bytes = len.get(regs).saturating_mul(BLOCK_BYTES * widened);
+    busy(bytes.div_ceil(chip.mte1.bt_port.max(1)))
+}
+
+fn fill(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let bytes = filled(inst).map_or(0, |filled| {
+        let [rep, len, _] = filled.runs.map(|value| value.get(regs));
+        rep.saturating_mul(len).saturating_mul(filled.unit)
+    });
+    busy(
+        bytes
+            .div_ceil(chip.mte1.fill_port.max(1))
+            .max(chip.mte1.floor),
+    )
+}
+
+/// Fractals of an image: at stride s, `fractal` cycles, more by the stride and by the rows of the image that a fractal
+/// meets, and never slower than `least` bytes a cycle (davinci-facts §9.2).
+fn img2col(
+    inst: &Inst,
+    fractal: u64,
+    least: u64,
+    regs: &(impl Regs + ?Sized),
+    chip: &Chip,
+) -> Cost {
+    let Some(image) = Img2col::of(inst, regs) else {
+        return Cost::default();
+    };
+    let slowest = FRACTAL_BYTES.div_ceil(least.max(1));
+    let [wide, _] = image.positions();
+    let rows = 16_u64.div_ceil(wide.max(1));
+    let [stride, _] = image.stride;
+    let each = if matches!(stride, 1 | 2 | 4 | 8) {
+        let steps = chip.mte1.l0a_fractal * (stride - 1);
+        let lines = if rows > 1 { rows } else { 0 };
+        (fractal + steps + lines).min(slowest)
+    } else {
+        slowest
+    };
+    Cost {
+        head: narrow(chip.mte1.ld3d_head),
+        ..fractals(image.all_fractals(), each, chip)
     }
 }
 
@@ -263,6 +344,7 @@ fn copy(traffic: GmTraffic, chip: &Chip) -> Cost {
     let (mte2, mte3) = (&chip.mte2, &chip.mte3);
     let (port, latency, issue, burst) = match traffic.path {
         GmPath::L1 => (mte2.l1_port, mte2.l1_latency, mte2.issue, mte2.burst),
+        GmPath::L0 => (mte2.l0_port, mte2.l0_latency, mte2.issue, 0),
         GmPath::Ub | GmPath::Scalar => (mte2.ub_port, mte2.ub_latency, mte2.issue, mte2.burst),
         GmPath::UbOut => (mte3.ub_port, mte3.ub_latency, mte3.issue, mte3.burst),
         GmPath::L1Out => (mte3.l1_port, mte3.l1_latency, mte3.issue, mte3.burst),
@@ -281,11 +363,8 @@ fn copy(traffic: GmTraffic, chip: &Chip) -> Cost {
     }
 }
 
-fn nd2nz(i: &Nd2nzGmL1, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
-    let rows = i.n.get(regs);
-    let bytes = rows
-        .saturating_mul(i.d.get(regs))
-        .saturating_mul(i.size.bytes());
+fn nd2nz(rows: u64, row_bytes: u64, chip: &Chip) -> Cost {
+    let bytes = rows.saturating_mul(row_bytes);
     let row_cycles = rows
         .saturating_mul(chip.mte2.nd2nz_row_milli)
         .div_ceil(1000);

@@ -1,13 +1,13 @@
 //! Effects: which bytes of which memory an instruction reads and writes, given the registers.
 //!
 //! Ranges are exact for copies, fractal loads, the fixpipe and vector lanes under any mask; `mmad` counts whole fractals,
-//! of which only the valid rows and columns matter. Registers come from the operand types
+//! of which only the valid rows and columns matter, and `ld3d` the whole image. Registers come from the operand types
 //! ([`Inst::registers`]); ordering effects (flags, barriers) are the instructions themselves. Knows no values in memory.
 
 mod cube;
 mod vector;
 
-pub(crate) use cube::square_fractals;
+pub(crate) use cube::filled;
 
 use crate::inst::{Burst, Dir, Inst, Ld, MemSize, Regs, ScalarMem, St, Val, XIn};
 use crate::types::{BLOCK_BYTES, Space};
@@ -233,6 +233,19 @@ fn collect_copy<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) {
     } else if let Inst::MovpadGmUb(i) = *inst {
         let (count, len) = (i.burst.count.get(to.regs), i.burst.len.get(to.regs));
         let padded = len.saturating_add(BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+        let gap = i.dst_gap.get(to.regs).saturating_mul(BLOCK_BYTES);
+        let src_step = len.saturating_add(i.src_gap.get(to.regs));
+        to.rows(
+            places[0],
+            padded,
+            Steps::new(count, padded.saturating_add(gap)),
+        );
+        to.rows(places[1], len, Steps::new(count, src_step));
+    } else if let Inst::MovpadlrGmUb(i) = *inst {
+        let (count, len) = (i.burst.count.get(to.regs), i.burst.len.get(to.regs));
+        let sides = i.left.get(to.regs).saturating_add(i.right.get(to.regs));
+        let filled = len.saturating_add(sides.saturating_mul(i.size.bytes()));
+        let padded = filled.saturating_add(BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
         let gap = i.dst_gap.get(to.regs).saturating_mul(BLOCK_BYTES);
         let src_step = len.saturating_add(i.src_gap.get(to.regs));
         to.rows(

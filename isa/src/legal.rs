@@ -5,11 +5,13 @@
 //! the emulator's and the verifier's business.
 
 use crate::chip::Chip;
-use crate::effects::block_copy;
+use crate::effects::{block_copy, filled};
 use crate::form::{VecForm, Walk};
+use crate::img2col::Img2col;
 use crate::inst::*;
+use crate::nd2nz::Nd2nz;
 use crate::object::Object;
-use crate::types::{CoreKind, Space};
+use crate::types::{BLOCK_BYTES, CoreKind, Space};
 use std::fmt;
 
 /// What an instruction breaks, and with which operand.
@@ -55,6 +57,13 @@ pub enum Rule {
     Source,
     /// The special register cannot be written.
     ReadOnly,
+    /// A field of a packed register has a value that the instruction does not take.
+    Field {
+        /// The value.
+        value: u64,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// This kind of core does not have the instruction, or a pipe that it names.
     Core(CoreKind),
 }
@@ -77,6 +86,9 @@ impl fmt::Display for LegalError {
                 "a flag goes from one pipe to another, and only `bar` names all of them",
             ),
             Rule::Source => f.write_str("the mode does not take what L0C holds"),
+            Rule::Field { value, expected } => {
+                write!(f, "a field holds {value}, and must hold {expected}")
+            }
             Rule::ReadOnly => f.write_str("the special register cannot be written"),
             Rule::Core(core) => write!(f, "a {} core has nothing of this name", core.name()),
         }
@@ -177,6 +189,8 @@ const MAX_REPEATS: u64 = 255;
 const MAX_ND_ROWS: u64 = 16_384;
 /// Most rows of a fixpipe drain to plain rows (facts §3.6).
 const MAX_FIX_ROWS: u64 = 8192;
+/// Most runs, and longest run and gap, of a fill (we choose: the field of 15 bits).
+const MAX_FILL: u64 = 32_767;
 /// Last flag of a pair of pipes (facts §2.2).
 const MAX_FLAG: u64 = 7;
 /// Last cross-core counter that software may use (facts §2.3).
@@ -310,7 +324,28 @@ fn copies(inst: &Inst, known: Known<'_>) -> Checked {
         known.at_most("src_stride", i.src_stride, MAX_BLOCKS)?;
         return known.at_most("dst_rows", i.dst_rows, MAX_ND_ROWS);
     }
-    Ok(())
+    if let Inst::MovpadlrGmUb(i) = inst {
+        padded(i.burst, known)?;
+        known.at_most("src_gap", i.src_gap, u64::from(u32::MAX))?;
+        known.at_most("dst_gap", i.dst_gap, MAX_BLOCKS)?;
+        let most = BLOCK_BYTES / i.size.bytes();
+        known.at_most("left", i.left, most)?;
+        return known.at_most("right", i.right, most);
+    }
+    packed(inst, known)
+}
+
+/// The fields of packed registers, where they are known.
+fn packed(inst: &Inst, known: Known<'_>) -> Checked {
+    let Some(regs) = known.0 else {
+        return Ok(());
+    };
+    let image = Img2col::of(inst, regs).and_then(|image| image.refused());
+    let matrices = Nd2nz::of(inst, regs).and_then(|matrices| matrices.refused());
+    match image.or(matrices) {
+        Some((operand, value, expected)) => fail(operand, Rule::Field { value, expected }),
+        None => Ok(()),
+    }
 }
 
 fn padded(burst: Burst, known: Known<'_>) -> Checked {
@@ -325,7 +360,29 @@ fn cube(inst: &Inst, known: Known<'_>) -> Checked {
         known.at_most("n", i.n, MAX_MMAD)?;
         return known.at_most("init", i.init, 2);
     }
-    if let Inst::Ld2dA(Ld2dA {
+    if let Some(filled) = filled(inst) {
+        let narrow = |size: ElemSize| size == ElemSize::B8;
+        let refused = matches!(*inst, Inst::FillL0a(FillL0a { size, .. })
+            | Inst::FillL0b(FillL0b { size, .. })
+            | Inst::FillL1(FillL1 { size, .. }) if narrow(size));
+        if refused {
+            return fail("size", Rule::Type);
+        }
+        let [rep, len, gap] = filled.runs;
+        known.at_most("rep", rep, MAX_FILL)?;
+        known.at_most("len", len, MAX_FILL)?;
+        return known.at_most("gap", gap, MAX_FILL);
+    }
+    if let Inst::MovL1BtF16(MovL1BtF16 { len, .. }) = *inst {
+        return known.at_most("len", len, MAX_REPEATS);
+    }
+    if let Inst::MovGmL0a(MovGmL0a {
+        rep, src_stride, ..
+    })
+    | Inst::MovGmL0b(MovGmL0b {
+        rep, src_stride, ..
+    })
+    | Inst::Ld2dA(Ld2dA {
         rep, src_stride, ..
     })
     | Inst::Ld2dB(Ld2dB {

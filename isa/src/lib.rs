@@ -9,7 +9,8 @@
 //! - [`inst`]: a struct per instruction, [`inst::Inst`], [`inst::INFO`], and an executor trait per pipe
 //! - [`codec`]: the 128-bit word
 //! - [`asm`]: assembly files and back
-//! - [`effects`]: the bytes an instruction touches; [`form`]: the walks of vector instructions
+//! - [`effects`]: the bytes an instruction touches; [`form`]: the walks of vector instructions; [`img2col`] and
+//!   [`nd2nz`]: the packed registers of `ld3d` and `nd2nzx`
 //! - [`legal`]: what an instruction may not say on a chip
 //! - [`cost`]: what it costs there, for scheduler, search and emulator alike
 //! - [`docs`]: the manual
@@ -29,8 +30,10 @@ pub mod cost;
 pub mod docs;
 pub mod effects;
 pub mod form;
+pub mod img2col;
 pub mod inst;
 pub mod legal;
+pub mod nd2nz;
 pub mod num;
 pub mod object;
 mod operand;

@@ -18,7 +18,7 @@ pub use bits::{BitReader, BitWriter, Unfit};
 pub use conv::ConvKind;
 pub use flags::{
     Adj, Cond, ElemSize, FixSrc, MemSize, MmadTy, PipeOp, QuantMode, Relu, ScalarMem, ScalarTy,
-    Spr, UnitFlag, VecTy,
+    Spr, SquareSize, UnitFlag, VecTy,
 };
 pub use imm::{BlockGap, ByteGap, CInit, Label, Rep, SImm, UImm, Val, VecScalar, XVal};
 pub use reg::{Reg, XIn, XOut};

@@ -7,8 +7,8 @@
 use crate::operand::{
     Adj, BlockGap, Bt, Burst, ByteGap, CInit, Cond, ConvKind, ElemSize, Fb, FixSrc, Gm, In, InOut,
     L0a, L0b, L0c, L1, Label, MemSize, MmadTy, Out, PipeOp, QuantMode, Relu, Rep, SImm, ScalarMem,
-    ScalarTy, Spr, St1, St2, St3, StRed, StSel, UImm, Ub, UnitFlag, Val, VecScalar, VecTy, XIn,
-    XOut, XVal,
+    ScalarTy, Spr, SquareSize, St1, St2, St3, StRed, StSel, UImm, Ub, UnitFlag, Val, VecScalar,
+    VecTy, XIn, XOut, XVal,
 };
 
 instructions! {
@@ -112,6 +112,16 @@ instructions! {
     }
 
     engine Mte1 executes Mte1Unit {
+        /// Fills L0A with a value: `rep` runs of `len` fractals of 512 B, `gap` fractals between runs. (row 41)
+        ///
+        /// `value` holds an element of 16 or 32 bits in its low bits.
+        0x44 fill_l0a FillL0a { size: ElemSize, dst: Out<L0a>, value: VecScalar, rep: Val<15>, len: Val<15>, gap: Val<15> };
+        /// Fills L0B with a value, as `fill_l0a`. (row 41)
+        0x45 fill_l0b FillL0b { size: ElemSize, dst: Out<L0b>, value: VecScalar, rep: Val<15>, len: Val<15>, gap: Val<15> };
+        /// Fills L1 with a value: `rep` runs of `len` blocks of 32 B, `gap` blocks between runs. (row 41)
+        0x46 fill_l1 FillL1 { size: ElemSize, dst: Out<L1>, value: VecScalar, rep: Val<15>, len: Val<15>, gap: Val<15> };
+        /// Copies `len` blocks of 32 B of f16 bias values from L1 to the bias table, each widened to f32. (row 42)
+        0x47 mov_l1_bt_f16 MovL1BtF16 { dst: Out<Bt>, src: In<L1>, len: Val<8> };
         /// Copies `rep` fractals of 512 B from L1 to L0A; strides in fractals. (row 37)
         ///
         /// Source fractals lie `src_stride` apart (start to start); destination fractals have `dst_gap` fractals between them.
@@ -120,16 +130,34 @@ instructions! {
         0x49 ld2d_b Ld2dB { dst: Out<L0b>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8> };
         /// Transposing load to L0A. (row 39)
         ///
-        /// A repeat turns a square: b16 one fractal 16×16; b8 two fractals 32×32; b32 two fractals 16×16. The second
-        /// source (destination) fractal of a pair lies `src_pair` (`dst_pair`) fractals after the first. Element (r, c)
+        /// A repeat turns a square: b16 one fractal 16×16; b8 two fractals 32×32; b32 two fractals 16×16; b4 four fractals
+        /// 64×64, two elements a byte. Each further source (destination) fractal of a square lies `src_pair` (`dst_pair`)
+        /// fractals after the one before. Element (r, c)
         /// of the square goes to (c, r); the square is read row by row, for b8 rows 0-15 in the first fractal and 16-31
-        /// in the second, for b32 columns 0-7 in the first and 8-15 in the second; it is written the same way. The first
+        /// in the second, for b4 sixteen rows a fractal, for b32 columns 0-7 in the first and 8-15 in the second; it is written the same way. The first
         /// destination fractal of a repeat lies `dst_gap` + 1 fractals after that of the repeat before.
-        0x4a ld2dt_a Ld2dtA { size: ElemSize, dst: Out<L0a>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
+        0x4a ld2dt_a Ld2dtA { size: SquareSize, dst: Out<L0a>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
         /// Transposing load to L0B; see `ld2dt_a`. (row 39)
-        0x4b ld2dt_b Ld2dtB { size: ElemSize, dst: Out<L0b>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
+        0x4b ld2dt_b Ld2dtB { size: SquareSize, dst: Out<L0b>, src: In<L1>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>, src_pair: Val<12>, dst_pair: Val<8> };
         /// Copies `len` blocks of 32 B of bias words from L1 to the bias table. (row 42)
         0x4c mov_l1_bt MovL1Bt { dst: Out<Bt>, src: In<L1>, len: Val<8> };
+        /// Loads a part of the matrix of a convolution to L0A as fractals, reading an image NC1HWC0 in L1. (row 40)
+        ///
+        /// Row m of the matrix is position (m / Wo, m % Wo) of the window, column ((c1 * Kh + kh) * Kw + kw) * C0 + c0 an
+        /// element of it; C0 = 32 B / element size. Where the window reaches into the padding stands spr `padding`.
+        /// `part` holds columns 15:0, rows 31:16, first column 47:32 and first row 63:48 of the part; columns come in
+        /// multiples of C0, rows are rounded up to 16, and what lies outside the matrix or the part is zero (we choose).
+        /// `window` holds the strides along width 5:0 and height 11:6, the extents of the window 19:12 and 27:20 with
+        /// their bit 8 in 44 and 45, the dilations 35:28 and 43:36, transposition 46, spr `fmatrix_b` instead of
+        /// `fmatrix` 47, and the channels 63:48, a multiple of C0 (we choose the fields). The part is the left operand, or
+        /// with transposition (b16 only) its transpose is; fractals lie row by row. Spr `l3d_rpt` repeats the load along
+        /// the rows or the columns, the results one behind the other (we choose).
+        0x4d ld3d_a Ld3dA { size: ElemSize, dst: Out<L0a>, src: In<L1>, part: XIn, window: XIn };
+        /// Loads a part of the matrix of a convolution to L0B as fractals; see `ld3d_a`. (row 40)
+        ///
+        /// The transpose of the part is the right operand, or with transposition (b16 only) the part itself (we choose,
+        /// as for `ld2d_b` and `ld2dt_b`); fractals lie along n first.
+        0x4e ld3d_b Ld3dB { size: ElemSize, dst: Out<L0b>, src: In<L1>, part: XIn, window: XIn };
     }
 
     engine Mte2 executes Mte2Unit {
@@ -149,6 +177,22 @@ instructions! {
         /// The rest of the last block of a burst is filled with the pad value of spr `padval` (its low bytes, repeated by
         /// element size); `src_gap` is in bytes.
         0x53 movpad_gm_ub MovpadGmUb { size: ElemSize, dst: Out<Ub>, src: In<Gm>, burst: Burst, src_gap: ByteGap, dst_gap: BlockGap };
+        /// Copies `rep` fractals of 512 B from global memory to L0A; strides in fractals, as in `ld2d_a`. (row 48)
+        0x54 mov_gm_l0a MovGmL0a { dst: Out<L0a>, src: In<Gm>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8> };
+        /// Copies `rep` fractals of 512 B from global memory to L0B, as `mov_gm_l0a`. (row 48)
+        0x55 mov_gm_l0b MovGmL0b { dst: Out<L0b>, src: In<Gm>, rep: Rep, src_stride: Val<16>, dst_gap: Val<8> };
+        /// Reads several row-major matrices and writes each as NZ fractals to L1, with free strides. (row 44)
+        ///
+        /// `shape` holds the count of matrices 15:4, rows 31:16, columns 47:32 and the elements from one matrix to the
+        /// next in global memory 63:48. `strides` holds the elements from row to row in global memory 15:0, and in L1 the
+        /// blocks of 32 B from one column of blocks to the next 31:16 and from row to row 47:32, and the elements from
+        /// one matrix to the next 63:48, whole blocks (we choose the fields). Columns up to the next multiple of C0 are
+        /// filled with zero.
+        0x56 nd2nzx_gm_l1 Nd2nzxGmL1 { size: ElemSize, dst: Out<L1>, src: In<Gm>, shape: XIn, strides: XIn };
+        /// As `movpad_gm_ub`, with `left` and `right` elements of the pad value around the bytes of each burst. (row 47)
+        ///
+        /// Each side takes at most a block of 32 B. What is left of the last block is filled with the pad value too.
+        0x57 movpadlr_gm_ub MovpadlrGmUb { size: ElemSize, dst: Out<Ub>, src: In<Gm>, burst: Burst, src_gap: ByteGap, dst_gap: BlockGap, left: Val<5>, right: Val<5> };
     }
 
     engine Mte3 executes Mte3Unit {

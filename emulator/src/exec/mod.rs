@@ -2,7 +2,10 @@
 
 mod convert;
 mod cube;
+mod direct;
+mod fill;
 mod fixpipe;
+mod img2col;
 mod lanes;
 mod mte;
 mod repeat;

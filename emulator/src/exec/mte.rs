@@ -1,9 +1,12 @@
 //! Moves between global memory, L1, UB and L0: bytes and their shadow, never a value.
 
+use isa::img2col::Img2col;
 use isa::inst::*;
+use isa::nd2nz::Nd2nz;
 use isa::types::Space;
 
 use super::at_most;
+use super::fill::Runs;
 use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop};
 use crate::gm::Region;
@@ -12,8 +15,8 @@ use crate::report::Path;
 
 type Done = Result<(), Halt>;
 
-const BLOCK: usize = 32;
-const FRACTAL: usize = 512;
+pub(super) const BLOCK: usize = 32;
+pub(super) const FRACTAL: usize = 512;
 
 /// A strided copy: `count` pieces of `len` bytes, starts `src_step` and `dst_step` bytes apart.
 #[derive(Copy, Clone, Debug)]
@@ -50,7 +53,7 @@ pub(super) fn block_pieces(
 }
 
 /// Count and length in bytes of a copy that is exact to the byte.
-fn byte_burst(core: &Core<'_>, burst: &Burst) -> Result<(usize, usize), Stop> {
+pub(super) fn byte_burst(core: &Core<'_>, burst: &Burst) -> Result<(usize, usize), Stop> {
     let c = &core.context;
     let count = at_most("burst", burst.count.get(c), 4095, "at most 4095 bursts")?;
     let len = at_most(
@@ -63,7 +66,7 @@ fn byte_burst(core: &Core<'_>, burst: &Burst) -> Result<(usize, usize), Stop> {
 }
 
 /// A gap in bytes, which has 32 bits.
-fn gap_bytes(operand: &'static str, gap: u64) -> Result<u64, Stop> {
+pub(super) fn gap_bytes(operand: &'static str, gap: u64) -> Result<u64, Stop> {
     at_most(
         operand,
         gap,
@@ -74,7 +77,13 @@ fn gap_bytes(operand: &'static str, gap: u64) -> Result<u64, Stop> {
 }
 
 /// Copies the shadow of a piece of global memory into a local one.
-fn shadow_in(region: &Region<'_>, offset: usize, to: &mut Shadow, at: usize, len: usize) {
+pub(super) fn shadow_in(
+    region: &Region<'_>,
+    offset: usize,
+    to: &mut Shadow,
+    at: usize,
+    len: usize,
+) {
     if region.is_full() {
         to.set(at, len);
         return;
@@ -209,7 +218,7 @@ impl Core<'_> {
     }
 
     /// Tells the packed image which fractals are new.
-    fn replaced(&mut self, to: Space, at: usize, len: usize, flipped: bool) {
+    pub(super) fn replaced(&mut self, to: Space, at: usize, len: usize, flipped: bool) {
         let image = if to == Space::L0a {
             &mut self.l0a
         } else {
@@ -243,13 +252,13 @@ impl Core<'_> {
         load: Fractals,
         square: Square,
     ) -> Result<(), Stop> {
-        let pair = square.size != ElemSize::B16;
+        let halves = square.size.fractals() as usize;
         for n in 0..load.rep as u64 {
             let src = src + n * (load.src_stride * FRACTAL) as u64;
             let dst = dst + n * (load.dst_step * FRACTAL) as u64;
-            let mut from = [0; 2];
-            let mut at = [0; 2];
-            for half in 0..1 + usize::from(pair) {
+            let mut from = [0; 4];
+            let mut at = [0; 4];
+            for half in 0..halves {
                 let src = src + (half * square.src_pair * FRACTAL) as u64;
                 let dst = dst + (half * square.dst_pair * FRACTAL) as u64;
                 from[half] =
@@ -264,16 +273,17 @@ impl Core<'_> {
             let (l1, l0) = self.two(Space::L1, to);
             match square.size {
                 // The image keeps the fractal as it came; see `l0`.
-                ElemSize::B16 => copy_blocks(l1, from[0], l0, at[0], FRACTAL),
-                ElemSize::B8 => {
+                SquareSize::B16 => copy_blocks(l1, from[0], l0, at[0], FRACTAL),
+                SquareSize::B8 => {
                     transpose_pair(l1, from, l0, at, 32, |r, c| (r / 16, r % 16 * 32 + c))
                 }
-                ElemSize::B32 => {
+                SquareSize::B4 => transpose_nibbles(l1, from, l0, at),
+                SquareSize::B32 => {
                     transpose_pair(l1, from, l0, at, 16, |r, c| (c / 8, r * 32 + c % 8 * 4))
                 }
             }
-            for &at in &at[..1 + usize::from(pair)] {
-                self.replaced(to, at, FRACTAL, !pair);
+            for &at in &at[..halves] {
+                self.replaced(to, at, FRACTAL, halves == 1);
                 self.count(l0_path(to), FRACTAL);
             }
         }
@@ -282,7 +292,7 @@ impl Core<'_> {
 }
 
 /// The way from L1 to a buffer of L0.
-fn l0_path(to: Space) -> Path {
+pub(super) fn l0_path(to: Space) -> Path {
     if to == Space::L0a {
         Path::L1L0a
     } else {
@@ -301,7 +311,7 @@ struct Fractals {
 /// The element part of a transposing load.
 #[derive(Copy, Clone, Debug)]
 struct Square {
-    size: ElemSize,
+    size: SquareSize,
     src_pair: usize,
     dst_pair: usize,
 }
@@ -309,9 +319,9 @@ struct Square {
 /// Transposes a square of `extent` rows that lies in two fractals; `place` gives fractal and byte of an element.
 fn transpose_pair(
     l1: &Local,
-    from: [usize; 2],
+    from: [usize; 4],
     l0: &mut Local,
-    at: [usize; 2],
+    at: [usize; 4],
     extent: usize,
     place: impl Fn(usize, usize) -> (usize, usize),
 ) {
@@ -330,7 +340,81 @@ fn transpose_pair(
     l0.touch(at[0].max(at[1]) + FRACTAL);
 }
 
+/// Transposes 64 rows of 64 half bytes that lie in four fractals; a byte holds the even column in its low half.
+fn transpose_nibbles(l1: &Local, from: [usize; 4], l0: &mut Local, at: [usize; 4]) {
+    let place = |row: usize, byte: usize| (row / 16, row % 16 * BLOCK + byte);
+    let read = |row: usize, column: usize| {
+        let (part, byte) = place(row, column / 2);
+        let at = from[part] + byte;
+        let known = l1.shadow.bits(at, 1) == 1;
+        (l1.bytes[at] >> (column % 2 * 4) & 0xf, known)
+    };
+    for row in 0..64 {
+        for byte in 0..BLOCK {
+            let (low, low_known) = read(2 * byte, row);
+            let (high, high_known) = read(2 * byte + 1, row);
+            let (part, offset) = place(row, byte);
+            l0.bytes[at[part] + offset] = low | high << 4;
+            let known = u32::from(low_known && high_known);
+            l0.shadow.put_bits(at[part] + offset, 1, known);
+        }
+    }
+    for at in at {
+        l0.touch(at + FRACTAL);
+    }
+}
+
 impl Mte1Unit for Core<'_> {
+    fn fill_l0a(&mut self, i: &FillL0a) -> Done {
+        let runs = Runs {
+            rep: i.rep,
+            len: i.len,
+            gap: i.gap,
+            unit: FRACTAL,
+        };
+        let dst = self.address_of(i.dst.at);
+        Ok(self.fill(Space::L0a, dst, i.size, i.value, runs)?)
+    }
+
+    fn fill_l0b(&mut self, i: &FillL0b) -> Done {
+        let runs = Runs {
+            rep: i.rep,
+            len: i.len,
+            gap: i.gap,
+            unit: FRACTAL,
+        };
+        let dst = self.address_of(i.dst.at);
+        Ok(self.fill(Space::L0b, dst, i.size, i.value, runs)?)
+    }
+
+    fn fill_l1(&mut self, i: &FillL1) -> Done {
+        let runs = Runs {
+            rep: i.rep,
+            len: i.len,
+            gap: i.gap,
+            unit: BLOCK,
+        };
+        let dst = self.address_of(i.dst.at);
+        Ok(self.fill(Space::L1, dst, i.size, i.value, runs)?)
+    }
+
+    fn mov_l1_bt_f16(&mut self, i: &MovL1BtF16) -> Done {
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        Ok(self.widen_bias(dst, src, i.len)?)
+    }
+
+    fn ld3d_a(&mut self, i: &Ld3dA) -> Done {
+        let image = Img2col::unpack(i.size, i.part, i.window, &self.context);
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        Ok(self.load_image(Space::L0a, dst, src, image)?)
+    }
+
+    fn ld3d_b(&mut self, i: &Ld3dB) -> Done {
+        let image = Img2col::unpack(i.size, i.part, i.window, &self.context);
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        Ok(self.load_image(Space::L0b, dst, src, image)?)
+    }
+
     fn ld2d_a(&mut self, i: &Ld2dA) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
         let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
@@ -364,7 +448,12 @@ impl Mte1Unit for Core<'_> {
 }
 
 impl Core<'_> {
-    fn square(&self, size: ElemSize, src_pair: Val<12>, dst_pair: Val<8>) -> Result<Square, Stop> {
+    fn square(
+        &self,
+        size: SquareSize,
+        src_pair: Val<12>,
+        dst_pair: Val<8>,
+    ) -> Result<Square, Stop> {
         let c = &self.context;
         Ok(Square {
             size,
@@ -522,6 +611,41 @@ impl Mte2Unit for Core<'_> {
 
     fn nd2nz_gm_l1(&mut self, i: &Nd2nzGmL1) -> Done {
         Ok(self.nd2nz(i)?)
+    }
+
+    fn mov_gm_l0a(&mut self, i: &MovGmL0a) -> Done {
+        let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        Ok(self.load_direct(
+            Space::L0a,
+            dst,
+            src,
+            [load.rep, load.src_stride, load.dst_step],
+        )?)
+    }
+
+    fn mov_gm_l0b(&mut self, i: &MovGmL0b) -> Done {
+        let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        Ok(self.load_direct(
+            Space::L0b,
+            dst,
+            src,
+            [load.rep, load.src_stride, load.dst_step],
+        )?)
+    }
+
+    fn nd2nzx_gm_l1(&mut self, i: &Nd2nzxGmL1) -> Done {
+        let matrices = Nd2nz::of(&Inst::Nd2nzxGmL1(*i), &self.context);
+        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        match matrices {
+            Some(matrices) => Ok(self.nd2nz_matrices(dst, src, matrices)?),
+            None => Ok(()),
+        }
+    }
+
+    fn movpadlr_gm_ub(&mut self, i: &MovpadlrGmUb) -> Done {
+        Ok(self.copy_padded(i)?)
     }
 
     fn mov_gm_ub(&mut self, i: &MovGmUb) -> Done {

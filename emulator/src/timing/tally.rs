@@ -1,5 +1,6 @@
 //! What an instruction of a queue moves, counted by its effects and not by doing it.
 
+use isa::effects::Access;
 use isa::inst::{Dir, Inst, Regs};
 use isa::legal::{LegalError, Rule};
 use isa::types::Space;
@@ -37,7 +38,9 @@ pub(super) fn count(core: &mut Core<'_>, inst: &Inst, regs: &impl Regs) -> Resul
     };
     if let Some(path) = path(inst, from.space, to.space) {
         let moved = if from.space == Space::Gm { from } else { to };
-        let bytes = drained(inst, regs).unwrap_or(moved.bytes());
+        // A copy of several matrices has an access for each.
+        let parts = effects.iter().filter(|part| part.operand == moved.operand);
+        let bytes = drained(inst, regs).unwrap_or_else(|| parts.map(Access::bytes).sum());
         core.moved[path as usize] += bytes;
     }
     Ok(())
@@ -52,6 +55,8 @@ fn path(inst: &Inst, from: Space, to: Space) -> Option<Path> {
         (Space::L1, Space::Gm) => Some(Path::L1Gm),
         (Space::L0c, Space::Gm) => Some(Path::L0cGm),
         (Space::L0c, Space::L1) => Some(Path::L0cL1),
+        (Space::Gm, Space::L0a) => Some(Path::GmL0a),
+        (Space::Gm, Space::L0b) => Some(Path::GmL0b),
         (Space::L1, Space::L0a) => Some(Path::L1L0a),
         (Space::L1, Space::L0b) => Some(Path::L1L0b),
         (Space::L1, Space::Bt) => Some(Path::L1Bt),
@@ -89,6 +94,7 @@ pub(super) fn illegal(error: LegalError) -> Stop {
             bytes: 1,
             nearest: format!("the {size} bytes of {space}"),
         },
+        Rule::Field { value: v, expected } => value(v, expected),
         Rule::Misaligned { at, .. } => value(at, "an aligned address"),
         Rule::Type | Rule::Pipe | Rule::Source | Rule::ReadOnly | Rule::Core(_) => {
             value(0, "a combination that the instruction has")

@@ -1,10 +1,13 @@
 //! Effects of the cube core's instructions: fractal loads, `mmad`, the fixpipe, `nd2nz`.
 
 use super::{Access, Collector, Place, Steps, places};
-use crate::inst::{Adj, ElemSize, FixSrc, QuantMode};
+use crate::img2col::Img2col;
+use crate::inst::{Adj, FixSrc, QuantMode};
 use crate::inst::{
-    Dir, FixL0cGm, FixL0cL1, Inst, Ld2dA, Ld2dB, Ld2dtA, Ld2dtB, Mmad, Nd2nzGmL1, Regs, Spr,
+    Dir, FillL0a, FillL0b, FillL1, FixL0cGm, FixL0cL1, Inst, Ld2dA, Ld2dB, Ld2dtA, Ld2dtB, Mmad,
+    MovGmL0a, MovGmL0b, Nd2nzGmL1, Regs, Spr, Val,
 };
+use crate::nd2nz::Nd2nz;
 use crate::types::{BLOCK_BYTES, FRACTAL_BYTES, Space};
 
 /// Adds the accesses of an instruction of this file; false if it is none.
@@ -19,6 +22,18 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
         ..
     })
     | Inst::Ld2dB(Ld2dB {
+        rep,
+        src_stride,
+        dst_gap,
+        ..
+    })
+    | Inst::MovGmL0a(MovGmL0a {
+        rep,
+        src_stride,
+        dst_gap,
+        ..
+    })
+    | Inst::MovGmL0b(MovGmL0b {
         rep,
         src_stride,
         dst_gap,
@@ -52,7 +67,7 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
     }) = inst
     {
         let steps = |count: u64, step: u64| Steps::new(count, step.saturating_mul(FRACTAL_BYTES));
-        let (count, pair) = (rep.get(to.regs), square_fractals(*size));
+        let (count, pair) = (rep.get(to.regs), size.fractals());
         let dst = (
             steps(count, dst_gap.get(to.regs).saturating_add(1)),
             steps(pair, dst_pair.get(to.regs)),
@@ -65,6 +80,23 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
         to.grid(places[1], FRACTAL_BYTES, src.0, src.1);
     } else if let Inst::MovL1Bt(i) = inst {
         blocks(i.len.get(to.regs), &places, to);
+    } else if let Inst::MovL1BtF16(i) = inst {
+        let bytes = i.len.get(to.regs).saturating_mul(BLOCK_BYTES);
+        to.rows(places[0], bytes.saturating_mul(2), Steps::ONCE);
+        to.rows(places[1], bytes, Steps::ONCE);
+    } else if let Some(image) = Img2col::of(inst, to.regs) {
+        let loaded = image.all_fractals().saturating_mul(FRACTAL_BYTES);
+        to.rows(places[0], loaded, Steps::ONCE);
+        if loaded > 0 {
+            to.rows(places[1], image.image_bytes(), Steps::ONCE);
+        }
+    } else if let Some(filled) = filled(inst) {
+        let [rep, len, gap] = filled.runs.map(|value| value.get(to.regs));
+        let bytes = len.saturating_mul(filled.unit);
+        let step = bytes.saturating_add(gap.saturating_mul(filled.unit));
+        to.rows(places[0], bytes, Steps::new(rep, step));
+    } else if let Some(matrices) = Nd2nz::of(inst, to.regs) {
+        nd2nzx(&matrices, &places, to);
     } else if let Inst::MovL1Fb(i) = inst {
         blocks(i.len.get(to.regs), &places, to);
     } else if let Inst::Nd2nzGmL1(i) = inst {
@@ -79,11 +111,44 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
     true
 }
 
-/// Fractals that one repeat of a transposing load turns.
-pub(crate) const fn square_fractals(size: ElemSize) -> u64 {
-    match size {
-        ElemSize::B16 => 1,
-        ElemSize::B8 | ElemSize::B32 => 2,
+/// The runs of a fill: how many, how long, how far apart, in units of so many bytes.
+pub(crate) struct Filled {
+    pub(crate) runs: [Val<15>; 3],
+    pub(crate) unit: u64,
+}
+
+/// The runs of an instruction that fills a buffer with a value.
+pub(crate) fn filled(inst: &Inst) -> Option<Filled> {
+    if let Inst::FillL0a(FillL0a { rep, len, gap, .. })
+    | Inst::FillL0b(FillL0b { rep, len, gap, .. }) = *inst
+    {
+        let runs = [rep, len, gap];
+        let unit = FRACTAL_BYTES;
+        return Some(Filled { runs, unit });
+    }
+    if let Inst::FillL1(FillL1 { rep, len, gap, .. }) = *inst {
+        let runs = [rep, len, gap];
+        let unit = BLOCK_BYTES;
+        return Some(Filled { runs, unit });
+    }
+    None
+}
+
+/// Several matrices: each an access of its own, because three repetitions are one too many.
+fn nd2nzx<R: Regs + ?Sized>(i: &Nd2nz, places: &[Place], to: &mut Collector<'_, R>) {
+    if i.is_empty() {
+        return;
+    }
+    for matrix in 0..i.matrices {
+        let at = |place: Place, step: u64| Place {
+            base: place.base.wrapping_add(matrix.saturating_mul(step)),
+            ..place
+        };
+        let dst = at(places[0], i.dst_matrix);
+        let columns = Steps::new(i.blocks(), i.dst_column);
+        to.grid(dst, BLOCK_BYTES, columns, Steps::new(i.rows, i.dst_row));
+        let src = at(places[1], i.src_matrix);
+        to.rows(src, i.row_bytes(), Steps::new(i.rows, i.src_row));
     }
 }
 

@@ -100,7 +100,7 @@ words! {
         Ub "ub",
     }
     /// A special register.
-    Spr bits 4 suffix false {
+    Spr bits 5 suffix false {
         /// Mode bits; see [`Spr::CTRL_KEEP_INF`], [`Spr::CTRL_SATURATE`].
         Ctrl "ctrl",
         /// Number of this block: the cube core, or the group of a vector core. Read only.
@@ -121,6 +121,16 @@ words! {
         ReluAlpha "relu_alpha",
         /// Atomic mode of stores to global memory; see [`Spr::ATOMIC_OP`].
         Atomic "atomic",
+        /// Image of `ld3d`: width 15:0, height 31:16, padding left 39:32, right 47:40, top 55:48, bottom 63:56.
+        Fmatrix "fmatrix",
+        /// As `fmatrix`, for the loads that ask for this one.
+        FmatrixB "fmatrix_b",
+        /// Pad value of `ld3d`: an element in the low bits.
+        Padding "padding",
+        /// Repeats of `ld3d`: fractals from one to the next 15:0, count 23:16 (0 counts as 1), along the columns 24.
+        L3dRpt "l3d_rpt",
+        /// Fixpipe buffer address of the per-column slopes of the PReLU.
+        FpcRelu "fpc_relu",
     }
     /// A pipe, or all of them where an instruction says so.
     PipeOp bits 3 suffix false {
@@ -149,6 +159,17 @@ words! {
         B16 "b16",
         /// 4 bytes.
         B32 "b32",
+    }
+    /// Width of an element of a transposing load.
+    SquareSize bits 2 suffix true {
+        /// 1 byte.
+        B8 "b8",
+        /// 2 bytes.
+        B16 "b16",
+        /// 4 bytes.
+        B32 "b32",
+        /// Half a byte, the even element in the low half.
+        B4 "b4",
     }
     /// Operand type of the cube; f16, bf16 and f32 accumulate in f32, s8 in s32.
     MmadTy bits 2 suffix true {
@@ -246,6 +267,17 @@ impl ElemSize {
             .iter()
             .copied()
             .find(|size| size.bytes() == bytes)
+    }
+}
+
+impl SquareSize {
+    /// Fractals that one repeat turns.
+    pub const fn fractals(self) -> u64 {
+        match self {
+            SquareSize::B16 => 1,
+            SquareSize::B8 | SquareSize::B32 => 2,
+            SquareSize::B4 => 4,
+        }
     }
 }
 
@@ -402,7 +434,17 @@ impl Spr {
     /// Whether a program may write it.
     pub const fn is_writable(self) -> bool {
         match self {
-            Spr::Ctrl | Spr::PadVal | Spr::Quant | Spr::Fpc | Spr::ReluAlpha | Spr::Atomic => true,
+            Spr::Ctrl
+            | Spr::PadVal
+            | Spr::Quant
+            | Spr::Fpc
+            | Spr::ReluAlpha
+            | Spr::Atomic
+            | Spr::Fmatrix
+            | Spr::FmatrixB
+            | Spr::Padding
+            | Spr::L3dRpt
+            | Spr::FpcRelu => true,
             Spr::BlockId | Spr::BlockNum | Spr::SubBlockId | Spr::ParaBase => false,
         }
     }

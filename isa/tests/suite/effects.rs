@@ -219,7 +219,7 @@ fn matrices_become_fractals() {
     );
     assert_eq!(ranges(nd2nz, Lanes::ALL, "dst"), [(0, 96), (512, 608)]);
     let turn = Ld2dtB {
-        size: ElemSize::B8,
+        size: SquareSize::B8,
         dst: Out::imm(0),
         src: In::imm(0),
         rep: Val::Imm(2),

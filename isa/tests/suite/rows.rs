@@ -218,12 +218,9 @@ const OPEN: &str = "
     cvt.f32s32r cvt.f32s32a cvt.f32s32f cvt.f32s32c cvt.f32s32z
     cvt.s32f32r cvt.s32f32a cvt.s32f32f cvt.s32f32c cvt.s32f32z cvt.f32f16 cvt.f32f16o cvt.f16f32
     dsb.dsb_all dsb.dsb_ddr dsb.dsb_ub dsb.dsb_seq dcci_line
-    wrspr.fmatrix wrspr.fmatrix_b wrspr.padding wrspr.l3d_rpt
     mmad.u8 mmad.u8s8 mmad.s4 mmad.f16f16 gemv.f16 gemv.bf16 gemv.f32 gemv.s8 gemv.u8 gemv.u8s8
-    ld2dt_a.b4 ld2dt_b.b4 ld3d_a.b8 ld3d_a.b16 ld3d_a.b32 ld3d_b.b8 ld3d_b.b16 ld3d_b.b32
-    fill_l0a fill_l0b fill_l1 mov_l1_bt_f16 mov_gm_l0a mov_gm_l0b
-    nd2nzx_gm_l1.b8 nd2nzx_gm_l1.b16 nd2nzx_gm_l1.b32
-    movpadlr_gm_ub.b8 movpadlr_gm_ub.b16 movpadlr_gm_ub.b32
+    
+    
     fix_l0c_gm.nz16 fix_l0c_gm.prelu fix_l0c_l1.prelu
     fix_l0c_gm.f32s4 fix_l0c_gm.f32s4v fix_l0c_gm.s32s4 fix_l0c_gm.s32s4v
     fix_l0c_gm.s32s16 fix_l0c_gm.s32s16v

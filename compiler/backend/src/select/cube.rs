@@ -3,7 +3,7 @@
 use diag::Diagnostic;
 use ir::tile::{Arg, Buf, FixCast, Op, Tensor, View};
 use isa::inst::{
-    self, Adj, ElemSize, FixSrc, In, InOut, MmadTy, Out, PipeOp, QuantMode, Relu, Spr, UnitFlag,
+    self, Adj, FixSrc, In, InOut, MmadTy, Out, PipeOp, QuantMode, Relu, Spr, SquareSize, UnitFlag,
 };
 use isa::types::{Elem, FRACTAL_BYTES, Space};
 
@@ -38,7 +38,7 @@ struct Axis {
 /// How one square is turned.
 #[derive(Copy, Clone)]
 struct Turn {
-    size: ElemSize,
+    size: SquareSize,
     src_pair: Num,
     dst_pair: Num,
     /// Whether the second fractal of a square may fall on the place of a later one, which then must overwrite it.
@@ -99,7 +99,7 @@ impl Sel<'_> {
                 self.check_room(dst, left, 2 * ROWS)?;
                 let spills = !left && mn_count.known().is_none_or(|count| count % 2 == 1);
                 let turn = Turn {
-                    size: ElemSize::B8,
+                    size: SquareSize::B8,
                     src_pair: Num::Const(1),
                     dst_pair: mn_dst,
                     spills,
@@ -123,7 +123,7 @@ impl Sel<'_> {
             }
             2 => {
                 let turn = Turn {
-                    size: ElemSize::B16,
+                    size: SquareSize::B16,
                     src_pair: Num::Const(0),
                     dst_pair: Num::Const(0),
                     spills: false,
@@ -151,7 +151,7 @@ impl Sel<'_> {
                 self.check_room(dst, !left, ROWS)?;
                 let spills = left && k_count.known().is_none_or(|count| count % 2 == 1);
                 let turn = Turn {
-                    size: ElemSize::B32,
+                    size: SquareSize::B32,
                     src_pair: Num::Const(column),
                     dst_pair: k_dst,
                     spills,
