@@ -350,6 +350,7 @@ fn child(words: &[String]) {
             let rate = LARGE_OPERATIONS / seconds / 1e9;
             println!("{seconds:.1} s, {rate:.1} GFLOP/s, {text}");
         }
+        Some("repeat") => repeat(&words[1..]),
         Some("start") => {
             let ready = ready(Source::Kernel("relu", "R=1 C=64"), true);
             ready
@@ -357,6 +358,29 @@ fn child(words: &[String]) {
                 .run(&options(1, Sanitize::ALL));
         }
         Some(_) | None => eprintln!("a part that this bench does not have"),
+    }
+}
+
+/// `child repeat JOB CALLS WAY`: the calls alone, for a profiler. A way is `off`, `all` or `timing`.
+fn repeat(words: &[String]) {
+    let [job, calls, way] = words else {
+        return eprintln!("repeat JOB CALLS WAY");
+    };
+    let job = job.parse::<usize>().ok().and_then(|at| JOBS.get(at));
+    let source = job.map_or(LARGE, |job| job.source);
+    let sanitize = match way.as_str() {
+        "all" => Sanitize::ALL,
+        _ => Sanitize::NONE,
+    };
+    let chosen = Options {
+        timing_only: way == "timing",
+        ..options(1, sanitize)
+    };
+    let ready = ready(source, way != "timing").expect("the job's file is there");
+    for _ in 0..calls.parse().unwrap_or(1) {
+        let start = Instant::now();
+        drop(ready.run(&chosen));
+        println!("{:.2} ms", start.elapsed().as_secs_f64() * 1e3);
     }
 }
 
