@@ -1,15 +1,21 @@
-//! The inner loops of the cube on packed operands: one 16×16 block of L0C, k ascending.
+//! The inner loops of the cube on packed operands: a whole tile of L0C, k ascending.
 //!
-//! The only module with unsafe code. Each vector loop has a portable twin that computes the same bits by the functions
-//! of [`isa::num`]; a test compares them. Knows nothing of instructions, addresses or layouts beyond the packed panels.
+//! The only module with unsafe code (in `x86`). Each vector loop has a portable twin that computes the same bits by the
+//! functions of [`isa::num`]; a test compares them. Knows nothing of instructions, addresses or spaces.
 //!
-//! Packed form: a fractal of A is 16 rows of `steps` words; a fractal of B is `steps` rows of 16 words. A word is an f32,
-//! or for i8 two neighbours in k as i16. One step multiplies one word.
+//! Packed form: a fractal of A is 16 rows of `fractal_steps` words; a fractal of B is `fractal_steps` rows of 16 words. A
+//! word is an f32, or for i8 two neighbours in k as i16. One step multiplies one word. Fractals follow each other row by
+//! row of fractals in both. The result is blocks of 16×16 words, column by column of blocks, as L0C has it.
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use isa::num;
 
 /// Words of a packed fractal.
 pub(crate) const FRACTAL_WORDS: usize = 256;
+/// Bytes of a row of a block of the result.
+const ROW: usize = 64;
 
 /// How a step accumulates.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -24,15 +30,17 @@ pub(crate) enum Step {
     Pairs,
 }
 
-/// The panels of one block: a row of A's fractals and a column of B's.
+/// Two packed operands and their extents.
 #[derive(Copy, Clone, Debug)]
-pub(crate) struct Panels<'a> {
+pub(crate) struct Product<'a> {
     pub(crate) step: Step,
-    /// Fractals of A, [`FRACTAL_WORDS`] apart along k.
+    /// Fractals of A, row by row.
     pub(crate) a: &'a [u32],
-    /// Fractals of B, `b_stride` words apart along k.
+    /// Fractals of B, row by row.
     pub(crate) b: &'a [u32],
-    pub(crate) b_stride: usize,
+    /// Rows and columns that count.
+    pub(crate) m: usize,
+    pub(crate) n: usize,
     /// Steps in one fractal.
     pub(crate) fractal_steps: usize,
     /// Steps in all.
@@ -41,15 +49,42 @@ pub(crate) struct Panels<'a> {
     pub(crate) half_last: bool,
 }
 
-/// Accumulates onto a block of 16×16 words, row-major, little endian.
-pub(crate) fn accumulate(c: &mut [u8; 1024], panels: &Panels<'_>) {
-    let fractals = panels.steps.div_ceil(panels.fractal_steps);
-    let words = 16 * panels.fractal_steps;
-    // The vector loops read unchecked inside these bounds.
-    assert!(fractals == 0 || panels.a.len() >= (fractals - 1) * FRACTAL_WORDS + words);
-    assert!(fractals == 0 || panels.b.len() >= (fractals - 1) * panels.b_stride + words);
-    if !vector::accumulate(c, panels) {
-        accumulate_portable(c, panels);
+/// What an accumulation starts from.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Start<'a> {
+    /// What is there.
+    Kept,
+    Zero,
+    /// A word a column.
+    Row(&'a [u8]),
+}
+
+impl Product<'_> {
+    /// Fractals along k.
+    fn k_fractals(&self) -> usize {
+        self.steps.div_ceil(self.fractal_steps)
+    }
+
+    /// Whether operands, start and result are as long as the extents say; the vector loops read unchecked.
+    fn fits(&self, c: &[u8], start: Start<'_>) -> bool {
+        let (m1, n1, k1) = (self.m.div_ceil(16), self.n.div_ceil(16), self.k_fractals());
+        let started = match start {
+            Start::Kept | Start::Zero => true,
+            Start::Row(words) => words.len() >= self.n * 4,
+        };
+        started
+            && 16 * self.fractal_steps <= FRACTAL_WORDS
+            && self.a.len() >= m1 * k1 * FRACTAL_WORDS
+            && self.b.len() >= k1 * n1 * FRACTAL_WORDS
+            && c.len() >= m1 * n1 * 16 * ROW
+    }
+}
+
+/// Multiplies the operands onto a tile of the result. Rows and columns that do not count stay as they are.
+pub(crate) fn multiply(c: &mut [u8], start: Start<'_>, product: &Product<'_>) {
+    assert!(product.fits(c, start), "the caller cuts whole tiles");
+    if !vector::multiply(c, start, product) {
+        multiply_portable(c, start, product);
     }
 }
 
@@ -69,24 +104,49 @@ fn transpose_portable(rows: &[u32; FRACTAL_WORDS], steps: usize, out: &mut [u32]
     }
 }
 
-fn accumulate_portable(c: &mut [u8; 1024], panels: &Panels<'_>) {
-    for (row, line) in c.chunks_exact_mut(64).enumerate() {
-        let mut sums = [0_u32; 16];
-        for (sum, bytes) in sums.iter_mut().zip(line.chunks_exact(4)) {
-            *sum = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        }
-        for step in 0..panels.steps {
-            let (fractal, inner) = (step / panels.fractal_steps, step % panels.fractal_steps);
-            let mut a = panels.a[fractal * FRACTAL_WORDS + row * panels.fractal_steps + inner];
-            if panels.half_last && step + 1 == panels.steps {
-                a &= 0xffff;
+fn multiply_portable(c: &mut [u8], start: Start<'_>, p: &Product<'_>) {
+    let m1 = p.m.div_ceil(16);
+    for column in 0..p.n.div_ceil(16) {
+        let words = (p.n - column * 16).min(16);
+        for row in 0..p.m {
+            let at = (column * m1 * 16 + row) * ROW;
+            let line = &mut c[at..at + words * 4];
+            let mut sums = [0_u32; 16];
+            match start {
+                Start::Kept => load_words(&mut sums, line),
+                Start::Zero => {}
+                Start::Row(all) => load_words(&mut sums, &all[column * ROW..][..words * 4]),
             }
-            let from = fractal * panels.b_stride + inner * 16;
-            let b = &panels.b[from..from + 16];
-            step_portable(panels.step, &mut sums, a, b);
+            row_portable(p, row, column, &mut sums);
+            for (sum, bytes) in sums.iter().zip(line.as_chunks_mut::<4>().0) {
+                *bytes = sum.to_le_bytes();
+            }
         }
-        for (sum, bytes) in sums.iter().zip(line.chunks_exact_mut(4)) {
-            bytes.copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+fn load_words(words: &mut [u32; 16], bytes: &[u8]) {
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+}
+
+fn row_portable(p: &Product<'_>, row: usize, column: usize, sums: &mut [u32; 16]) {
+    let (k1, n1) = (p.k_fractals(), p.n.div_ceil(16));
+    for step in 0..p.steps {
+        let (fractal, inner) = (step / p.fractal_steps, step % p.fractal_steps);
+        let of_row = row % 16 * p.fractal_steps + inner;
+        let mut a = p.a[(row / 16 * k1 + fractal) * FRACTAL_WORDS + of_row];
+        if p.half_last && step + 1 == p.steps {
+            a &= 0xffff;
+        }
+        let from = (fractal * n1 + column) * FRACTAL_WORDS + inner * 16;
+        step_portable(p.step, sums, a, &p.b[from..from + 16]);
+    }
+    // A start that is NaN stays NaN, in the one form that sums have.
+    if p.step != Step::Pairs {
+        for sum in sums {
+            *sum = num::canonical_f32(f32::from_bits(*sum)).to_bits();
         }
     }
 }
@@ -108,187 +168,15 @@ fn step_portable(step: Step, sums: &mut [u32; 16], a: u32, b: &[u32]) {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod vector {
-    //! The loops for processors with AVX2 and FMA.
-    #![expect(
-        unsafe_code,
-        reason = "vector loads and stores; bounds are asserted by `super::accumulate`, twins are tested equal"
-    )]
-
-    use std::arch::x86_64::*;
-
-    use super::{FRACTAL_WORDS, Panels, Step};
-
-    /// Whether the processor has what the loops need; the standard library remembers the answer.
-    fn available() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-    }
-
-    /// Accumulates the block, or says that it cannot.
-    pub(super) fn accumulate(c: &mut [u8; 1024], panels: &Panels<'_>) -> bool {
-        if !available() {
-            return false;
-        }
-        // SAFETY: the features are there, and the caller has asserted the panels' lengths.
-        unsafe {
-            match panels.step {
-                Step::Exact | Step::Fused => block::<0>(c, panels),
-                Step::Rounded => block::<1>(c, panels),
-                Step::Pairs => block::<2>(c, panels),
-            }
-        }
-        true
-    }
-
-    /// Six, six and four rows: twelve sums keep both multipliers busy and fit the registers.
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn block<const KIND: u8>(c: &mut [u8; 1024], panels: &Panels<'_>) {
-        // SAFETY: the rows add up to the block's 16; the rest is passed on.
-        unsafe {
-            rows::<KIND, 6>(c, panels, 0);
-            rows::<KIND, 6>(c, panels, 6);
-            rows::<KIND, 4>(c, panels, 12);
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn rows<const KIND: u8, const ROWS: usize>(
-        c: &mut [u8; 1024],
-        panels: &Panels<'_>,
-        first: usize,
-    ) {
-        let steps = panels.fractal_steps;
-        // SAFETY: rows `first..first + ROWS` are inside 16×64 bytes; reads of A and B stay inside the fractals whose
-        // presence the caller has asserted, because `done + count` never exceeds `panels.steps`.
-        unsafe {
-            let out = c.as_mut_ptr().add(first * 64).cast::<f32>();
-            let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
-            for (r, sum) in sums.iter_mut().enumerate() {
-                *sum = [
-                    _mm256_loadu_ps(out.add(r * 16)),
-                    _mm256_loadu_ps(out.add(r * 16 + 8)),
-                ];
-            }
-            let whole = panels.steps - usize::from(panels.half_last);
-            let mut a = panels.a.as_ptr().add(first * steps).cast::<f32>();
-            let mut b = panels.b.as_ptr().cast::<f32>();
-            let mut left = whole;
-            while left > 0 {
-                let count = left.min(steps);
-                for k in 0..count {
-                    let b0 = _mm256_loadu_ps(b.add(k * 16));
-                    let b1 = _mm256_loadu_ps(b.add(k * 16 + 8));
-                    for (r, sum) in sums.iter_mut().enumerate() {
-                        let x = _mm256_broadcast_ss(&*a.add(r * steps + k));
-                        sum[0] = step::<KIND>(x, b0, sum[0]);
-                        sum[1] = step::<KIND>(x, b1, sum[1]);
-                    }
-                }
-                left -= count;
-                if count == steps && left + usize::from(panels.half_last) > 0 {
-                    a = a.add(FRACTAL_WORDS);
-                    b = b.add(panels.b_stride);
-                }
-            }
-            if panels.half_last {
-                let k = whole % steps;
-                let b0 = _mm256_loadu_ps(b.add(k * 16));
-                let b1 = _mm256_loadu_ps(b.add(k * 16 + 8));
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    let word = (*a.add(r * steps + k)).to_bits() & 0xffff;
-                    let x = _mm256_castsi256_ps(_mm256_set1_epi32(word as i32));
-                    sum[0] = step::<KIND>(x, b0, sum[0]);
-                    sum[1] = step::<KIND>(x, b1, sum[1]);
-                }
-            }
-            for (r, sum) in sums.iter().enumerate() {
-                _mm256_storeu_ps(out.add(r * 16), finish::<KIND>(sum[0]));
-                _mm256_storeu_ps(out.add(r * 16 + 8), finish::<KIND>(sum[1]));
-            }
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    fn step<const KIND: u8>(a: __m256, b: __m256, sum: __m256) -> __m256 {
-        match KIND {
-            0 => _mm256_fmadd_ps(a, b, sum),
-            1 => _mm256_add_ps(sum, _mm256_mul_ps(a, b)),
-            _ => {
-                let products = _mm256_madd_epi16(_mm256_castps_si256(a), _mm256_castps_si256(b));
-                _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), products))
-            }
-        }
-    }
-
-    /// Makes NaN canonical; integers stay as they are.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    fn finish<const KIND: u8>(sum: __m256) -> __m256 {
-        if KIND == 2 {
-            return sum;
-        }
-        let nan = _mm256_set1_ps(isa::num::F32_NAN);
-        _mm256_blendv_ps(sum, nan, _mm256_cmp_ps::<_CMP_UNORD_Q>(sum, sum))
-    }
-
-    /// Transposes 16 rows of `steps` words, or says that it cannot.
-    pub(super) fn transpose(rows: &[u32; FRACTAL_WORDS], steps: usize, out: &mut [u32]) -> bool {
-        if !available() || !steps.is_multiple_of(8) || 16 * steps > FRACTAL_WORDS {
-            return false;
-        }
-        assert!(out.len() == 16 * steps);
-        for n in [0, 8] {
-            for k in (0..steps).step_by(8) {
-                // SAFETY: the features are there; both 8×8 squares lie inside 16×`steps` words.
-                unsafe {
-                    let from = rows.as_ptr().add(n * steps + k).cast::<f32>();
-                    let to = out.as_mut_ptr().add(k * 16 + n).cast::<f32>();
-                    square(from, steps, to);
-                }
-            }
-        }
-        true
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn square(from: *const f32, stride: usize, to: *mut f32) {
-        // SAFETY: the caller vouches for 8 rows of 8 words on both sides.
-        unsafe {
-            let row = |i: usize| _mm256_loadu_ps(from.add(i * stride));
-            let pair = |i: usize| {
-                let (x, y) = (row(i), row(i + 1));
-                (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y))
-            };
-            let ((a0, a1), (a2, a3), (a4, a5), (a6, a7)) = (pair(0), pair(2), pair(4), pair(6));
-            let b = [
-                _mm256_shuffle_ps::<0x44>(a0, a2),
-                _mm256_shuffle_ps::<0xee>(a0, a2),
-                _mm256_shuffle_ps::<0x44>(a1, a3),
-                _mm256_shuffle_ps::<0xee>(a1, a3),
-                _mm256_shuffle_ps::<0x44>(a4, a6),
-                _mm256_shuffle_ps::<0xee>(a4, a6),
-                _mm256_shuffle_ps::<0x44>(a5, a7),
-                _mm256_shuffle_ps::<0xee>(a5, a7),
-            ];
-            for i in 0..4 {
-                let low = _mm256_permute2f128_ps::<0x20>(b[i], b[i + 4]);
-                let high = _mm256_permute2f128_ps::<0x31>(b[i], b[i + 4]);
-                _mm256_storeu_ps(to.add(i * 16), low);
-                _mm256_storeu_ps(to.add((i + 4) * 16), high);
-            }
-        }
-    }
-}
+use x86 as vector;
 
 #[cfg(not(target_arch = "x86_64"))]
 mod vector {
     //! No vector loops for this processor: the portable ones serve.
 
-    use super::{FRACTAL_WORDS, Panels};
+    use super::{FRACTAL_WORDS, Product, Start};
 
-    pub(super) fn accumulate(_c: &mut [u8; 1024], _panels: &Panels<'_>) -> bool {
+    pub(super) fn multiply(_c: &mut [u8], _start: Start<'_>, _product: &Product<'_>) -> bool {
         false
     }
 
@@ -298,82 +186,4 @@ mod vector {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn noise(seed: &mut u64) -> u32 {
-        *seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (*seed >> 32) as u32
-    }
-
-    /// Values of every magnitude, some infinities and NaN.
-    fn word(step: Step, seed: &mut u64) -> u32 {
-        let bits = noise(seed);
-        match step {
-            Step::Exact => num::f16_to_f32(bits as u16).to_bits(),
-            Step::Fused => bits & 0xffff_0000,
-            Step::Rounded | Step::Pairs => bits,
-        }
-    }
-
-    #[test]
-    fn vector_loops_equal_their_portable_twins() {
-        let mut seed = 1;
-        for step in [Step::Exact, Step::Fused, Step::Rounded, Step::Pairs] {
-            for (fractal_steps, steps, half_last) in [
-                (16, 1, false),
-                (16, 40, false),
-                (8, 19, false),
-                (16, 48, false),
-                (16, 33, true),
-                (16, 32, true),
-            ] {
-                if half_last && step != Step::Pairs {
-                    continue;
-                }
-                for special in [false, true] {
-                    let mut draw = || {
-                        let bits = word(step, &mut seed);
-                        let tame = step == Step::Pairs || special;
-                        if tame || f32::from_bits(bits).abs() < 1e15 {
-                            bits
-                        } else {
-                            0x3f80_0000
-                        }
-                    };
-                    let a: Vec<u32> = (0..3 * 256).map(|_| draw()).collect();
-                    let b: Vec<u32> = (0..3 * 512).map(|_| draw()).collect();
-                    let start: Vec<u8> = (0..256).flat_map(|_| draw().to_le_bytes()).collect();
-                    let mut fast: [u8; 1024] = start.try_into().expect("256 words");
-                    let mut slow = fast;
-                    let panels = Panels {
-                        step,
-                        a: &a,
-                        b: &b,
-                        b_stride: 512,
-                        fractal_steps,
-                        steps,
-                        half_last,
-                    };
-                    accumulate(&mut fast, &panels);
-                    accumulate_portable(&mut slow, &panels);
-                    assert!(fast == slow, "{step:?} {fractal_steps} {steps}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn transposes_are_equal() {
-        let mut seed = 7;
-        let rows: [u32; FRACTAL_WORDS] = std::array::from_fn(|_| noise(&mut seed));
-        for steps in [8, 16] {
-            let (mut fast, mut slow) = (vec![0; 16 * steps], vec![0; 16 * steps]);
-            transpose(&rows, steps, &mut fast);
-            transpose_portable(&rows, steps, &mut slow);
-            assert_eq!(fast, slow);
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use super::at_most;
 use super::fixpipe::unit_ready;
 use crate::core::{Core, Halt};
 use crate::fault::Stop;
-use crate::kernel::{self, FRACTAL_WORDS, Panels};
+use crate::kernel::{self, FRACTAL_WORDS, Product, Start};
 use crate::l0::{self, Packed, Side};
 
 const FRACTAL: usize = 512;
@@ -202,47 +202,17 @@ impl Core<'_> {
     }
 
     fn multiply(&mut self, t: &Tile) {
-        for n1 in 0..t.n1 {
-            let start = self.start_block(t, n1);
-            for m1 in 0..t.m1 {
-                let at = t.c + (n1 * t.m1 + m1) * BLOCK;
-                let panels = panels(t, &self.l0a, &self.l0b, m1, n1);
-                let rows = (t.m - m1 * 16).min(16);
-                let columns = (t.n - n1 * 16).min(16);
-                let l0c = &mut self.memories[Space::L0c as usize].bytes[at..at + BLOCK];
-                let l0c: &mut [u8; BLOCK] = l0c.try_into().expect("a slice of that length");
-                if rows == 16 && columns == 16 {
-                    if let Some(start) = &start {
-                        *l0c = *start;
-                    }
-                    kernel::accumulate(l0c, &panels);
-                } else {
-                    let mut block = start.unwrap_or(*l0c);
-                    kernel::accumulate(&mut block, &panels);
-                    for row in 0..rows {
-                        let line = row * 64..row * 64 + columns * 4;
-                        l0c[line.clone()].copy_from_slice(&block[line]);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What the blocks of a column start from; none if from what is there.
-    fn start_block(&self, t: &Tile, n1: usize) -> Option<[u8; BLOCK]> {
-        match t.init {
-            Init::Accumulate => None,
-            Init::Zero => Some([0; BLOCK]),
-            Init::Bias(at) => {
-                let mut block = [0; BLOCK];
-                let bytes = (t.n - n1 * 16).min(16) * 4;
-                let words = &self.memories[Space::Bt as usize].bytes[at + n1 * 64..][..bytes];
-                for line in block.chunks_exact_mut(64) {
-                    line[..bytes].copy_from_slice(words);
-                }
-                Some(block)
-            }
-        }
+        let [l0c, bt] = self
+            .memories
+            .get_disjoint_mut([Space::L0c as usize, Space::Bt as usize])
+            .expect("two spaces");
+        let start = match t.init {
+            Init::Accumulate => Start::Kept,
+            Init::Zero => Start::Zero,
+            Init::Bias(at) => Start::Row(&bt.bytes[at..at + t.n * 4]),
+        };
+        let c = &mut l0c.bytes[t.c..t.c + t.m1 * t.n1 * BLOCK];
+        kernel::multiply(c, start, &product(t, &self.l0a, &self.l0b));
     }
 }
 
@@ -268,14 +238,15 @@ fn for_valid(
     Ok(())
 }
 
-/// The packed panels of one block of the result.
-fn panels<'a>(t: &Tile, a: &'a Packed, b: &'a Packed, m1: usize, n1: usize) -> Panels<'a> {
+/// The packed operands of a tile.
+fn product<'a>(t: &Tile, a: &'a Packed, b: &'a Packed) -> Product<'a> {
     let pairs = t.ty == MmadTy::S8;
-    Panels {
+    Product {
         step: l0::step(t.ty),
-        a: &a.words[(t.a / FRACTAL + m1 * t.k1) * FRACTAL_WORDS..],
-        b: &b.words[(t.b / FRACTAL + n1) * FRACTAL_WORDS..],
-        b_stride: t.n1 * FRACTAL_WORDS,
+        a: &a.words[t.a / FRACTAL * FRACTAL_WORDS..],
+        b: &b.words[t.b / FRACTAL * FRACTAL_WORDS..],
+        m: t.m,
+        n: t.n,
         fractal_steps: l0::fractal_steps(t.ty),
         steps: if pairs { t.k.div_ceil(2) } else { t.k },
         half_last: pairs && !t.k.is_multiple_of(2),
