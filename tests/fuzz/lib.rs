@@ -5,7 +5,9 @@
 //! in an outcome or a fault, within bounds of time and memory, and ends the same way a second time. `cargo test` runs each
 //! target over its corpus; `run` beside this file grows the corpus with libFuzzer. Reads no files itself.
 
-use emulator::{Options, Sanitize};
+use std::sync::LazyLock;
+
+use emulator::{Options, Sanitize, Schedule};
 use isa::asm::{assemble as read_text, disassemble};
 use isa::chip::Chip;
 use isa::codec::WORD_BYTES;
@@ -13,6 +15,8 @@ use isa::inst::{Inst, parse_inst};
 use isa::object::{KernelMeta, Object, ParamDir, ParamMeta};
 use isa::types::Elem;
 
+/// The chip of fuzzed programs; read once, because reading it takes longer than running most of them.
+static CHIP: LazyLock<Chip> = LazyLock::new(|| Chip::builtin("910b2").expect("a built-in chip"));
 /// Instructions that one core of a fuzzed program may execute.
 const MAX_STEPS: u64 = 2000;
 /// Bytes of each of the two tensors of a fuzzed program.
@@ -74,31 +78,42 @@ pub fn object(data: &[u8]) {
     }
 }
 
-/// A program of any words: it ends, and the same way at any number of threads.
+/// A program of any words: it ends, the same way at any number of threads; and if nothing is found in it, it gives the
+/// same bits in any order that the machine allows, and the same cycles without values.
 pub fn emulate(data: &[u8]) {
-    let Some(chip) = Chip::builtin("910b2") else {
-        panic!("a built-in chip")
-    };
     let Some((object, sanitize)) = program(data) else {
         return;
     };
     let input: Vec<u8> = (0..TENSOR_BYTES).map(|i| (i * 7 % 251) as u8).collect();
     let inputs = [Some(input), None];
-    let run = |threads, sanitize| {
-        let options = Options {
-            threads,
+    let run = |change: &dyn Fn(&mut Options)| {
+        let mut options = Options {
+            threads: 1,
             sanitize,
             max_steps: MAX_STEPS,
             ..Options::default()
         };
-        match emulator::run(&object, &inputs, &chip, &options) {
+        change(&mut options);
+        match emulator::run(&object, &inputs, &CHIP, &options) {
             Ok(outcome) => Ok((outcome.tensors, outcome.report.cycles)),
             Err(fault) => Err(fault.to_string()),
         }
     };
-    let first = run(1, sanitize);
+    let first = run(&|_| ());
     if object.kernel.cube_cores > 1 {
-        assert_eq!(first, run(2, sanitize));
+        assert_eq!(first, run(&|options| options.threads = 2));
+    }
+    if let Ok((tensors, cycles)) = first
+        && sanitize == Sanitize::ALL
+    {
+        let seed = u64::from(data[3] / 4);
+        match run(&|options| options.schedule = Schedule::Adversarial(seed)) {
+            Ok((other, _)) => assert_eq!(other, tensors, "schedule {seed}"),
+            Err(fault) => panic!("schedule {seed}: {fault}"),
+        }
+        if let Ok((_, other)) = run(&|options| options.timing_only = true) {
+            assert_eq!(other, cycles, "without values");
+        }
     }
 }
 
