@@ -73,7 +73,7 @@ pub(crate) enum PostWhat {
 
 /// Computes the times of a launch; none if the streams cannot run to their ends.
 pub(crate) fn run(
-    cores: &[(CoreId, &Stream)],
+    cores: &[(CoreId, &Stream<'_>)],
     extent: (u64, u64),
     chip: &Chip,
     trace: bool,

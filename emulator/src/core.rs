@@ -11,7 +11,7 @@ mod waits;
 use std::collections::{BTreeMap, VecDeque};
 
 use isa::chip::Chip;
-use isa::inst::{self, Executor, Inst};
+use isa::inst::{Executor, Inst};
 use isa::types::{CoreKind, Pipe, Space};
 
 use crate::cross::{Heard, Logged};
@@ -22,13 +22,14 @@ use crate::hazard::{LANES, Order, Track};
 use crate::l0::Packed;
 use crate::memory::Local;
 use crate::options::Sanitize;
+use crate::price::{self, Named};
 use crate::report::Path;
 use crate::schedule::Schedule;
 use crate::stream::Stream;
 
 pub(crate) use self::context::{Context, LoopFrame};
 pub(crate) use self::issue::call;
-pub(crate) use self::waits::{CrossSet, Flag, flag_index};
+pub(crate) use self::waits::{CrossSet, Flag, Flags, flag_index};
 
 use self::context::initial_context;
 use self::issue::Pending;
@@ -55,12 +56,19 @@ pub(crate) struct Program {
     pub(crate) code: Vec<Inst>,
     /// Queue of each instruction.
     pub(crate) queues: Vec<Pipe>,
+    /// What the price of each instruction depends on, if it is remembered.
+    pub(crate) named: Vec<Named>,
 }
 
 impl Program {
     pub(crate) fn new(code: Vec<Inst>) -> Program {
         let queues = code.iter().map(Inst::queue).collect();
-        Program { code, queues }
+        let named = code.iter().map(price::named).collect();
+        Program {
+            code,
+            queues,
+            named,
+        }
     }
 }
 
@@ -72,8 +80,6 @@ pub(crate) struct Launch<'a> {
     pub(crate) sanitize: Sanitize,
     pub(crate) max_steps: u64,
     pub(crate) groups: u32,
-    /// Whether values are computed, so that memories have bytes.
-    pub(crate) values: bool,
     /// Whether more than one core runs.
     pub(crate) many: bool,
     pub(crate) para_base: u64,
@@ -96,13 +102,15 @@ pub(crate) struct Core<'a> {
     pub(crate) launch: Launch<'a>,
     pub(crate) program: &'a Program,
     pub(crate) context: Context,
+    /// Whether it has memories; see [`Core::furnish`]. Without values it needs none.
+    pub(crate) has_room: bool,
     pub(crate) memories: [Local; 8],
     pub(crate) tracks: Vec<Track>,
     pub(crate) pages: Pages,
     pub(crate) l0a: Packed,
     pub(crate) l0b: Packed,
     pub(crate) order: Order,
-    pub(crate) flags: Vec<Flag>,
+    pub(crate) flags: Flags<Flag>,
     pub(crate) counters: [u32; 16],
     /// Instructions given to queues so far; each is recorded.
     pub(crate) recorded: u64,
@@ -120,7 +128,7 @@ pub(crate) struct Core<'a> {
     pub(crate) outbox: Vec<CrossSet>,
     pub(crate) loops: Vec<LoopFrame>,
     pub(crate) calls: Vec<usize>,
-    pub(crate) stream: Stream,
+    pub(crate) stream: Stream<'a>,
     pub(crate) scratch: Vec<u8>,
     /// How many sets a wait of each mode takes.
     pub(crate) quorums: [u32; 3],
@@ -155,34 +163,26 @@ impl Executor for Core<'_> {
 }
 
 impl<'a> Core<'a> {
+    /// A core at the start of its program, without memories.
     pub(crate) fn new(
         number: usize,
         id: CoreId,
         program: &'a Program,
         launch: Launch<'a>,
     ) -> Core<'a> {
-        let kind = id.kind();
-        let size = |space: Space| {
-            let here = inst::has_space(kind, space) && space != Space::Gm;
-            match here && launch.values {
-                true => launch.chip.space_bytes(space) as usize,
-                false => 0,
-            }
-        };
-        let memories = Space::ALL.map(|space| Local::new(space, size(space)));
-        let tracks = Space::ALL.map(|space| Track::new(size(space)));
         Core {
             id,
             launch,
             program,
             context: initial_context(id, &launch),
-            l0a: Packed::new(size(Space::L0a)),
-            l0b: Packed::new(size(Space::L0b)),
-            memories,
-            tracks: tracks.into(),
+            has_room: false,
+            l0a: Packed::new(0),
+            l0b: Packed::new(0),
+            memories: Space::ALL.map(|space| Local::new(space, 0)),
+            tracks: Vec::new(),
             pages: Pages::default(),
-            order: Order::new(),
-            flags: vec![Flag::default(); 7 * 7 * 8],
+            order: Order::new(launch.sanitize.hazards),
+            flags: Flags::default(),
             counters: [0; 16],
             recorded: 0,
             number,

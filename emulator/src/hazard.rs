@@ -40,7 +40,8 @@ pub(crate) struct Order {
     pub(crate) known: [Known; LANES],
     /// Scalar stores that are known to have completed; the scalar unit itself sees all of its own.
     pub(crate) stores_done: u32,
-    pcs: Vec<[u32; LANES]>,
+    /// By lane, then by count; empty if nobody will ask.
+    pcs: Vec<u32>,
 }
 
 /// The access that a new one conflicts with.
@@ -53,12 +54,13 @@ pub(crate) struct Conflict {
 }
 
 impl Order {
-    pub(crate) fn new() -> Order {
+    /// Nothing has happened yet. Instruction numbers are remembered if conflicts are looked for.
+    pub(crate) fn new(remembers: bool) -> Order {
         Order {
             issued: [0; LANES],
             known: [[0; LANES]; LANES],
             stores_done: 0,
-            pcs: vec![[0; LANES]; REMEMBERED],
+            pcs: vec![0; if remembers { LANES * REMEMBERED } else { 0 }],
         }
     }
 
@@ -66,13 +68,16 @@ impl Order {
     #[inline]
     pub(crate) fn begin(&mut self, lane: usize, pc: u32) {
         self.issued[lane] += 1;
-        self.pcs[self.issued[lane] as usize % REMEMBERED][lane] = pc;
+        if let Some(slot) = self.pcs.get_mut(place_of(lane, self.issued[lane])) {
+            *slot = pc;
+        }
     }
 
     /// The instruction number of a lane's count, while it is remembered.
     pub(crate) fn pc_of(&self, lane: usize, count: u32) -> Option<u32> {
         let recent = (self.issued[lane] - count) as usize;
-        (recent < REMEMBERED).then(|| self.pcs[count as usize % REMEMBERED][lane])
+        let pc = self.pcs.get(place_of(lane, count)).copied();
+        pc.filter(|_| recent < REMEMBERED)
     }
 
     /// What waiting for everything a lane has issued so far teaches.
@@ -90,6 +95,11 @@ impl Order {
     pub(crate) fn learn(&mut self, lane: usize, what: &Known) {
         join(&mut self.known[lane], what);
     }
+}
+
+/// Where the instruction number of a lane's count is kept.
+const fn place_of(lane: usize, count: u32) -> usize {
+    lane * REMEMBERED + count as usize % REMEMBERED
 }
 
 /// The last accesses to the blocks of one memory, per lane.
@@ -121,6 +131,14 @@ impl Track {
             blocks: bytes.div_ceil(32),
             writes: Accesses::default(),
             reads: Accesses::default(),
+        }
+    }
+
+    /// Forgets all accesses.
+    pub(crate) fn clear(&mut self) {
+        for accesses in [&mut self.writes, &mut self.reads] {
+            accesses.latest = [0; LANES];
+            accesses.lists.iter_mut().for_each(|list| list.fill(0));
         }
     }
 
@@ -254,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_flag_orders_what_came_before_it() {
-        let (mut order, mut track) = (Order::new(), Track::new(1024));
+        let (mut order, mut track) = (Order::new(true), Track::new(1024));
         let known = step(&mut order, V);
         assert_eq!(track.write(&order, &known, V, 0, 64), None);
         let flag = order.completion(V);
@@ -270,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_same_queue_needs_a_barrier_to_read_its_result() {
-        let (mut order, mut track) = (Order::new(), Track::new(1024));
+        let (mut order, mut track) = (Order::new(true), Track::new(1024));
         let known = step(&mut order, V);
         track.write(&order, &known, V, 0, 256);
         let known = step(&mut order, V);
@@ -284,7 +302,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_block_do_not_conflict() {
-        let (mut order, mut track) = (Order::new(), Track::new(64));
+        let (mut order, mut track) = (Order::new(true), Track::new(64));
         let known = step(&mut order, V);
         track.write(&order, &known, V, 0, 4);
         let known = step(&mut order, V);
@@ -295,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_write_after_a_foreign_read_needs_order() {
-        let (mut order, mut track) = (Order::new(), Track::new(64));
+        let (mut order, mut track) = (Order::new(true), Track::new(64));
         let known = step(&mut order, MTE3);
         track.read(&order, &known, MTE3, 0, 32);
         let known = step(&mut order, V);

@@ -41,6 +41,12 @@ impl Packed {
         }
     }
 
+    /// Forgets all images.
+    pub(crate) fn clear(&mut self) {
+        self.kinds.fill(None);
+        self.flipped.fill(false);
+    }
+
     /// Notes that a load has replaced a fractal.
     pub(crate) fn replaced(&mut self, fractal: usize, flipped: bool) {
         self.kinds[fractal] = None;

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use crate::core::{Core, CrossSet, State};
 use crate::cross::Shared;
 use crate::fault::{CoreId, Fault, FaultKind};
+use crate::room::Rooms;
 use crate::run::{Outcome, outcome};
 use crate::schedule::{Adversary, Schedule};
 use crate::setup::Setup;
@@ -23,6 +24,11 @@ pub struct Machine<'s> {
     setup: &'s Setup<'s>,
     cores: Vec<Core<'s>>,
     shared: Shared,
+    rooms: Rooms,
+    /// Whether every core has its memories, as one needs who goes step by step.
+    furnished: bool,
+    /// Whether cores that have ended hand their memories on, so that nobody can look at them any more.
+    hands_on: bool,
     round: Round,
     adversary: Option<Adversary>,
     /// Cross-core sets that travel, of each core in order.
@@ -44,6 +50,9 @@ impl<'s> Machine<'s> {
         let cores = setup.cores();
         Machine {
             shared: Shared::default(),
+            rooms: Rooms::default(),
+            furnished: false,
+            hands_on: false,
             round: Round::default(),
             adversary: match setup.options.schedule {
                 Schedule::InOrder => None,
@@ -73,9 +82,11 @@ impl<'s> Machine<'s> {
                 self.step()?;
                 continue;
             }
+            let (rooms, hands_on) = (&self.rooms, self.hands_on);
+            let run = |core: &mut Core<'_>| run_core(core, rooms, hands_on);
             let states: Vec<Result<State, Fault>> = match &pool {
-                Some(pool) => pool.install(|| self.cores.par_iter_mut().map(Core::run).collect()),
-                None => self.cores.iter_mut().map(Core::run).collect(),
+                Some(pool) => pool.install(|| self.cores.par_iter_mut().map(run).collect()),
+                None => self.cores.iter_mut().map(run).collect(),
             };
             // Of several faults, that of the first core in order counts.
             states.into_iter().collect::<Result<Vec<State>, Fault>>()?;
@@ -95,6 +106,11 @@ impl<'s> Machine<'s> {
 
     /// Takes the core whose turn it is one instruction further; which that was, or none if every program has ended.
     pub fn step(&mut self) -> Result<Option<CoreId>, Fault> {
+        if !self.furnished {
+            let running = self.cores.iter_mut().filter(|core| !core.ended);
+            running.for_each(|core| self.rooms.open(core));
+            self.furnished = true;
+        }
         let stepped = match self.adversary {
             None => self.step_in_order()?,
             Some(_) => self.step_by_adversary()?,
@@ -224,9 +240,22 @@ impl<'s> Machine<'s> {
 
     /// Runs what is left, computes times, looks at the results and gives everything out.
     pub fn finish(mut self) -> Result<Outcome, Fault> {
+        self.hands_on = true;
         self.run()?;
         outcome(self.setup, self.cores)
     }
+}
+
+/// One core's part of a round.
+fn run_core(core: &mut Core<'_>, rooms: &Rooms, hands_on: bool) -> Result<State, Fault> {
+    if !core.ended {
+        rooms.open(core);
+    }
+    let state = core.run()?;
+    if hands_on && state == State::Ended && core.has_room {
+        rooms.close(core);
+    }
+    Ok(state)
 }
 
 /// Whether a set of that mode by one core concerns the counter of another.

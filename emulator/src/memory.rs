@@ -121,6 +121,18 @@ impl Local {
         }
     }
 
+    /// Makes it as good as new.
+    pub(crate) fn clear(&mut self) {
+        let used = self.peak.min(self.bytes.len());
+        self.bytes[..used].fill(0);
+        self.shadow.blocks.fill(0);
+        self.peak = 0;
+        debug_assert!(
+            self.bytes.iter().all(|&byte| byte == 0),
+            "the peak is behind every write"
+        );
+    }
+
     /// Checks that an access lies inside the buffer, and returns its start as an index.
     #[inline]
     pub(crate) fn inside(

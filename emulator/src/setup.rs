@@ -94,7 +94,6 @@ impl<'a> Setup<'a> {
             sanitize: self.options.sanitize,
             max_steps: self.options.max_steps,
             groups: self.groups,
-            values: self.values,
             many: self.values && (self.groups > 1 || !self.object.aiv.is_empty()),
             para_base: self.gm.region(0).start,
             schedule: self.options.schedule,

@@ -9,7 +9,8 @@ use isa::cost::{self, Cost, GmPath};
 use isa::inst::{Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
 use isa::types::{Pipe, Space};
 
-use crate::core::flag_index;
+use crate::core::{Program, flag_index};
+use crate::price::Prices;
 
 /// What kind of event it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -66,14 +67,16 @@ pub(crate) struct Traffic {
 
 /// The stream of one core.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct Stream<'c> {
     pub(crate) events: Vec<Event>,
     pub(crate) traffic: Vec<Traffic>,
     gap: u32,
     /// How many sets a wait of each mode takes.
     quorums: [u32; 3],
-    chip: Chip,
+    chip: &'c Chip,
     cache: DataCache,
+    /// What the vector unit's instructions cost, as far as it is remembered.
+    pub(crate) prices: Prices,
 }
 
 /// An event that waits for its instruction to go on.
@@ -86,15 +89,16 @@ pub(crate) struct Prepared {
     traffic: Option<Traffic>,
 }
 
-impl Stream {
-    pub(crate) fn new(chip: &Chip, quorums: [u32; 3]) -> Stream {
+impl<'c> Stream<'c> {
+    pub(crate) fn new(chip: &'c Chip, quorums: [u32; 3]) -> Stream<'c> {
         Stream {
             events: Vec::new(),
             traffic: Vec::new(),
             gap: 0,
             quorums,
             cache: DataCache::new(chip),
-            chip: chip.clone(),
+            chip,
+            prices: Prices::default(),
         }
     }
 
@@ -103,10 +107,14 @@ impl Stream {
         self.quorums[usize::from(mode).min(2)] as usize
     }
 
-    /// Prices an instruction with the registers as they are.
+    /// Prices an instruction of a program with the registers as they are.
     #[inline]
-    pub(crate) fn prepare(&mut self, inst: &Inst, regs: &impl Regs) -> Prepared {
-        let mut cost = cost::cost(inst, regs, &self.chip);
+    pub(crate) fn prepare(&mut self, program: &Program, at: usize, regs: &impl Regs) -> Prepared {
+        let inst = &program.code[at];
+        let mut cost = match &program.named[at] {
+            Some(named) => self.prices.of(at as u32, inst, named, regs, self.chip),
+            None => cost::cost(inst, regs, self.chip),
+        };
         let (what, extra) = classify(inst, regs, &cost);
         let mut traffic = None;
         if cost.gm.is_some() {
@@ -129,7 +137,7 @@ impl Stream {
         Prepared {
             cost,
             what,
-            pipe: inst.queue(),
+            pipe: program.queues[at],
             extra,
             traffic,
         }

@@ -215,7 +215,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn record(&mut self, at: usize, inst: &Inst, regs: &impl Regs) -> Result<(), Stop> {
         legal::check_values(inst, regs, self.core.launch.chip).map_err(tally::illegal)?;
         tally::count(self.core, inst, regs)?;
-        let event = self.core.stream.prepare(inst, regs);
+        let event = self.core.stream.prepare(self.core.program, at, regs);
         self.core.stream.commit(event, at as u32);
         Ok(())
     }
@@ -227,7 +227,10 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
         let registers = inst.registers();
         let unknown = self.unknown.x & registers.reads != 0;
-        let event = self.core.stream.prepare(inst, &self.core.context);
+        let event = self
+            .core
+            .stream
+            .prepare(self.core.program, at, &self.core.context);
         if is_order(inst) {
             // Who waits for whom is the clock's to find out.
         } else if unknown && matches!(inst, Inst::Bcc(_) | Inst::Loop(_)) {

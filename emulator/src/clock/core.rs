@@ -7,6 +7,7 @@ use isa::types::Pipe;
 
 use super::memory::{Memory, Piece};
 use super::{Post, PostWhat, TICKS, TraceSpan};
+use crate::core::Flags;
 use crate::fault::CoreId;
 use crate::stream::{Event, Stream, What};
 
@@ -173,7 +174,7 @@ pub(super) struct CoreSim<'a> {
     pending: [BTreeMap<usize, VecDeque<u64>>; 16],
     pub(super) posts: Vec<Post>,
     number: usize,
-    stream: &'a Stream,
+    stream: &'a Stream<'a>,
     chip: &'a Chip,
     depth: u64,
     at: usize,
@@ -181,7 +182,7 @@ pub(super) struct CoreSim<'a> {
     scalar: u64,
     scalar_time: PipeTime,
     queues: [Queue; 7],
-    flags: Vec<VecDeque<u64>>,
+    flags: Flags<VecDeque<u64>>,
     keep_trace: bool,
     trace: Vec<TraceSpan>,
 }
@@ -190,7 +191,7 @@ impl<'a> CoreSim<'a> {
     pub(super) fn new(
         number: usize,
         id: CoreId,
-        stream: &'a Stream,
+        stream: &'a Stream<'a>,
         chip: &'a Chip,
         keep_trace: bool,
     ) -> Self {
@@ -208,7 +209,7 @@ impl<'a> CoreSim<'a> {
             scalar: 0,
             scalar_time: PipeTime::default(),
             queues: std::array::from_fn(|_| Queue::new()),
-            flags: vec![VecDeque::new(); 7 * 7 * 8],
+            flags: Flags::default(),
             keep_trace,
             trace: Vec::new(),
         }
@@ -304,13 +305,16 @@ impl<'a> CoreSim<'a> {
         let from = self.scalar;
         match event.what {
             What::WaitFlag => {
-                let Some(at) = self.flags[usize::from(event.extra)].pop_front() else {
+                let Some(at) = self.flags.at(usize::from(event.extra)).pop_front() else {
                     return false;
                 };
                 self.scalar_time.flag += at.saturating_sub(from);
                 self.scalar = from.max(at);
             }
-            What::SetFlag => self.flags[usize::from(event.extra)].push_back(from + occ),
+            What::SetFlag => self
+                .flags
+                .at(usize::from(event.extra))
+                .push_back(from + occ),
             What::BarAll => {
                 if self.queues.iter().any(|q| q.finished < q.pushed) {
                     return false;
@@ -370,11 +374,13 @@ impl<'a> CoreSim<'a> {
                 return true;
             }
             What::SetFlag => {
-                self.flags[usize::from(event.extra)].push_back(ready.max(done) + occ);
+                self.flags
+                    .at(usize::from(event.extra))
+                    .push_back(ready.max(done) + occ);
                 self.queues[pipe.index()].gate = ready;
             }
             What::WaitFlag => {
-                let Some(at) = self.flags[usize::from(event.extra)].pop_front() else {
+                let Some(at) = self.flags.at(usize::from(event.extra)).pop_front() else {
                     return false;
                 };
                 self.queues[pipe.index()].hold(ready, at, Cause::Flag);

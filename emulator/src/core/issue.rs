@@ -141,7 +141,7 @@ impl Core<'_> {
     fn scalar(&mut self, at: usize, inst: &Inst) -> Result<bool, Fault> {
         self.next = at + 1;
         // The event has the operands of before, and belongs before those of the instructions behind.
-        let event = self.stream.prepare(inst, &self.context);
+        let event = self.stream.prepare(self.program, at, &self.context);
         match self.execute(at, inst, Pipe::S.index())? {
             None => {
                 self.stream.commit(event, at as u32);
@@ -162,7 +162,7 @@ impl Core<'_> {
             self.blocked_on = Some(WaitReason::Full { pipe });
             return Ok(false);
         }
-        let event = self.stream.prepare(inst, &self.context);
+        let event = self.stream.prepare(self.program, at, &self.context);
         self.stream.commit(event, at as u32);
         self.next = at + 1;
         let known = self.dispatch_knowledge();

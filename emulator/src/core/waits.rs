@@ -9,6 +9,9 @@ use crate::cross::Heard;
 use crate::fault::{Fault, FaultKind, Wait, WaitReason};
 use crate::hazard::Known;
 
+/// Flags of a pair of pipes.
+const FLAGS: usize = 8;
+
 /// A flag of a pair of pipes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flag {
@@ -30,7 +33,36 @@ pub(crate) struct CrossSet {
 
 /// Index of a flag.
 pub(crate) fn flag_index(src: Pipe, dst: Pipe, id: usize) -> usize {
-    (src.index() * 7 + dst.index()) * 8 + id
+    (src.index() * Pipe::ALL.len() + dst.index()) * FLAGS + id
+}
+
+/// Something for each flag, made when it is first used: most pairs of pipes use none.
+#[derive(Clone, Debug)]
+pub(crate) struct Flags<T> {
+    pairs: Vec<Option<Box<[T; FLAGS]>>>,
+}
+
+impl<T> Default for Flags<T> {
+    fn default() -> Flags<T> {
+        let none = std::iter::repeat_with(|| None);
+        Flags {
+            pairs: none.take(Pipe::ALL.len() * Pipe::ALL.len()).collect(),
+        }
+    }
+}
+
+impl<T: Default> Flags<T> {
+    /// What belongs to a flag.
+    pub(crate) fn at(&mut self, index: usize) -> &mut T {
+        let pair = self.pairs[index / FLAGS].get_or_insert_default();
+        &mut pair[index % FLAGS]
+    }
+
+    /// What belongs to a flag that has been used.
+    fn get(&self, index: usize) -> Option<&T> {
+        let pair = self.pairs[index / FLAGS].as_ref()?;
+        Some(&pair[index % FLAGS])
+    }
 }
 
 impl Core<'_> {
@@ -89,8 +121,9 @@ impl Core<'_> {
         };
         for src in Pipe::ALL {
             for dst in Pipe::ALL {
-                for id in 0..8 {
-                    if self.flags[flag_index(src, dst, id)].set.is_some() {
+                for id in 0..FLAGS {
+                    let flag = self.flags.get(flag_index(src, dst, id));
+                    if flag.is_some_and(|flag| flag.set.is_some()) {
                         return Err(leak(FaultKind::FlagLeaked {
                             src,
                             dst,

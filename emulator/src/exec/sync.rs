@@ -36,7 +36,7 @@ pub(super) fn set_flag(core: &mut Core<'_>, i: &SetFlag) -> Result<(), Halt> {
     let told = core.order.completion(lane);
     let heard = core.heard[lane].clone();
     let knows = core.order.known[lane][dst.index()];
-    let flag = &mut core.flags[index];
+    let flag = core.flags.at(index);
     // Set again before the last wait is known to have happened: the machine might see one setting instead of two.
     let maybe_set = flag.set.is_some() || knows < flag.consumed;
     flag.set = Some(told);
@@ -56,7 +56,7 @@ pub(super) fn wait_flag(core: &mut Core<'_>, i: &WaitFlag) -> Result<(), Halt> {
     let (src, dst, id) = flag_of(core, i.src, i.dst, i.id)?;
     let lane = core.lane;
     let issued = core.order.issued[lane];
-    let flag = &mut core.flags[flag_index(src, dst, usize::from(id))];
+    let flag = core.flags.at(flag_index(src, dst, usize::from(id)));
     match flag.set.take() {
         None => Err(Halt::Wait(WaitReason::Flag { src, dst, id })),
         Some(known) => {

@@ -1,0 +1,93 @@
+//! What instructions of the vector unit cost, remembered.
+//!
+//! The banks of UB make that cost a walk over repeats, and loops ask for the same walks again and again. A price depends
+//! on the instruction, on the registers that it names and on the lanes in force, and on nothing else, so what was found
+//! for these is given again. Knows no instruction and no cost of its own.
+
+use isa::chip::Chip;
+use isa::cost::{self, Cost};
+use isa::inst::{Inst, Lanes, Reg, Regs};
+use isa::types::Pipe;
+
+/// Prices that are remembered; a power of two.
+const ENTRIES: usize = 1 << 9;
+/// Most registers of an instruction whose price is remembered.
+const REGISTERS: usize = 4;
+
+/// The registers that an instruction of the vector unit names; none for those whose price is not remembered.
+pub(crate) type Named = Option<Vec<Reg>>;
+
+/// The registers that a price depends on.
+pub(crate) fn named(inst: &Inst) -> Named {
+    let reads = inst.registers().reads;
+    let fits = reads.count_ones() as usize <= REGISTERS;
+    let all = (0..Reg::COUNT as u8).map(Reg);
+    let list = || all.filter(|reg| reads >> reg.index() & 1 != 0);
+    (inst.queue() == Pipe::V && inst.pipe() == Pipe::V && fits).then(|| list().collect())
+}
+
+/// What a price depends on.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+struct Key {
+    pc: u32,
+    lanes: Lanes,
+    registers: [u64; REGISTERS],
+}
+
+/// The latest prices.
+#[derive(Debug, Default)]
+pub(crate) struct Prices {
+    /// By a hash of the key; empty until the first price.
+    entries: Vec<Option<(Key, Cost)>>,
+}
+
+impl Prices {
+    /// The cost of an instruction that names these registers.
+    pub(crate) fn of(
+        &mut self,
+        pc: u32,
+        inst: &Inst,
+        named: &[Reg],
+        regs: &impl Regs,
+        chip: &Chip,
+    ) -> Cost {
+        let mut key = Key {
+            pc,
+            lanes: regs.lanes(),
+            registers: [0; REGISTERS],
+        };
+        for (value, &reg) in key.registers.iter_mut().zip(named) {
+            *value = regs.reg(reg);
+        }
+        if self.entries.is_empty() {
+            self.entries.resize(ENTRIES, None);
+        }
+        let entry = &mut self.entries[slot(&key)];
+        if let Some((known, cost)) = entry
+            && *known == key
+        {
+            debug_assert_eq!(*cost, cost::cost(inst, regs, chip), "{inst}");
+            return *cost;
+        }
+        let cost = cost::cost(inst, regs, chip);
+        *entry = Some((key, cost));
+        cost
+    }
+}
+
+/// Where a price is kept.
+fn slot(key: &Key) -> usize {
+    // Multiplying by an odd number spreads what differs in any bit over the upper ones.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (low, high) = match key.lanes {
+        Lanes::Count(count) => (count, 1),
+        Lanes::Mask(low, high) => (low, high),
+    };
+    let words = [u64::from(key.pc), low, high]
+        .into_iter()
+        .chain(key.registers);
+    let hash = words.fold(0_u64, |hash, word| {
+        (hash.rotate_left(5) ^ word).wrapping_mul(SPREAD)
+    });
+    (hash >> 55) as usize % ENTRIES
+}
