@@ -75,6 +75,8 @@ codes! {
     E0207 Error "index-name-clash" "index with the name of something else";
     E0208 Error "wrong-item-kind" "item of the wrong kind here";
     E0209 Error "unknown-item" "unknown function, kernel or monoid";
+    E0210 Error "monoid-member" "monoid without something that it needs";
+    E0211 Error "record-use" "record used as a value, or without that field";
 
     E0301 Error "type-mismatch" "types do not match";
     E0302 Error "literal-out-of-range" "literal out of range of its type";

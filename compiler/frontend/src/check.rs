@@ -12,7 +12,9 @@ mod cycles;
 mod definitions;
 mod expr;
 mod finish;
+mod fold;
 pub(crate) mod literal;
+pub(crate) mod monoids;
 mod ops;
 mod parts;
 mod primitive;
@@ -54,7 +56,8 @@ pub(crate) struct Callable<'a> {
 pub(crate) enum Symbol<'a> {
     Item(ItemId),
     Const(usize, &'a ast::Const),
-    Monoid,
+    /// A monoid of that file.
+    Monoid(usize),
     /// Could not be read; uses of it stay silent.
     Error,
 }
@@ -62,6 +65,22 @@ pub(crate) enum Symbol<'a> {
 /// Checks all files; the items are those of the main file and of everything they could call.
 pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Item>, Vec<usize>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
+    let mut expanded = |file| monoids::expand(file, &mut diagnostics);
+    let main = expanded(sources.main);
+    let prelude = sources.prelude.and_then(&mut expanded);
+    let library: Vec<_> = sources
+        .library
+        .iter()
+        .map(|(_, file)| expanded(file))
+        .collect();
+    let library: Vec<(&str, &ast::File)> = (sources.library.iter().zip(&library))
+        .map(|((name, file), expanded)| (*name, expanded.as_ref().unwrap_or(file)))
+        .collect();
+    let sources = &Sources {
+        main: main.as_ref().unwrap_or(sources.main),
+        prelude: prelude.as_ref().or(sources.prelude),
+        library: &library,
+    };
     let mut world = collect(sources, &mut diagnostics);
     resolve_uses(&mut world, sources, &mut diagnostics);
     signature::read_all(&mut world, &mut diagnostics);
@@ -90,6 +109,18 @@ impl<'a> World<'a> {
             .copied()
     }
 
+    /// A function of a monoid, by the monoid's name as seen from a file.
+    pub(crate) fn monoid_function(&self, file: usize, monoid: &str, part: &str) -> Option<ItemId> {
+        let Some(Symbol::Monoid(home)) = self.lookup(file, monoid) else {
+            return None;
+        };
+        let name = monoids::function(monoid, part);
+        match self.scopes.get(home)?.get(name.as_str()) {
+            Some(Symbol::Item(item)) => Some(*item),
+            Some(Symbol::Const(..) | Symbol::Monoid(_) | Symbol::Error) | None => None,
+        }
+    }
+
     /// Every top-level name that a file sees.
     pub(crate) fn names(&self, file: usize) -> Vec<&'a str> {
         let scopes = [Some(file), self.prelude];
@@ -97,7 +128,9 @@ impl<'a> World<'a> {
             .into_iter()
             .flatten()
             .filter_map(|f| self.scopes.get(f));
-        scopes.flat_map(|scope| scope.keys().copied()).collect()
+        let names = scopes.flat_map(|scope| scope.keys().copied());
+        // The functions that monoids become have no names that anybody could write.
+        names.filter(|name| !name.contains('.')).collect()
     }
 }
 
@@ -141,10 +174,7 @@ fn collect_file<'a>(
                 )
             }
             ast::ItemKind::Const(constant) => (&constant.name, Symbol::Const(number, constant)),
-            ast::ItemKind::Monoid(monoid) => {
-                diagnostics.push(resolve::not_compiled_yet("a monoid", monoid.name.span));
-                (&monoid.name, Symbol::Monoid)
-            }
+            ast::ItemKind::Monoid(monoid) => (&monoid.name, Symbol::Monoid(number)),
             ast::ItemKind::Error { name: Some(name) } => (name, Symbol::Error),
             ast::ItemKind::Error { name: None }
             | ast::ItemKind::Assert(_)

@@ -194,6 +194,28 @@ pub(crate) enum StmtKind {
         targets: Vec<LocalId>,
         value: ExprId,
     },
+    /// `st[h, i] = fold(j) monoid(…)`: defines one local a field.
+    Fold(Box<Fold>),
+}
+
+/// A fold, or a scan with a monoid, which is a fold whose mask is the prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Fold {
+    /// The author's name of the record.
+    pub(crate) name: String,
+    /// The locals of the fields, in the order of the monoid.
+    pub(crate) targets: Vec<LocalId>,
+    /// The indices on the left.
+    pub(crate) indices: Vec<IndexId>,
+    /// The index that is folded.
+    pub(crate) index: IndexId,
+    pub(crate) masks: Vec<ExprId>,
+    /// Items that are absorbed at once, if that is fixed.
+    pub(crate) blocks: Option<Poly>,
+    /// The monoid's `block`; its arguments are [`ExprKind::Along`], its last size is the number of items.
+    pub(crate) call: Call,
+    /// The monoid's `merge`.
+    pub(crate) merge: ItemId,
 }
 
 /// One of several statements that define a tensor together.
@@ -251,6 +273,8 @@ pub(crate) enum ExprKind {
     Reduce(Box<Reduce>),
     ScalarCall(Box<Call>),
     TensorCall(Box<Call>),
+    /// The values of an expression for all values of an index, as a leading dimension; an argument of a fold.
+    Along(ExprId),
 }
 
 /// A float literal, rounded from its decimal digits to both widths.

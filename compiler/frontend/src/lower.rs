@@ -12,6 +12,7 @@ mod calls;
 mod conditions;
 mod define;
 mod expr;
+mod fold;
 mod index;
 mod parts;
 
@@ -76,6 +77,8 @@ struct Frame<'a> {
     map: Vec<(Index, Index)>,
     /// What stands for each index of the body.
     indices: Vec<Option<Index>>,
+    /// Which items of a fold's block count.
+    mask: Option<fold::Mask>,
 }
 
 /// Where a definition goes.
@@ -107,6 +110,8 @@ struct View {
 enum Slot {
     Fixed(Affine),
     Open,
+    /// Open, and this is added to it.
+    Shifted(Affine),
 }
 
 impl<'a> Frame<'a> {
@@ -121,6 +126,7 @@ impl<'a> Frame<'a> {
             context: Vec::new(),
             map: Vec::new(),
             indices: vec![None; item.body.indices.len()],
+            mask: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Accesses `x[i, j + 1, :]`, borders, and what may stand in an index position.
 
-use super::cx::{Cx, Pending};
+use super::cx::{Cx, Meaning, Pending};
 use super::expr::has_index;
 use crate::errors::sizes::Access;
 use crate::errors::{resolve, sizes, types};
@@ -29,10 +29,99 @@ impl<'a> Cx<'_, 'a> {
         whole: bool,
         bordered: bool,
     ) -> ExprId {
+        let file: &'a ast::File = self.ast;
+        if let ast::ExprKind::Field { base, field } = file.exprs.kind(file.exprs.unparen(base)) {
+            return self.field((*base, field), args, (span, whole), bordered);
+        }
         let Some(base) = self.access_base(base) else {
             args.iter().for_each(|arg| self.abandon(arg));
             return self.error(span);
         };
+        let args: Vec<&'a ast::IndexArg> = args.iter().collect();
+        self.access_to(base, &args, span, whole, bordered)
+    }
+
+    /// `st[h, i].o[d]`: a field is a local of its own, with the indices of the record in front.
+    pub(super) fn field(
+        &mut self,
+        (base, field): (ast::ExprId, &'a ast::Name),
+        more: &'a [ast::IndexArg],
+        (span, whole): (Span, bool),
+        bordered: bool,
+    ) -> ExprId {
+        let file: &'a ast::File = self.ast;
+        let base = file.exprs.unparen(base);
+        let (record, args): (_, &'a [ast::IndexArg]) =
+            if let ast::ExprKind::Index { base, args } = file.exprs.kind(base) {
+                (file.exprs.unparen(*base), args)
+            } else {
+                (base, &[])
+            };
+        let at = file.exprs.span(record);
+        let Some(name) = file.exprs.kind(record).as_name() else {
+            let d = resolve::unknown_field(&field.text, field.span, None);
+            return self.fail(d.help("name the record with a `let` first"));
+        };
+        let all: Vec<&'a ast::IndexArg> = args.iter().chain(more).collect();
+        let known = self.names.get(&format!("{name}.{}", field.text)).cloned();
+        let Some((Meaning::Local(local), _)) = known else {
+            all.iter().for_each(|arg| self.abandon(arg));
+            return self.no_field(name, field, at);
+        };
+        let rank = self.records.get(name).copied().unwrap_or(0);
+        let data = &self.item.body[local];
+        let (declared, ty) = (data.span, data.ty);
+        if args.len() != rank {
+            self.report(sizes::index_count(name, args.len(), rank, at, declared));
+            all.iter().for_each(|arg| self.abandon(arg));
+            return self.error(span);
+        }
+        let Some(shape) = data.shape.clone() else {
+            return self.error(span);
+        };
+        if all.is_empty() {
+            return self.local(local, span, whole);
+        }
+        let name = data.name.clone();
+        let id = self.push(ExprKind::Local(local), ty, shape.clone(), at);
+        let base = Base {
+            id,
+            name,
+            declared,
+            shape,
+            ty,
+        };
+        self.access_to(base, &all, span, whole, bordered)
+    }
+
+    /// What is wrong with a field that is not known.
+    fn no_field(&mut self, record: &str, field: &ast::Name, at: Span) -> ExprId {
+        let prefix = format!("{record}.");
+        let known: Vec<&str> = (self.names.keys())
+            .filter_map(|name| name.strip_prefix(&prefix))
+            .collect();
+        match (known.is_empty(), self.names.get(record)) {
+            (false, _) => {
+                let near = diag::similar(&field.text, known);
+                self.fail(resolve::unknown_field(&field.text, field.span, near))
+            }
+            // Its definition was reported.
+            (true, Some((Meaning::Local(local), _))) if self.item.body[*local].shape.is_none() => {
+                self.error(at)
+            }
+            (true, Some(_)) => self.fail(resolve::unknown_field(&field.text, field.span, None)),
+            (true, None) => self.name(record, at, true),
+        }
+    }
+
+    fn access_to(
+        &mut self,
+        base: Base,
+        args: &[&'a ast::IndexArg],
+        span: Span,
+        whole: bool,
+        bordered: bool,
+    ) -> ExprId {
         if base.shape.len() != args.len() {
             self.report(sizes::index_count(
                 &base.name,
@@ -211,7 +300,8 @@ impl<'a> Cx<'_, 'a> {
             | ExprKind::Cast { .. }
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
-            | ExprKind::TensorCall(_) => false,
+            | ExprKind::TensorCall(_)
+            | ExprKind::Along(_) => false,
         }
     }
 

@@ -5,7 +5,7 @@ use super::definitions::{Definition, assigned, declare_definitions, definition_o
 use super::expr::has_index;
 use super::finish::{finish, report_undefined_results};
 use super::signature::{declare_generics, read_dims, stored_type};
-use super::{Symbol, World, parts};
+use super::{Symbol, World, fold, parts};
 use crate::errors::{resolve, sizes, types};
 use crate::hir::{ExprId, ExprKind, IndexId, Item, ItemId, ItemKind, LocalId, Stmt, StmtKind, Ty};
 use crate::poly::Poly;
@@ -102,7 +102,7 @@ fn check_condition(cx: &mut Cx<'_, '_>, condition: ast::ExprId) {
     }
 }
 
-fn check_stmt(cx: &mut Cx<'_, '_>, stmt: &ast::Stmt, definition: &Definition) {
+fn check_stmt<'a>(cx: &mut Cx<'_, 'a>, stmt: &'a ast::Stmt, definition: &Definition) {
     cx.forget_reports();
     let (findings, first_index) = (cx.diagnostics.len(), cx.item.body.indices.len());
     check_definition(cx, stmt, definition);
@@ -112,7 +112,13 @@ fn check_stmt(cx: &mut Cx<'_, '_>, stmt: &ast::Stmt, definition: &Definition) {
     }
 }
 
-fn check_definition(cx: &mut Cx<'_, '_>, stmt: &ast::Stmt, definition: &Definition) {
+fn check_definition<'a>(cx: &mut Cx<'_, 'a>, stmt: &'a ast::Stmt, definition: &Definition) {
+    if let (ast::StmtKind::Let { value, .. }, [target]) =
+        (&stmt.kind, definition.targets.as_slice())
+        && let Some(run) = fold::as_fold(cx.ast, *value)
+    {
+        return fold::check(cx, *target, stmt, run);
+    }
     match (&stmt.kind, definition.targets.as_slice()) {
         _ if definition.broken => {}
         (ast::StmtKind::Assert(condition), _) => check_condition(cx, *condition),

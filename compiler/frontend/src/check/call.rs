@@ -39,7 +39,7 @@ impl<'a> Cx<'_, 'a> {
                 self.abandon_args(args);
                 self.fail(resolve::not_callable(name, "a constant", callee.span))
             }
-            Some(Symbol::Monoid) => {
+            Some(Symbol::Monoid(_)) => {
                 self.abandon_args(args);
                 self.fail(resolve::not_callable(name, "a monoid", callee.span))
             }
@@ -126,7 +126,7 @@ impl<'a> Cx<'_, 'a> {
             sizes: vec![None; item.sizes.len()],
             types: vec![None; item.types.len()],
         };
-        let mut good = self.named_args(item, args, &mut found);
+        let good = self.named_args(item, args, &mut found);
         let depth = std::mem::take(&mut self.index_depth);
         let params = item.param_locals();
         let positional: Vec<&ast::Arg> = args.iter().filter(|a| a.name.is_none()).collect();
@@ -141,18 +141,92 @@ impl<'a> Cx<'_, 'a> {
             values.push(self.expr(arg.value, tensors));
         }
         self.index_depth = depth;
-        if values.len() != params.len() {
-            self.report(sizes::argument_count(
-                &item.name,
-                values.len(),
-                params.len(),
-                span,
-                item.name_span,
-            ));
+        if !good {
+            self.wrong_count(item, &values, span);
             return None;
         }
-        good &= self.infer_types(item, &values, callee.span, &mut found);
-        good &= self.infer_sizes(item, &values, callee.span, &mut found);
+        self.finish_call(id, values, found, (callee.span, span))
+    }
+
+    /// Reports arguments that are too many or too few.
+    fn wrong_count(&mut self, item: &Item, values: &[ExprId], span: Span) -> bool {
+        let params = item.params;
+        if values.len() == params {
+            return false;
+        }
+        let given = values.len();
+        let name = item.name.rsplit('.').next().unwrap_or(&item.name);
+        self.report(sizes::argument_count(
+            name,
+            given,
+            params,
+            span,
+            item.name_span,
+        ));
+        true
+    }
+
+    /// The call of a monoid's block: arguments that were checked, and sizes in the order of the monoid.
+    pub(super) fn block_call(
+        &mut self,
+        id: ItemId,
+        monoid: &'a ast::MonoidUse,
+        values: Vec<ExprId>,
+    ) -> Option<Call> {
+        let item = self.signature(id);
+        if item.broken {
+            return None;
+        }
+        let mut found = Inference {
+            sizes: vec![None; item.sizes.len()],
+            types: vec![None; item.types.len()],
+        };
+        let (mut sizes, mut types) = (0, 0);
+        for generic in &monoid.generics {
+            let name = self.ast.exprs.kind(*generic).as_name();
+            let is_type = name.is_some_and(|n| Elem::from_name(n).is_some() || self.is_type(n));
+            let room = if is_type {
+                types += 1;
+                types <= item.types.len()
+            } else {
+                sizes += 1;
+                // The last size is the number of items.
+                sizes < item.sizes.len()
+            };
+            if !room {
+                let span = self.ast.exprs.span(*generic);
+                let known: Vec<&str> = item.sizes.iter().map(|s| s.name.as_str()).collect();
+                let known = &known[..known.len().saturating_sub(1)];
+                let text = name.unwrap_or("this");
+                self.report(resolve::unknown_word("generic argument", text, span, known));
+                return None;
+            }
+            if is_type {
+                found.types[types - 1] = self.type_arg(*generic);
+            } else {
+                found.sizes[sizes - 1] = Some(self.size(*generic));
+            }
+        }
+        self.finish_call(id, values, found, (monoid.name.span, monoid.span))
+    }
+
+    fn is_type(&self, name: &str) -> bool {
+        self.item.types.iter().any(|t| t.name == name)
+    }
+
+    fn finish_call(
+        &mut self,
+        id: ItemId,
+        values: Vec<ExprId>,
+        mut found: Inference,
+        (callee, span): (Span, Span),
+    ) -> Option<Call> {
+        let item = self.signature(id);
+        if self.wrong_count(item, &values, span) {
+            return None;
+        }
+        let mut good = self.infer_types(item, &values, callee, &mut found);
+        good &= self.infer_sizes(item, &values, callee, &mut found);
         let errors = values.iter().any(|v| self.ty(*v) == Ty::Error);
         if !good || errors {
             return None;

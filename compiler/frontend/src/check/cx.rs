@@ -54,6 +54,8 @@ pub(crate) struct Cx<'w, 'a> {
     pub(crate) index_depth: usize,
     reported: BTreeSet<String>,
     constants: Vec<&'a str>,
+    /// Records by name, with the number of their indices.
+    pub(crate) records: BTreeMap<String, usize>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -75,6 +77,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             index_depth: 0,
             reported: BTreeSet::new(),
             constants: Vec::new(),
+            records: BTreeMap::new(),
             diagnostics: Vec::new(),
         }
     }
@@ -198,7 +201,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             (Some(Symbol::Const(file, constant)), _) => self.constant(file, constant, span),
             (Some(Symbol::Item(_)), _) if self.index_depth > 0 => self.unknown_name(name, span),
             (Some(Symbol::Item(_)), _) => self.fail(resolve::not_a_value(name, "a function", span)),
-            (Some(Symbol::Monoid), _) => self.fail(resolve::not_a_value(name, "a monoid", span)),
+            (Some(Symbol::Monoid(_)), _) => self.fail(resolve::not_a_value(name, "a monoid", span)),
             (Some(Symbol::Error), _) => self.error(span),
             (None, "inf") => self.float(f64::INFINITY, span),
             (None, "nan") => self.float(f64::NAN, span),
@@ -214,10 +217,13 @@ impl<'w, 'a> Cx<'w, 'a> {
         self.scalar(ExprKind::Float(literal), Ty::Float, span)
     }
 
-    fn local(&mut self, id: LocalId, span: Span, whole: bool) -> ExprId {
+    pub(crate) fn local(&mut self, id: LocalId, span: Span, whole: bool) -> ExprId {
         let local = &self.item.body[id];
         let (ty, declared, name) = (local.ty, local.span, local.name.clone());
         let Some(shape) = local.shape.clone() else {
+            if self.records.contains_key(&name) {
+                return self.fail(resolve::record_as_value(&format!("`{name}`"), span));
+            }
             return self.error(span);
         };
         if !whole && !shape.is_empty() {

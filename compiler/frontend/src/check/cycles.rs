@@ -1,6 +1,6 @@
 //! Orders: which functions call themselves, and in which order the definitions of a body can be checked.
 
-use super::{Symbol, World};
+use super::{Symbol, World, monoids};
 use crate::errors::resolve;
 use crate::hir::ItemId;
 use diag::{Diagnostic, Span};
@@ -45,6 +45,12 @@ fn calls(world: &World<'_>, number: usize) -> Vec<(usize, Span)> {
         {
             found.push((to, callee.span));
         }
+        if let Some(monoid) = used_monoid(kind) {
+            let parts = [monoids::BLOCK, monoids::MERGE].into_iter();
+            let items =
+                parts.filter_map(|p| world.monoid_function(callable.file, &monoid.name.text, p));
+            found.extend(items.map(|ItemId(to)| (to, monoid.name.span)));
+        }
     };
     let body = &callable.ast.body;
     for stmt in &body.stmts {
@@ -52,6 +58,19 @@ fn calls(world: &World<'_>, number: usize) -> Vec<(usize, Span)> {
     }
     body.tail.iter().for_each(|e| walk(file, *e, &mut visit));
     found
+}
+
+/// The monoid of a fold or scan.
+fn used_monoid(kind: &ast::ExprKind) -> Option<&ast::MonoidUse> {
+    if let ast::ExprKind::Fold { monoid, .. }
+    | ast::ExprKind::Scan {
+        body: ast::ScanBody::Monoid(monoid),
+        ..
+    } = kind
+    {
+        return Some(monoid);
+    }
+    None
 }
 
 /// Calls `visit` with the expressions of a statement: extents and value, not the left side.

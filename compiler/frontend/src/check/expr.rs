@@ -36,10 +36,17 @@ impl<'a> Cx<'_, 'a> {
             }
             ast::ExprKind::Call { callee, args } => self.call(callee, args, span, whole),
             ast::ExprKind::Reduce { op, head, body, .. } => self.reduce(*op, head, *body, span),
-            ast::ExprKind::Fold { .. } => self.fail(resolve::not_compiled_yet("`fold`", span)),
-            ast::ExprKind::Scan { .. } => self.fail(resolve::not_compiled_yet("`scan`", span)),
-            ast::ExprKind::Field { field, .. } => {
-                self.fail(resolve::not_compiled_yet("a field of a record", field.span))
+            ast::ExprKind::Fold { .. }
+            | ast::ExprKind::Scan {
+                body: ast::ScanBody::Monoid(_),
+                ..
+            } => self.fail(resolve::record_as_value("what a fold gives", span)),
+            ast::ExprKind::Scan {
+                index,
+                body: ast::ScanBody::Reduce { op, body, .. },
+            } => self.scan(index, reduce_op(*op), *body, span),
+            ast::ExprKind::Field { base, field } => {
+                self.field((*base, field), &[], (span, whole), false)
             }
             ast::ExprKind::Index { base, args } => self.access(*base, args, span, whole, false),
             ast::ExprKind::Border { access, otherwise } => self.border(*access, *otherwise, span),
@@ -259,7 +266,7 @@ impl<'a> Cx<'_, 'a> {
     }
 
     /// The type of a reduction, which is that of its accumulator.
-    fn reduced_type(&mut self, op: ReduceOp, body: ExprId) -> Ty {
+    pub(super) fn reduced_type(&mut self, op: ReduceOp, body: ExprId) -> Ty {
         let bool_wanted = matches!(op, ReduceOp::Any | ReduceOp::All);
         let ty = self.settle(body);
         let class = self.class(ty);

@@ -4,7 +4,7 @@ use super::bounds::{Proof, prove};
 use super::cx::Cx;
 use super::definitions::Definition;
 use crate::errors::{resolve, sizes};
-use crate::hir::{ExprKind, IndexId, LocalId};
+use crate::hir::{ExprKind, IndexId, LocalId, StmtKind};
 use crate::poly::{Atom, Poly};
 use syntax::ast;
 
@@ -62,6 +62,15 @@ fn resolve_sizes(cx: &mut Cx<'_, '_>) {
         resolve(&mut equality.left);
         resolve(&mut equality.right);
     }
+    for stmt in &mut body.stmts {
+        if let StmtKind::Fold(fold) = &mut stmt.kind {
+            fold.call
+                .sizes
+                .iter_mut()
+                .chain(&mut fold.blocks)
+                .for_each(resolve);
+        }
+    }
     for expr in &mut body.exprs {
         expr.shape.iter_mut().for_each(resolve);
         match &mut expr.kind {
@@ -82,7 +91,8 @@ fn resolve_sizes(cx: &mut Cx<'_, '_>) {
             | ExprKind::Compare(..)
             | ExprKind::Select(..)
             | ExprKind::Cast { .. }
-            | ExprKind::Reduce(_) => {}
+            | ExprKind::Reduce(_)
+            | ExprKind::Along(_) => {}
         }
     }
     cx.item.body = body;

@@ -77,7 +77,8 @@ impl Cx<'_, '_> {
             | ExprKind::Cast { .. }
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
-            | ExprKind::TensorCall(_) => true,
+            | ExprKind::TensorCall(_)
+            | ExprKind::Along(_) => true,
         };
         self.body()[e].ty = if good { to } else { Ty::Error };
         good

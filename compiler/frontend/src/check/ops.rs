@@ -138,7 +138,8 @@ impl Cx<'_, '_> {
             | ExprKind::Cast { .. }
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
-            | ExprKind::TensorCall(_) => false,
+            | ExprKind::TensorCall(_)
+            | ExprKind::Along(_) => false,
         }
     }
 

@@ -92,7 +92,8 @@ impl Cx<'_, '_> {
             | ExprKind::Cast { .. }
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
-            | ExprKind::TensorCall(_) => None,
+            | ExprKind::TensorCall(_)
+            | ExprKind::Along(_) => None,
         }
     }
 

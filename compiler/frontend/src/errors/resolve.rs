@@ -215,6 +215,54 @@ pub(crate) fn not_compiled_yet(what: &str, span: Span) -> Diagnostic {
     )
 }
 
+pub(crate) fn monoid_lacks(name: &str, missing: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0210,
+        format!("the monoid `{name}` has no {missing}"),
+    )
+    .primary(span, "declared here")
+    .help("a monoid has fields with identities, `merge(p, q) { … }` and `block<J>(…) { … }`")
+}
+
+pub(crate) fn block_without_length(param: &str, length: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0210,
+        format!("`{param}` does not begin with the number of items"),
+    )
+    .primary(span, format!("its first dimension is not `{length}`"))
+    .help(format!(
+        "a block absorbs `{length}` items at once: write `{param}: …[{length}]`"
+    ))
+}
+
+pub(crate) fn record_as_value(what: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0211, format!("{what} is a record, not a value"))
+        .primary(span, "used as a value")
+        .help("name it, `let st[i] = fold(…) …;`, and read its fields: `st[i].m`")
+}
+
+pub(crate) fn unknown_field(name: &str, span: Span, similar: Option<&str>) -> Diagnostic {
+    let d = Diagnostic::new(codes::E0211, format!("there is no field `{name}`"))
+        .primary(span, "not a field of this");
+    suggest(d, span, similar)
+}
+
+pub(crate) fn fold_index_count(span: Span, count: usize) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0305,
+        format!("a fold runs along one index, not {count}"),
+    )
+    .primary(span, "bound here")
+}
+
+pub(crate) fn unbound_scan(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0205, format!("nothing binds the index `{name}`"))
+        .primary(span, "a scan runs along an index that is bound around it")
+        .help(format!(
+            "the prefix up to `{name}` is taken for each `{name}` of the left side"
+        ))
+}
+
 pub(crate) fn schedule_not_applied(kernel: &str, span: Span) -> Diagnostic {
     Diagnostic::new(
         codes::E0401,

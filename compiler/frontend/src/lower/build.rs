@@ -198,7 +198,7 @@ impl Lower<'_> {
     }
 
     /// Visits every node below `root` once, and it.
-    fn visit(&self, root: Expr, visit: &mut impl FnMut(&ExprData)) {
+    pub(super) fn visit(&self, root: Expr, visit: &mut impl FnMut(&ExprData)) {
         let mut seen = BTreeSet::new();
         let mut open = vec![root];
         while let Some(e) = open.pop() {

@@ -2,7 +2,7 @@
 
 use super::{Binding, Frame, Lower, Lowered, Slot, Stop, Target, View};
 use crate::affine;
-use crate::errors::resolve;
+use crate::errors::{resolve, sizes};
 use crate::hir::{self, Call, ExprId, Item, ItemKind, LocalId, StmtKind, Ty};
 use diag::Span;
 use ir::algo::{Affine, Def, Expr, ExprKind, Index, Role};
@@ -32,6 +32,7 @@ impl<'a> Lower<'a> {
             return Err(Stop);
         }
         let mut frame = Frame::new(item, sizes, types, prefix);
+        frame.mask = self.passed_mask(f, call)?;
         self.check_conditions(&mut frame, Some(span))?;
         Ok(frame)
     }
@@ -120,14 +121,29 @@ impl<'a> Lower<'a> {
         if frame.item.kind == ItemKind::ScalarFn {
             return Err(Stop);
         }
-        let mut context: BTreeSet<Index> = BTreeSet::new();
         for (number, arg) in call.args.iter().enumerate() {
             let name = format!("{prefix}{}", frame.item.body.locals[number].name);
-            let binding = self.argument(f, *arg, &name)?;
-            if let Binding::View(view) = &binding {
+            frame.locals[number] = Some(self.argument(f, *arg, &name)?);
+        }
+        let views = self.expand(frame, targets);
+        self.nesting -= 1;
+        views
+    }
+
+    /// The definitions of a tensor function whose parameters are bound; gives its results.
+    pub(super) fn expand(
+        &mut self,
+        mut frame: Frame<'a>,
+        targets: Vec<Target>,
+    ) -> Lowered<Vec<View>> {
+        let mut context: BTreeSet<Index> = BTreeSet::new();
+        for local in frame.locals.iter().flatten() {
+            if let Binding::View(view) = local {
                 fixed_indices(view, &mut context);
             }
-            frame.locals[number] = Some(binding);
+        }
+        if let Some(mask) = &frame.mask {
+            self.mask_indices(mask, &mut context);
         }
         frame.context = context.into_iter().collect();
         let params = frame.item.params;
@@ -138,7 +154,6 @@ impl<'a> Lower<'a> {
         for stmt in &item.body.stmts {
             self.statement(&mut frame, stmt)?;
         }
-        self.nesting -= 1;
         let results = params..params + item.results;
         results
             .map(|number| self.result_view(&mut frame, LocalId(number)))
@@ -179,7 +194,7 @@ impl<'a> Lower<'a> {
     }
 
     /// An argument as a view of a tensor; whatever is not a tensor or a slice of one is stored first.
-    fn view(&mut self, f: &mut Frame<'a>, arg: ExprId, name: &str) -> Lowered<View> {
+    pub(super) fn view(&mut self, f: &mut Frame<'a>, arg: ExprId, name: &str) -> Lowered<View> {
         let node = &f.item.body[arg];
         match &node.kind {
             hir::ExprKind::Local(local) => match f.locals[local.0].clone() {
@@ -207,7 +222,8 @@ impl<'a> Lower<'a> {
             | hir::ExprKind::Select(..)
             | hir::ExprKind::Cast { .. }
             | hir::ExprKind::Reduce(_)
-            | hir::ExprKind::ScalarCall(_) => self.store_argument(f, arg, name),
+            | hir::ExprKind::ScalarCall(_)
+            | hir::ExprKind::Along(_) => self.store_argument(f, arg, name),
         }
     }
 
@@ -230,17 +246,29 @@ impl<'a> Lower<'a> {
             .collect();
         let mut at = self.coordinates(f, access, &open, span, false)?.into_iter();
         let slots = view.at.into_iter().map(|slot| match slot {
-            Slot::Fixed(form) => Slot::Fixed(form),
+            Slot::Fixed(form) => Some(Slot::Fixed(form)),
             Slot::Open => match at.next() {
-                Some(form) if form.as_index().is_some_and(|i| markers.contains(&i)) => Slot::Open,
-                Some(form) => Slot::Fixed(form),
-                None => Slot::Open,
+                Some(form) if form.as_index().is_some_and(|i| markers.contains(&i)) => {
+                    Some(Slot::Open)
+                }
+                Some(form) => Some(Slot::Fixed(form)),
+                None => Some(Slot::Open),
+            },
+            Slot::Shifted(by) => match at.next() {
+                Some(form) if form.as_index().is_some_and(|i| markers.contains(&i)) => {
+                    Some(Slot::Shifted(by))
+                }
+                Some(form) => affine::add_scaled(&form, &by, 1).map(Slot::Fixed),
+                None => Some(Slot::Shifted(by)),
             },
         });
-        Ok(View {
-            tensor: view.tensor,
-            at: slots.collect(),
-        })
+        match slots.collect::<Option<Vec<Slot>>>() {
+            Some(at) => Ok(View {
+                tensor: view.tensor,
+                at,
+            }),
+            None => self.stop(sizes::size_overflow(span, "this index expression")),
+        }
     }
 
     /// Stores an argument in a tensor of its own, with the indices that it depends on as leading dimensions.
@@ -271,7 +299,7 @@ impl<'a> Lower<'a> {
     }
 
     /// Defines a tensor over the indices that a value depends on, and its own.
-    fn store(
+    pub(super) fn store(
         &mut self,
         value: Expr,
         free: &[Index],
@@ -315,6 +343,7 @@ fn renamed(view: &View, f: &Frame<'_>) -> View {
     let slot = |slot: &Slot| match slot {
         Slot::Fixed(form) => Slot::Fixed(affine::rename(form, &f.map)),
         Slot::Open => Slot::Open,
+        Slot::Shifted(by) => Slot::Shifted(affine::rename(by, &f.map)),
     };
     View {
         tensor: view.tensor,
@@ -322,9 +351,9 @@ fn renamed(view: &View, f: &Frame<'_>) -> View {
     }
 }
 
-fn fixed_indices(view: &View, into: &mut BTreeSet<Index>) {
+pub(super) fn fixed_indices(view: &View, into: &mut BTreeSet<Index>) {
     for slot in &view.at {
-        if let Slot::Fixed(form) = slot {
+        if let Slot::Fixed(form) | Slot::Shifted(form) = slot {
             affine::visit_indices(form, &mut |index| {
                 into.insert(index);
             });

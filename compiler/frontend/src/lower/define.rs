@@ -42,6 +42,7 @@ impl<'a> Lower<'a> {
                 }
                 self.define_whole(f, *target, *value, stmt.span)
             }
+            StmtKind::Fold(fold) => self.define_fold(f, fold, stmt.span),
             StmtKind::Tuple { targets, value } => {
                 let hir::ExprKind::TensorCall(call) = &body[*value].kind else {
                     return Err(Stop);

@@ -31,7 +31,8 @@ impl<'a> Lower<'a> {
         let node = &item.body[e];
         let (elem, span) = (f.elem(node.ty), node.span);
         match &node.kind {
-            hir::ExprKind::Error => Err(Stop),
+            // What stands along an index is only an argument of a fold.
+            hir::ExprKind::Error | hir::ExprKind::Along(_) => Err(Stop),
             hir::ExprKind::Int(value) => self.integer_literal(*value, elem, span),
             hir::ExprKind::Float(value) => self.float_literal(*value, elem, span),
             hir::ExprKind::Bool(value) => self.integer(i64::from(*value), Elem::Bool, span),
@@ -222,7 +223,7 @@ impl<'a> Lower<'a> {
         }
     }
 
-    fn load(
+    pub(super) fn load(
         &mut self,
         f: &Frame<'a>,
         view: &View,
@@ -236,6 +237,14 @@ impl<'a> Lower<'a> {
             match slot {
                 Slot::Fixed(form) => coordinates.push(affine::rename(form, &f.map)),
                 Slot::Open => coordinates.extend(open.next().cloned()),
+                Slot::Shifted(by) => {
+                    let by = affine::rename(by, &f.map);
+                    let sum = open.next().map(|at| affine::add_scaled(at, &by, 1));
+                    let Some(Some(sum)) = sum else {
+                        return self.stop(sizes::size_overflow(span, "this index expression"));
+                    };
+                    coordinates.push(sum);
+                }
             }
         }
         let elem = elem_of(&self.func, view.tensor);
@@ -273,6 +282,7 @@ impl<'a> Lower<'a> {
             axes.push(index);
         }
         let mask = self.mask(f, &reduce.masks)?;
+        let mask = self.masked_items(f, (&reduce.axes, &axes), mask, span)?;
         let body = self.expr(f, reduce.body, &[])?;
         let factors = self.two_factors(body);
         let narrow = self.func.exprs[body].elem.bytes() <= 2;
@@ -306,7 +316,7 @@ impl<'a> Lower<'a> {
     }
 
     /// The conjunction of the masks; nothing if all are always true.
-    fn mask(&mut self, f: &mut Frame<'a>, masks: &[ExprId]) -> Lowered<Option<Expr>> {
+    pub(super) fn mask(&mut self, f: &mut Frame<'a>, masks: &[ExprId]) -> Lowered<Option<Expr>> {
         let mut all: Option<Expr> = None;
         for mask in masks {
             let span = f.item.body[*mask].span;

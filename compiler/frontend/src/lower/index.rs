@@ -48,7 +48,8 @@ impl<'a> Lower<'a> {
             | hir::ExprKind::Cast { .. }
             | hir::ExprKind::Reduce(_)
             | hir::ExprKind::ScalarCall(_)
-            | hir::ExprKind::TensorCall(_) => Ok(None),
+            | hir::ExprKind::TensorCall(_)
+            | hir::ExprKind::Along(_) => Ok(None),
         }
     }
 
