@@ -15,6 +15,7 @@ use isa::inst::{Executor, Inst};
 use isa::types::{CoreKind, Pipe, Space};
 
 use crate::cross::{Heard, Logged};
+use crate::exec::VectorState;
 use crate::fault::{CoreId, Stop, WaitReason};
 use crate::gm::Global;
 use crate::gm_hazard::Pages;
@@ -107,6 +108,7 @@ pub(crate) struct Core<'a> {
     pub(crate) memories: [Local; 8],
     pub(crate) tracks: Vec<Track>,
     pub(crate) pages: Pages,
+    pub(crate) vector: VectorState,
     pub(crate) l0a: Packed,
     pub(crate) l0b: Packed,
     pub(crate) order: Order,
@@ -176,6 +178,7 @@ impl<'a> Core<'a> {
             program,
             context: initial_context(id, &launch),
             has_room: false,
+            vector: VectorState::default(),
             l0a: Packed::new(0),
             l0b: Packed::new(0),
             memories: Space::ALL.map(|space| Local::new(space, 0)),

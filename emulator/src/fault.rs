@@ -106,6 +106,13 @@ pub enum FaultKind {
         /// The earlier access.
         other: Box<OtherAccess>,
     },
+    /// The scalar unit read a result of the vector unit that nothing orders before it.
+    UnorderedResult {
+        /// The special register that holds it.
+        spr: &'static str,
+        /// Number of the vector instruction, when it is still known.
+        pc: Option<u32>,
+    },
     /// A flag was set although it may still be set.
     FlagSetTwice {
         /// Pipe that sets.
@@ -306,7 +313,7 @@ impl FaultKind {
             | FaultKind::BadControlFlow { .. }
             | FaultKind::WrongCore { .. }
             | FaultKind::Trap { .. } => "F0011",
-            FaultKind::Unordered { .. } => "F0010",
+            FaultKind::Unordered { .. } | FaultKind::UnorderedResult { .. } => "F0010",
         }
     }
 }
@@ -359,6 +366,16 @@ impl fmt::Display for FaultKind {
                     verb(other.write)
                 )?;
                 match other.pc {
+                    Some(pc) => write!(f, " (instruction {pc})"),
+                    None => Ok(()),
+                }
+            }
+            FaultKind::UnorderedResult { spr, pc } => {
+                write!(
+                    f,
+                    "`{spr}` is read, but v writes it and nothing orders the two"
+                )?;
+                match pc {
                     Some(pc) => write!(f, " (instruction {pc})"),
                     None => Ok(()),
                 }

@@ -279,6 +279,14 @@ sections! {
         dependent,
         /// Cycles that count mode adds to an instruction.
         count_mode,
+        /// Cycles a repeat of a conversion from or to s64.
+        s64_repeat,
+        /// Cycles of every `vgather` besides its repeats.
+        gather_fixed,
+        /// Pairs a cycle of `vmrg4`.
+        merge_pairs,
+        /// Cycles of every `vmrg4` besides its pairs.
+        merge_fixed,
     }
     /// The scalar unit.
     scalar: Scalar {

@@ -8,7 +8,7 @@
 mod ub;
 
 use crate::chip::Chip;
-use crate::effects::{block_copy, filled};
+use crate::effects::{block_copy, filled, merged_pairs};
 use crate::form::VecForm;
 use crate::img2col::Img2col;
 use crate::inst::*;
@@ -84,6 +84,7 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         | Inst::Wrspr(_)
         | Inst::Vsetmask(_)
         | Inst::Vsetcount(_)
+        | Inst::Vseta(_)
         | Inst::Dsb(_) => busy(chip.scalar.alu),
         Inst::Mul(_) | Inst::Madd(_) => busy(chip.scalar.mul),
         Inst::Div(_) | Inst::Rem(_) => busy(chip.scalar.div),
@@ -202,7 +203,38 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         | Inst::Vcgadd(_)
         | Inst::Vcgmax(_)
         | Inst::Vcgmin(_)
-        | Inst::Vcpadd(_) => vector(inst, regs, chip),
+        | Inst::Vcpadd(_)
+        | Inst::Vmadd(_)
+        | Inst::Vmaddrelu(_)
+        | Inst::Vaddrelu(_)
+        | Inst::Vsubrelu(_)
+        | Inst::Vmulconv(_)
+        | Inst::Vaddreluconv(_)
+        | Inst::Vsubreluconv(_)
+        | Inst::Vcmp(_)
+        | Inst::Vsetcmp(_)
+        | Inst::Vgetcmp(_)
+        | Inst::Vselc(_)
+        | Inst::Vsels(_)
+        | Inst::Vcmaxi(_)
+        | Inst::Vcmini(_)
+        | Inst::Vgather(_)
+        | Inst::Vgatherb(_)
+        | Inst::Vcompress(_)
+        | Inst::Vcompressm(_)
+        | Inst::Vsort32(_)
+        | Inst::Vtranspose(_)
+        | Inst::Vdeq(_)
+        | Inst::VconvS4(_) => vector(inst, regs, chip),
+        Inst::Vmrg4(i) => merge(i, regs, chip),
+        Inst::Vnchwconv(i) => {
+            let costs = chip.vector_ops.get(inst.opcode());
+            let base = match i.size {
+                ElemSize::B8 | ElemSize::B16 => costs.per_repeat_16,
+                ElemSize::B32 => costs.per_repeat_32,
+            };
+            vector_cost(inst, i.rep.get(regs).saturating_mul(base), chip)
+        }
     }
 }
 
@@ -441,19 +473,37 @@ fn vector(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         return Cost::default();
     };
     let costs = chip.vector_ops.get(inst.opcode());
-    let base = if form.lane_bytes == 2 {
-        costs.per_repeat_16
-    } else {
-        costs.per_repeat_32
+    let base = match form.lane_bytes {
+        2 => costs.per_repeat_16,
+        4 => costs.per_repeat_32,
+        _ => chip.vector.s64_repeat,
+    };
+    let fixed = match inst.opcode() == Opcode::Vgather {
+        true => chip.vector.gather_fixed,
+        false => 0,
     };
     let counting = form.masked && matches!(regs.lanes(), Lanes::Count(_));
     let mode = if counting { chip.vector.count_mode } else { 0 };
-    let occ = ub::cycles(&form, base, regs, chip)
-        .max(costs.floor)
-        .saturating_add(mode);
+    let cycles = ub::cycles(&form, base, regs, chip).saturating_add(fixed);
+    vector_cost(inst, cycles.max(costs.floor).saturating_add(mode), chip)
+}
+
+/// Pairs at a rate, and a fixed part.
+fn merge(i: &Vmrg4, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let pairs: u64 = merged_pairs(i, regs).iter().sum();
+    let cycles = pairs
+        .saturating_mul(i.rep.get(regs))
+        .div_ceil(chip.vector.merge_pairs.max(1));
+    let inst = Inst::Vmrg4(*i);
+    vector_cost(&inst, cycles.saturating_add(chip.vector.merge_fixed), chip)
+}
+
+/// An occupancy, and never less than the floor, with head and tail of the instruction.
+fn vector_cost(inst: &Inst, cycles: u64, chip: &Chip) -> Cost {
+    let costs = chip.vector_ops.get(inst.opcode());
     Cost {
         head: narrow(costs.head),
-        occ: narrow(occ),
+        occ: narrow(cycles.max(costs.floor)),
         tail: narrow(costs.tail),
         gm: None,
     }

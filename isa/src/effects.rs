@@ -5,9 +5,11 @@
 //! ([`Inst::registers`]); ordering effects (flags, barriers) are the instructions themselves. Knows no values in memory.
 
 mod cube;
+mod permute;
 mod vector;
 
 pub(crate) use cube::filled;
+pub use permute::{address_list, merged_pairs};
 
 use crate::inst::{Burst, Dir, Inst, Ld, MemSize, Regs, ScalarMem, St, Val, XIn};
 use crate::types::{BLOCK_BYTES, Space};
@@ -93,6 +95,12 @@ impl Access {
 
     /// Joins pieces that touch, so that a contiguous access is one piece.
     fn normal(mut self) -> Access {
+        // The same bytes again are the same bytes.
+        for steps in [&mut self.outer, &mut self.inner] {
+            if steps.step == 0 {
+                steps.count = steps.count.min(1);
+            }
+        }
         if self.inner.count > 1 && self.inner.step == self.len {
             self.len = self.len.saturating_mul(self.inner.count);
             self.inner = Steps::ONCE;
@@ -165,7 +173,10 @@ impl Inst {
             regs,
             effects: Effects::new(),
         };
-        if !(vector::collect(self, &mut collector) || cube::collect(self, &mut collector)) {
+        if !(vector::collect(self, &mut collector)
+            || cube::collect(self, &mut collector)
+            || permute::collect(self, &mut collector))
+        {
             collect_copy(self, &mut collector);
         }
         collector.effects

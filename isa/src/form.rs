@@ -3,6 +3,9 @@
 //! Effects, costs and legality read this instead of two dozen rows. A *repeat* is up to 256 B of lanes; an operand takes
 //! its piece of each repeat from places that its [`Walk`] names. Knows no values of lanes.
 
+mod fused;
+mod permute;
+
 use crate::inst::*;
 use smallvec::{SmallVec, smallvec};
 
@@ -11,7 +14,7 @@ use smallvec::{SmallVec, smallvec};
 pub struct VecForm {
     /// Lanes of a repeat.
     pub lanes: u64,
-    /// Bytes of the widest lane: 2 or 4.
+    /// Bytes of the widest lane: 2, 4 or 8.
     pub lane_bytes: u64,
     /// Repeat operand.
     pub rep: Rep,
@@ -48,6 +51,13 @@ pub enum Walk {
     },
     /// One bit a lane, repeats side by side.
     Bits,
+    /// One bit a lane, repeats `rep` apart.
+    BitRows {
+        /// From one repeat to the next.
+        rep: u64,
+    },
+    /// Places that values in memory name, from the operand's address on.
+    Anywhere,
     /// `bytes` consecutive bytes a repeat, repeats `rep` apart.
     Run {
         /// Bytes of a repeat.
@@ -89,6 +99,8 @@ impl VecForm {
             .or_else(|| unary(inst))
             .or_else(|| special(inst))
             .or_else(|| reduction(inst))
+            .or_else(|| fused::form(inst))
+            .or_else(|| permute::form(inst))
     }
 }
 
@@ -196,17 +208,6 @@ fn binary(inst: &Inst) -> Option<VecForm> {
     if let Inst::Vand(Vand { dst, a, b, rep, st }) | Inst::Vor(Vor { dst, a, b, rep, st }) = *inst {
         return Some(form3(VecTy::S16, (Dir::Out, dst.at), a, b, rep, st));
     }
-    if let Inst::Vmla(Vmla {
-        ty,
-        dst,
-        a,
-        b,
-        rep,
-        st,
-    }) = *inst
-    {
-        return Some(form3(ty, (Dir::InOut, dst.at), a, b, rep, st));
-    }
     None
 }
 
@@ -300,7 +301,18 @@ fn unary(inst: &Inst) -> Option<VecForm> {
         st,
         ..
     })
-    | Inst::Vshl(Vshl {
+    | Inst::Vlrelu(Vlrelu {
+        ty,
+        dst,
+        a,
+        rep,
+        st,
+        ..
+    }) = *inst
+    {
+        return Some(form2(ty, (Dir::Out, dst.at), a, rep, st));
+    }
+    if let Inst::Vshl(Vshl {
         ty,
         dst,
         a,
@@ -315,28 +327,9 @@ fn unary(inst: &Inst) -> Option<VecForm> {
         rep,
         st,
         ..
-    })
-    | Inst::Vlrelu(Vlrelu {
-        ty,
-        dst,
-        a,
-        rep,
-        st,
-        ..
     }) = *inst
     {
-        return Some(form2(ty, (Dir::Out, dst.at), a, rep, st));
-    }
-    if let Inst::Vaxpy(Vaxpy {
-        ty,
-        dst,
-        a,
-        rep,
-        st,
-        ..
-    }) = *inst
-    {
-        return Some(form2(ty, (Dir::InOut, dst.at), a, rep, st));
+        return Some(form2(ty.lane(), (Dir::Out, dst.at), a, rep, st));
     }
     if let Inst::Vnot(Vnot { dst, a, rep, st }) = *inst {
         return Some(form2(VecTy::S16, (Dir::Out, dst.at), a, rep, st));

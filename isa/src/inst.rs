@@ -67,7 +67,10 @@ impl InstInfo {
 
     /// Whether that kind of core executes it.
     pub fn runs_on(&self, core: CoreKind) -> bool {
-        let vector_state = matches!(self.opcode, Opcode::Vsetmask | Opcode::Vsetcount);
+        let vector_state = matches!(
+            self.opcode,
+            Opcode::Vsetmask | Opcode::Vsetcount | Opcode::Vseta
+        );
         match self.pipe {
             Pipe::S => !vector_state || core == CoreKind::Vector,
             Pipe::V => core == CoreKind::Vector,

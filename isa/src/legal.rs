@@ -4,6 +4,8 @@
 //! everything. Both run the same rules. What depends on history (flags, initialised bytes, tensors in global memory) is
 //! the emulator's and the verifier's business.
 
+mod vector;
+
 use crate::chip::Chip;
 use crate::effects::{block_copy, filled};
 use crate::form::{VecForm, Walk};
@@ -198,6 +200,7 @@ const MAX_CROSS_FLAG: u64 = 10;
 
 fn rules(inst: &Inst, known: Known<'_>, chip: &Chip) -> Checked {
     vector_type(inst)?;
+    vector::rules(inst, known, chip)?;
     scalar(inst, known)?;
     copies(inst, known)?;
     cube(inst, known)?;
@@ -206,15 +209,15 @@ fn rules(inst: &Inst, known: Known<'_>, chip: &Chip) -> Checked {
         known.at_most("rep", form.rep, MAX_REPEATS)?;
         return vector_places(&form, known, chip).and_then(|()| bounds(inst, known, chip));
     }
-    alignment(inst, known, chip)?;
+    if !matches!(inst, Inst::Vmrg4(_)) {
+        alignment(inst, known, chip)?;
+    }
     bounds(inst, known, chip)
 }
 
 /// Which types a vector instruction has (facts §3.7).
 fn vector_type(inst: &Inst) -> Checked {
     let (ty, legal) = if let Inst::Vdiv(Vdiv { ty, .. })
-    | Inst::Vaxpy(Vaxpy { ty, .. })
-    | Inst::Vmla(Vmla { ty, .. })
     | Inst::Vlrelu(Vlrelu { ty, .. })
     | Inst::Vabs(Vabs { ty, .. })
     | Inst::Vexp(Vexp { ty, .. })
@@ -231,8 +234,6 @@ fn vector_type(inst: &Inst) -> Checked {
     | Inst::Vcpadd(Vcpadd { ty, .. }) = *inst
     {
         (ty, &[VecTy::F16, VecTy::F32][..])
-    } else if let Inst::Vshl(Vshl { ty, .. }) | Inst::Vshr(Vshr { ty, .. }) = *inst {
-        (ty, &[VecTy::S16, VecTy::S32][..])
     } else if let Inst::Vrelu(Vrelu { ty, .. }) = *inst {
         (ty, &[VecTy::F16, VecTy::F32, VecTy::S32][..])
     } else if let Inst::Vcmpv(Vcmpv { cond, ty, .. }) | Inst::Vcmpvs(Vcmpvs { cond, ty, .. }) =
@@ -437,8 +438,13 @@ fn alignment(inst: &Inst, known: Known<'_>, chip: &Chip) -> Checked {
 fn vector_places(form: &VecForm, known: Known<'_>, chip: &Chip) -> Checked {
     for operand in &form.operands {
         let align = match operand.walk {
-            Walk::Lanes { .. } | Walk::Bits | Walk::Blocks { .. } => chip.align.ub,
-            Walk::Run { .. } | Walk::Results { .. } => form.lane_bytes,
+            Walk::Lanes { .. }
+            | Walk::Bits
+            | Walk::BitRows { .. }
+            | Walk::Blocks { .. }
+            | Walk::Run { .. } => chip.align.ub,
+            Walk::Results { elem, .. } => elem,
+            Walk::Anywhere => 1,
         };
         aligned(operand.name, known.addr(operand.at), align)?;
     }
@@ -462,7 +468,16 @@ fn bounds(inst: &Inst, known: Known<'_>, chip: &Chip) -> Checked {
         None if inst.registers().reads == 0 && VecForm::of(inst).is_none() => inst.effects(&NoRegs),
         None => return Ok(()),
     };
-    for access in effects.iter().filter(|access| access.space != Space::Gm) {
+    let form = VecForm::of(inst);
+    let is_anywhere = |operand: &str| {
+        let walks = form.iter().flat_map(|form| &form.operands);
+        let mut named = walks.filter(|walk| walk.name == operand);
+        named.any(|walk| walk.walk == Walk::Anywhere)
+    };
+    let judged = |access: &&crate::effects::Access| {
+        access.space != Space::Gm && !is_anywhere(access.operand)
+    };
+    for access in effects.iter().filter(judged) {
         let (end, size) = (access.span().1, chip.space_bytes(access.space));
         if end > size {
             return fail(

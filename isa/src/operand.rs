@@ -7,11 +7,13 @@
 mod addr;
 mod bits;
 mod conv;
+#[macro_use]
 mod flags;
 mod imm;
 mod reg;
 mod shape;
 mod text;
+mod vector;
 
 pub use addr::{Addr, Bt, Fb, Gm, In, InOut, L0a, L0b, L0c, L1, MemRef, Out, Place, Ub};
 pub use bits::{BitReader, BitWriter, Unfit};
@@ -22,9 +24,10 @@ pub use flags::{
 };
 pub use imm::{BlockGap, ByteGap, CInit, Label, Rep, SImm, UImm, Val, VecScalar, XVal};
 pub use reg::{Reg, XIn, XOut};
-pub use shape::{Burst, St1, St2, St3, StRed, StSel};
+pub use shape::{Burst, St1, St2, St3, StCmp, StMask, StRed, StSel, StSrc};
 pub use text::{Cursor, TextCx, TextError, TextErrorKind};
 pub(crate) use text::{finish_line, parse_operand, print_operand};
+pub use vector::{DeqTy, FmaTy, FuseTy, Half, IndexOrder, MergeEnd, RoundWord, ShiftTy};
 
 use crate::types::Space;
 use std::fmt;
@@ -129,6 +132,10 @@ pub trait Regs {
     fn spr(&self, spr: Spr) -> u64;
     /// Vector mask or element count in force.
     fn lanes(&self) -> Lanes;
+    /// A vector address register, `va0` to `va7`: eight block numbers of 16 bits, the first lowest.
+    fn va(&self, _number: u64) -> u128 {
+        0
+    }
 }
 
 /// Which lanes the vector instructions process.

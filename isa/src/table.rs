@@ -5,10 +5,11 @@
 //! Sources: davinci-facts §3 and §10 (its rows in parentheses). Where a detail is not public the doc says *we choose*.
 
 use crate::operand::{
-    Adj, BlockGap, Bt, Burst, ByteGap, CInit, Cond, ConvKind, ElemSize, Fb, FixSrc, Gm, In, InOut,
-    L0a, L0b, L0c, L1, Label, MemSize, MmadTy, Out, PipeOp, QuantMode, Relu, Rep, SImm, ScalarMem,
-    ScalarTy, Spr, SquareSize, St1, St2, St3, StRed, StSel, UImm, Ub, UnitFlag, Val, VecScalar,
-    VecTy, XIn, XOut, XVal,
+    Adj, BlockGap, Bt, Burst, ByteGap, CInit, Cond, ConvKind, DeqTy, ElemSize, Fb, FixSrc, FmaTy,
+    FuseTy, Gm, Half, In, InOut, IndexOrder, L0a, L0b, L0c, L1, Label, MemSize, MergeEnd, MmadTy,
+    Out, PipeOp, QuantMode, Relu, Rep, RoundWord, SImm, ScalarMem, ScalarTy, ShiftTy, Spr,
+    SquareSize, St1, St2, St3, StCmp, StMask, StRed, StSel, StSrc, UImm, Ub, UnitFlag, Val,
+    VecScalar, VecTy, XIn, XOut, XVal,
 };
 
 instructions! {
@@ -99,6 +100,8 @@ instructions! {
         0x29 dcci Dcci {};
         /// Waits until all stores of the scalar unit have completed. (row 27)
         0x2a dsb Dsb {};
+        /// Sets vector address register `va`: eight block numbers (address / 32) of 16 bits, four in `lo`, four in `hi`, lowest first. (row 108)
+        0x3c vseta Vseta { va: UImm<3>, lo: XIn, hi: XIn };
     }
 
     engine M executes CubeUnit {
@@ -245,13 +248,13 @@ instructions! {
         /// Smaller of lane and scalar. (row 69)
         0x8c vmins Vmins { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Shifts integer lanes left by a scalar mod the bits of a lane (we choose). (row 70)
-        0x8d vshl Vshl { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
-        /// Shifts integer lanes right arithmetically by a scalar mod the bits of a lane (we choose). (row 70)
-        0x8e vshr Vshr { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
+        0x8d vshl Vshl { ty: ShiftTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
+        /// Shifts integer lanes right by a scalar mod the bits of a lane (we choose): signed ones arithmetically, unsigned ones logically. (row 70)
+        0x8e vshr Vshr { ty: ShiftTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Adds a multiple: `dst = a * scalar + dst`, product rounded first (we choose, as `vmla` f16). (row 71)
-        0x8f vaxpy Vaxpy { ty: VecTy, dst: InOut<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
+        0x8f vaxpy Vaxpy { ty: FmaTy, dst: InOut<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Multiplies and accumulates: `dst = a * b + dst`; f16 rounds twice, f32 is fused. (row 72)
-        0x90 vmla Vmla { ty: VecTy, dst: InOut<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        0x90 vmla Vmla { ty: FmaTy, dst: InOut<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
         /// Clamps below at zero; NaN stays NaN. (row 77)
         0x91 vrelu Vrelu { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Leaky ReLU: `a < 0 ? a * scalar : a`. (row 78)
@@ -309,5 +312,89 @@ instructions! {
         0xa7 vcpadd Vcpadd { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
         /// Copies bursts of blocks of 32 B inside UB. (row 53)
         0xa8 mov_ub_ub MovUbUb { dst: Out<Ub>, src: In<Ub>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
+        /// Multiplies by the destination and adds: `dst = a * dst + b`. (row 73)
+        ///
+        /// f32 is fused; f16 rounds the product first, as `vmla` (we choose).
+        0xa9 vmadd Vmadd { ty: VecTy, dst: InOut<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Multiplies by the destination, adds, and makes negative results +0: `dst = max(a * dst + b, 0)`. (row 75)
+        0xaa vmaddrelu Vmaddrelu { ty: VecTy, dst: InOut<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Adds and makes negative results +0; s16 wraps first (we choose). (row 74)
+        0xab vaddrelu Vaddrelu { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Subtracts and makes negative results +0; s16 wraps first (we choose). (row 74)
+        0xac vsubrelu Vsubrelu { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Multiplies f16 lanes and converts to s8 or u8; a repeat has 128 lanes. (row 76)
+        ///
+        /// The product is rounded to f16, then to the nearest integer, ties to even (we choose). Overflow follows CTRL.
+        0xad vmulconv Vmulconv { ty: FuseTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Adds, makes negative results +0 and converts: f16 to s8, f32 to f16, s16 to s8. (row 76)
+        ///
+        /// The sum is rounded in the type of the sources, then converted to nearest, ties to even (we choose). Overflow
+        /// follows CTRL. A repeat covers 256 B of the sources.
+        0xae vaddreluconv Vaddreluconv { ty: FuseTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Subtracts, makes negative results +0 and converts; see `vaddreluconv`. (row 76)
+        0xaf vsubreluconv Vsubreluconv { ty: FuseTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Compares lane by lane and keeps one bit a lane in the register CMPMASK. (row 86)
+        ///
+        /// Lowest bit first; bits of lanes that are off are 0 (we choose). Each repeat replaces all 128 bits, so those of the
+        /// last one stay. The register belongs to the vector unit, which orders its uses itself (we choose).
+        0xb0 vcmp Vcmp { cond: Cond, ty: VecTy, a: In<Ub>, b: In<Ub>, rep: Rep, st: StCmp };
+        /// Loads CMPMASK from 16 bytes. (row 86)
+        0xb1 vsetcmp Vsetcmp { a: In<Ub> };
+        /// Stores CMPMASK to 16 bytes. (row 86)
+        0xb2 vgetcmp Vgetcmp { dst: Out<Ub> };
+        /// Selects by the bits of CMPMASK, the same in every repeat: `dst = bit ? a : b`. (row 89)
+        0xb3 vselc Vselc { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
+        /// Selects by consecutive mask bits between a lane and a scalar in the low bits of a register: `dst = bit ? a : scalar`. (row 89)
+        0xb4 vsels Vsels { ty: VecTy, dst: Out<Ub>, mask: In<Ub>, a: In<Ub>, scalar: XIn, rep: Rep, st: St2 };
+        /// Largest lane of each repeat with its place; lanes masked off do not count. (row 95)
+        ///
+        /// `order` says what a result is: value and place (`vi`), place and value (`iv`), or the place alone (`i`). The place is
+        /// the number of the lane in its repeat, as many bits wide as the lane; of equal lanes the first counts, and so does
+        /// the first NaN if there is one (we choose). `dst_rep` counts results.
+        0xb5 vcmaxi Vcmaxi { order: IndexOrder, ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
+        /// Smallest lane of each repeat with its place; see `vcmaxi`. (row 95)
+        0xb6 vcmini Vcmini { order: IndexOrder, ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
+        /// Gathers elements: lane n takes the element at `src` plus the n-th byte offset. (row 101)
+        ///
+        /// Offsets are 32 bits each, side by side over all repeats, and multiples of the element's size.
+        0xb7 vgather Vgather { size: ElemSize, dst: Out<Ub>, offsets: In<Ub>, src: In<Ub>, rep: Rep, st: St1 };
+        /// Gathers blocks of 32 B: a repeat takes 8 byte offsets of 32 bits, multiples of 32, and fills 8 blocks; not affected by mask or count. (row 102)
+        0xb8 vgatherb Vgatherb { dst: Out<Ub>, offsets: In<Ub>, src: In<Ub>, rep: Rep, st: St1 };
+        /// Keeps the lanes of a pattern and writes them side by side, over all repeats; their number goes to spr `rsvd_cnt`. (row 104)
+        ///
+        /// Pattern 1 keeps lanes 0, 2, 4…, 2 keeps 1, 3, 5…; 3 to 6 keep lane 0, 1, 2 or 3 of each four; 7 keeps all. Lanes
+        /// masked off are left out.
+        0xb9 vcompress Vcompress { size: ElemSize, pattern: UImm<3>, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StSrc };
+        /// Keeps the lanes whose mask bit is one; see `vcompress`. (row 104)
+        0xba vcompressm Vcompressm { size: ElemSize, dst: Out<Ub>, a: In<Ub>, mask: In<Ub>, rep: Rep, st: StMask };
+        /// Sorts 32 scores with their indices a repeat, descending; not affected by mask or count. (row 105)
+        ///
+        /// Writes pairs of 8 B: the score in the low 2 or 4 bytes (the rest 0), then the index of 32 bits. Equal scores keep
+        /// their order; NaN stands before every number and +0 before -0 (we choose).
+        0xbb vsort32 Vsort32 { ty: VecTy, dst: Out<Ub>, a: In<Ub>, index: In<Ub>, rep: Rep };
+        /// Merges up to four descending lists of pairs of 8 B as `vsort32` writes them; of equal scores that of the first list comes first. (row 106)
+        ///
+        /// `lengths` holds four numbers of pairs, 16 bits each, at most 4095; a list of none is left out. It ends when all lists
+        /// are exhausted, or the first one; how many pairs it took from each list goes to spr `mrg_cnt`. With more repeats the
+        /// four lists are of one length and adjacent, and each repeat takes the next four (facts §3.7; ADK MrgSort).
+        0xbc vmrg4 Vmrg4 { ty: VecTy, end: MergeEnd, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, c: In<Ub>, d: In<Ub>, lengths: XIn, rep: Rep };
+        /// Transposes a 16×16 matrix of 16-bit elements, 512 B on both sides; not affected by mask or count. (row 99)
+        0xbd vtranspose Vtranspose { dst: Out<Ub>, a: In<Ub> };
+        /// Transposes 16 blocks into 16 blocks, which two vector address registers each name; not affected by mask or count. (row 100)
+        ///
+        /// `src` and `dst` are the first of two registers. b16: element k of block e becomes element e of block k. b32: element
+        /// e of blocks 0-7 becomes block 2e, of blocks 8-15 block 2e + 1. b8: as b16 on one half of each block. Repeats go on
+        /// `dst_rep` and `src_rep` blocks further.
+        0xbe vnchwconv Vnchwconv { size: ElemSize, dst_half: Half, src_half: Half, dst: UImm<3>, src: UImm<3>, rep: Rep, dst_rep: Val<16>, src_rep: Val<16> };
+        /// Converts with the scale in spr `deqscale`; a repeat covers 256 B of the source. (row 85)
+        ///
+        /// s32f16: to f32, times the scale, to f16, each to nearest even (we choose). s16b8: as the fixpipe's REQ8 without its
+        /// shift: times the scale, to the nearest integer, plus the offset, saturated to s8 or u8.
+        0xbf vdeq Vdeq { ty: DeqTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
+        /// Converts f16 to s4, two to a byte, the first in the low half; a repeat of 128 lanes fills 64 consecutive bytes. (row 85)
+        ///
+        /// A byte without an active lane keeps what it has; the other half of a byte with one is 0 (we choose). `dst_rep`
+        /// counts bytes. Overflow follows CTRL as in `vconv`.
+        0xc0 vconv_s4 VconvS4 { round: RoundWord, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: StRed };
     }
 }

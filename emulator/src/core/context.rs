@@ -11,6 +11,8 @@ pub(crate) struct Context {
     pub(crate) x: [u64; 32],
     pub(crate) spr: [u64; Spr::COUNT],
     pub(crate) lanes: Lanes,
+    /// Vector address registers.
+    pub(crate) va: [u128; 8],
 }
 
 impl Regs for Context {
@@ -27,6 +29,11 @@ impl Regs for Context {
     #[inline]
     fn lanes(&self) -> Lanes {
         self.lanes
+    }
+
+    #[inline]
+    fn va(&self, number: u64) -> u128 {
+        self.va[(number & 7) as usize]
     }
 }
 
@@ -50,5 +57,6 @@ pub(super) fn initial_context(id: CoreId, launch: &Launch<'_>) -> Context {
         x: [0; 32],
         spr,
         lanes: Lanes::ALL,
+        va: [0; 8],
     }
 }

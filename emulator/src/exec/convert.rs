@@ -12,6 +12,9 @@ use crate::fault::Stop;
 impl Core<'_> {
     /// Converts the lanes of every repeat.
     pub(super) fn convert(&mut self, i: &Vconv) -> Result<(), Stop> {
+        if i.kind.src == Elem::I64 || i.kind.dst == Elem::I64 {
+            return self.convert_wide(i);
+        }
         let (from, to) = (i.kind.src.bytes() as usize, i.kind.dst.bytes() as usize);
         let work = Work::new(self, i.rep, i.kind.lanes() as usize)?;
         let a = Walk::new("a", self.ub(i.a.at), i.st.a_blk, i.st.a_rep, from);
@@ -21,10 +24,7 @@ impl Core<'_> {
         let mode = Mode {
             kind: i.kind,
             float: self.overflow(),
-            int: match self.context.spr(Spr::Ctrl) & Spr::CTRL_SATURATE {
-                0 => Overflow::Wrap,
-                _ => Overflow::Saturate,
-            },
+            int: self.int_overflow(),
         };
         self.run_lanes(&work, &d, [&a], false, |out, [x]| {
             convert_lanes(mode, x, out)

@@ -21,6 +21,9 @@ const STAGE: usize = 4096;
 /// Repeats of that many bytes.
 const STAGED_REPEATS: usize = STAGE / (BLOCKS * BLOCK);
 
+/// Repeats beyond this reach past UB in every operand that goes on.
+const MOST_REPEATS: u64 = 8192;
+
 /// The lanes of each repeat of an instruction.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Work {
@@ -38,9 +41,11 @@ impl Work {
         match core.context.lanes() {
             Lanes::Count(count) => {
                 let count = count as usize;
+                let repeats = count.div_ceil(lanes);
+                at_most("count", repeats as u64, MOST_REPEATS, "what fits UB")?;
                 Ok(Work {
                     lanes,
-                    repeats: count.div_ceil(lanes),
+                    repeats,
                     mask: u128::MAX,
                     count: Some(count),
                 })

@@ -3,15 +3,25 @@
 mod convert;
 mod cube;
 mod direct;
+mod extremes;
 mod fill;
 mod fixpipe;
+mod fused;
+mod gather;
 mod img2col;
 mod lanes;
+mod mixed;
 mod mte;
 mod repeat;
 mod scalar;
+mod select;
+mod sort;
 mod sync;
+mod transpose;
 mod vector;
+mod vector_state;
+
+pub(crate) use vector_state::VectorState;
 
 use isa::inst::Addr;
 

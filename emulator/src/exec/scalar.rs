@@ -301,7 +301,7 @@ impl ScalarUnit for Core<'_> {
     }
 
     fn rdspr(&mut self, i: &Rdspr) -> Done {
-        let value = self.context.spr(i.spr);
+        let value = self.special(i.spr)?;
         self.put(i.dst, value);
         Ok(())
     }
@@ -315,6 +315,9 @@ impl ScalarUnit for Core<'_> {
             })));
         }
         self.context.spr[i.spr.index()] = i.src.get(&self.context) as u64;
+        if i.spr == Spr::Ctrl {
+            self.context.follow_ctrl();
+        }
         Ok(())
     }
 
@@ -385,7 +388,8 @@ impl ScalarUnit for Core<'_> {
     }
 
     fn vsetmask(&mut self, i: &Vsetmask) -> Done {
-        self.context.lanes = Lanes::Mask(self.x(i.lo), self.x(i.hi));
+        let lanes = Lanes::Mask(self.x(i.lo), self.x(i.hi));
+        self.context.set_lanes(lanes);
         Ok(())
     }
 
@@ -398,7 +402,12 @@ impl ScalarUnit for Core<'_> {
                 expected: "a count of elements, 0 or more",
             })));
         }
-        self.context.lanes = Lanes::Count(count as u64);
+        self.context.set_lanes(Lanes::Count(count as u64));
+        Ok(())
+    }
+
+    fn vseta(&mut self, i: &Vseta) -> Done {
+        self.set_addresses(i);
         Ok(())
     }
 

@@ -4,7 +4,10 @@ use isa::inst::*;
 use isa::num::{self, Overflow, Round};
 use isa::types::Space;
 
+use super::extremes::Extreme;
+use super::fused::relu;
 use super::lanes::{Walk, Work};
+use super::mixed::{Conversion, Fused};
 use super::mte::{Pieces, block_pieces};
 use super::repeat::*;
 use super::scalar::relation;
@@ -16,6 +19,45 @@ type Done = Result<(), Halt>;
 macro_rules! two {
     ($i:ident) => {
         Two {
+            dst: $i.dst,
+            a: $i.a,
+            rep: $i.rep,
+            st: $i.st,
+        }
+    };
+}
+
+/// Operands of an instruction that reads and writes its destination.
+macro_rules! accumulating {
+    ($i:ident) => {
+        Three {
+            dst: Out::at($i.dst.at),
+            a: $i.a,
+            b: $i.b,
+            rep: $i.rep,
+            st: $i.st,
+        }
+    };
+}
+
+macro_rules! fused {
+    ($i:ident) => {
+        Conversion {
+            ty: $i.ty,
+            dst: $i.dst,
+            a: $i.a,
+            b: $i.b,
+            rep: $i.rep,
+            st: $i.st,
+        }
+    };
+}
+
+macro_rules! extreme {
+    ($i:ident) => {
+        Extreme {
+            order: $i.order,
+            ty: $i.ty,
             dst: $i.dst,
             a: $i.a,
             rep: $i.rep,
@@ -420,17 +462,26 @@ impl VectorUnit for Core<'_> {
     fn vshl(&mut self, i: &Vshl) -> Done {
         let bits = i.ty.bytes() as u32 * 8;
         let s = i.scalar.get(&self.context) % bits;
-        self.int_scalar(i.ty, two!(i), s, |x, s| x.wrapping_shl(s as u32))
+        self.int_scalar(i.ty.lane(), two!(i), s, |x, s| x.wrapping_shl(s as u32))
     }
 
     fn vshr(&mut self, i: &Vshr) -> Done {
-        let bits = i.ty.bytes() as u32 * 8;
-        let s = i.scalar.get(&self.context) % bits;
-        self.int_scalar(i.ty, two!(i), s, |x, s| x.wrapping_shr(s as u32))
+        let ty = i.ty;
+        let s = i.scalar.get(&self.context) % (ty.bytes() as u32 * 8);
+        self.int_scalar(ty.lane(), two!(i), s, |x, s| match ty {
+            ShiftTy::S16 | ShiftTy::S32 => x.wrapping_shr(s as u32),
+            ShiftTy::U16 => i32::from(x as u16).wrapping_shr(s as u32),
+            ShiftTy::U32 => (x as u32).wrapping_shr(s as u32) as i32,
+        })
     }
 
     fn vaxpy(&mut self, i: &Vaxpy) -> Done {
-        let (ty, overflow) = (i.ty, self.overflow());
+        let overflow = self.overflow();
+        let ty = match i.ty {
+            FmaTy::F16 => VecTy::F16,
+            FmaTy::F32 => VecTy::F32,
+            FmaTy::F16F32 => return Ok(self.axpy_mixed(i)?),
+        };
         let s = float_scalar(ty, i.scalar.get(&self.context));
         let dst = i.dst.at;
         // The destination's old lanes are the second source.
@@ -462,14 +513,14 @@ impl VectorUnit for Core<'_> {
             st: i.st,
         };
         let done = match i.ty {
-            VecTy::F32 => self.each_three(4, o, true, |out, x, y| {
+            FmaTy::F32 => self.each_three(4, o, true, |out, x, y| {
                 let (x, y, d) = (floats(x), floats(y), floats(out));
                 let product = std::array::from_fn::<_, 64, _>(|n| (x[n], y[n]));
                 num::apply2_slice(words_mut(out), &product, &d, |(x, y), d| {
                     to_word(num::fma_f32(x, y, d))
                 });
             }),
-            VecTy::F16 => self.each_three(2, o, true, |out, x, y| {
+            FmaTy::F16 => self.each_three(2, o, true, |out, x, y| {
                 let (x, y, d) = (widened(x), widened(y), widened(out));
                 let mut z = [0.0; 128];
                 num::apply2_slice(&mut z, &x, &y, num::mul_f32);
@@ -480,7 +531,7 @@ impl VectorUnit for Core<'_> {
                 num::apply2_slice(&mut sum, &z, &d, num::add_f32);
                 num::f32_to_f16_slice(out.as_chunks_mut::<2>().0, &sum, overflow);
             }),
-            VecTy::S16 | VecTy::S32 => Err(no_such_lanes(i.ty)),
+            FmaTy::F16F32 => self.mla_mixed(i),
         };
         Ok(done?)
     }
@@ -689,5 +740,101 @@ impl VectorUnit for Core<'_> {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
         let (dst, src) = (self.ub(i.dst.at), self.ub(i.src.at));
         Ok(self.move_blocks(dst, src, pieces)?)
+    }
+
+    fn vmadd(&mut self, i: &Vmadd) -> Done {
+        Ok(self.multiply_onto(i.ty, accumulating!(i), |x| x)?)
+    }
+
+    fn vmaddrelu(&mut self, i: &Vmaddrelu) -> Done {
+        Ok(self.multiply_onto(i.ty, accumulating!(i), relu)?)
+    }
+
+    fn vaddrelu(&mut self, i: &Vaddrelu) -> Done {
+        self.sum_relu(i.ty, three!(i), num::add_f32, i32::wrapping_add)
+    }
+
+    fn vsubrelu(&mut self, i: &Vsubrelu) -> Done {
+        self.sum_relu(i.ty, three!(i), num::sub_f32, i32::wrapping_sub)
+    }
+
+    fn vmulconv(&mut self, i: &Vmulconv) -> Done {
+        Ok(self.fused_conversion(Fused::Mul, fused!(i))?)
+    }
+
+    fn vaddreluconv(&mut self, i: &Vaddreluconv) -> Done {
+        Ok(self.fused_conversion(Fused::AddRelu, fused!(i))?)
+    }
+
+    fn vsubreluconv(&mut self, i: &Vsubreluconv) -> Done {
+        Ok(self.fused_conversion(Fused::SubRelu, fused!(i))?)
+    }
+
+    fn vcmp(&mut self, i: &Vcmp) -> Done {
+        Ok(self.compare_to_mask(i)?)
+    }
+
+    fn vsetcmp(&mut self, i: &Vsetcmp) -> Done {
+        Ok(self.load_cmpmask(i)?)
+    }
+
+    fn vgetcmp(&mut self, i: &Vgetcmp) -> Done {
+        Ok(self.store_cmpmask(i)?)
+    }
+
+    fn vselc(&mut self, i: &Vselc) -> Done {
+        Ok(self.select_by_cmpmask(i)?)
+    }
+
+    fn vsels(&mut self, i: &Vsels) -> Done {
+        Ok(self.select_scalar(i)?)
+    }
+
+    fn vcmaxi(&mut self, i: &Vcmaxi) -> Done {
+        Ok(self.extreme(extreme!(i), true)?)
+    }
+
+    fn vcmini(&mut self, i: &Vcmini) -> Done {
+        Ok(self.extreme(extreme!(i), false)?)
+    }
+
+    fn vgather(&mut self, i: &Vgather) -> Done {
+        Ok(self.gather(i)?)
+    }
+
+    fn vgatherb(&mut self, i: &Vgatherb) -> Done {
+        Ok(self.gather_blocks(i)?)
+    }
+
+    fn vcompress(&mut self, i: &Vcompress) -> Done {
+        Ok(self.compress_pattern(i)?)
+    }
+
+    fn vcompressm(&mut self, i: &Vcompressm) -> Done {
+        Ok(self.compress_mask(i)?)
+    }
+
+    fn vsort32(&mut self, i: &Vsort32) -> Done {
+        Ok(self.sort32(i)?)
+    }
+
+    fn vmrg4(&mut self, i: &Vmrg4) -> Done {
+        Ok(self.merge4(i)?)
+    }
+
+    fn vtranspose(&mut self, i: &Vtranspose) -> Done {
+        Ok(self.transpose_square(i)?)
+    }
+
+    fn vnchwconv(&mut self, i: &Vnchwconv) -> Done {
+        Ok(self.transpose_blocks(i)?)
+    }
+
+    fn vdeq(&mut self, i: &Vdeq) -> Done {
+        Ok(self.dequantise(i)?)
+    }
+
+    fn vconv_s4(&mut self, i: &VconvS4) -> Done {
+        Ok(self.convert_s4(i)?)
     }
 }

@@ -79,21 +79,26 @@ pub(super) fn cycles(form: &VecForm, base: u64, regs: &(impl Regs + ?Sized), chi
 type Ports = SmallVec<[Port; 3]>;
 
 fn ports(form: &VecForm, regs: &(impl Regs + ?Sized)) -> (Ports, Ports) {
-    let port = |at: u64, walk: Walk| match walk {
-        Walk::Lanes { elem, blk, rep } => {
-            new_port(at, (form.lanes * elem).div_ceil(BLOCK), blk, rep)
-        }
-        Walk::Bits => new_port(at, 1, BLOCK, form.lanes / 8),
-        Walk::Run { bytes, rep } => new_port(at, bytes.div_ceil(BLOCK), BLOCK, rep),
-        Walk::Results { elem, group, rep } => {
-            new_port(at, (form.lanes / group * elem).div_ceil(BLOCK), BLOCK, rep)
-        }
-        Walk::Blocks { blk, rep } => new_port(at, 8, blk, rep),
+    let port = |at: u64, walk: Walk| {
+        Some(match walk {
+            Walk::Lanes { elem, blk, rep } => {
+                new_port(at, (form.lanes * elem).div_ceil(BLOCK), blk, rep)
+            }
+            Walk::Bits => new_port(at, 1, BLOCK, form.lanes / 8),
+            Walk::BitRows { rep } => new_port(at, 1, BLOCK, rep),
+            Walk::Run { bytes, rep } => new_port(at, bytes.div_ceil(BLOCK), BLOCK, rep),
+            Walk::Results { elem, group, rep } => {
+                new_port(at, (form.lanes / group * elem).div_ceil(BLOCK), BLOCK, rep)
+            }
+            Walk::Blocks { blk, rep } => new_port(at, 8, blk, rep),
+            // The base cost of a gather has the reads, wherever they are.
+            Walk::Anywhere => return None,
+        })
     };
     let side = |wanted: fn(crate::inst::Dir) -> bool| {
         let operands = form.operands.iter().filter(|operand| wanted(operand.dir));
         operands
-            .map(|operand| port(operand.at.get(regs), operand.walk))
+            .filter_map(|operand| port(operand.at.get(regs), operand.walk))
             .collect()
     };
     (

@@ -2,9 +2,12 @@
 
 use super::{Collector, Place, Steps};
 use crate::form::{VecForm, Walk};
-use crate::inst::{Inst, Lanes, Regs};
+use crate::inst::{Inst, Lanes, Place as _, Regs, Ub};
 use crate::types::{BLOCK_BYTES, Space};
 use smallvec::{SmallVec, smallvec};
+
+/// Bytes that an address of UB can name.
+const UB_SPAN: u64 = 1 << Ub::WIDTH;
 
 /// Lanes `from..to` of each of `repeats` repeats, the first of which is number `first`.
 #[derive(Clone, Copy)]
@@ -36,7 +39,10 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
                     lanes(*run, place, (elem, blk, rep), to);
                 }
             }
-            Walk::Bits => bits(&form, &runs, place, to),
+            Walk::Bits => bits(form.lanes / 8, &runs, place, to),
+            Walk::BitRows { rep } => bits(rep, &runs, place, to),
+            // What the offsets say is not known before they are values.
+            Walk::Anywhere => to.rows(place, UB_SPAN.saturating_sub(base), Steps::ONCE),
             Walk::Results { elem, group, rep } => results(&runs, place, (elem, group, rep), to),
             Walk::Run { bytes, rep } => to.rows(place, bytes, Steps::new(repeats, rep)),
             Walk::Blocks { blk, rep } => {
@@ -53,8 +59,7 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
 }
 
 /// The mask bytes of each repeat, up to its last active lane.
-fn bits<R: Regs + ?Sized>(form: &VecForm, runs: &[Run], place: Place, to: &mut Collector<'_, R>) {
-    let rep = form.lanes / 8;
+fn bits<R: Regs + ?Sized>(rep: u64, runs: &[Run], place: Place, to: &mut Collector<'_, R>) {
     for (i, run) in runs.iter().enumerate() {
         let is_last_of_its_repeats = runs.get(i + 1).is_none_or(|next| next.first != run.first);
         if is_last_of_its_repeats {

@@ -58,6 +58,10 @@ const PAIRS: &[(Elem, Elem, &[Round])] = &[
     (Elem::I32, Elem::I16, NEAR),
     (Elem::Bf16, Elem::F32, NEAR),
     (Elem::Bf16, Elem::I32, FIVE),
+    (Elem::F32, Elem::I64, FIVE),
+    (Elem::I32, Elem::I64, NEAR),
+    (Elem::I64, Elem::I32, NEAR),
+    (Elem::I64, Elem::F32, FIVE),
 ];
 
 impl ConvKind {
@@ -125,16 +129,17 @@ const ROUNDS: [Round; 6] = [
 const LETTERS: &[&str] = &["r", "a", "f", "c", "z", "o"];
 
 /// Machine names of the element types that conversions know.
-const ELEMS: [(Elem, &str); 7] = [
+const ELEMS: [(Elem, &str); 8] = [
     (Elem::F32, "f32"),
     (Elem::F16, "f16"),
     (Elem::Bf16, "bf16"),
+    (Elem::I64, "s64"),
     (Elem::I32, "s32"),
     (Elem::I16, "s16"),
     (Elem::I8, "s8"),
     (Elem::U8, "u8"),
 ];
-const ELEM_WORDS: &[&str] = &["f32", "f16", "bf16", "s32", "s16", "s8", "u8"];
+const ELEM_WORDS: &[&str] = &["f32", "f16", "bf16", "s64", "s32", "s16", "s8", "u8"];
 
 fn elem_word(elem: Elem) -> &'static str {
     ELEMS

@@ -101,7 +101,7 @@ words! {
     }
     /// A special register.
     Spr bits 5 suffix false {
-        /// Mode bits; see [`Spr::CTRL_KEEP_INF`], [`Spr::CTRL_SATURATE`].
+        /// Mode bits; see [`Spr::CTRL_KEEP_INF`], [`Spr::CTRL_SATURATE`], [`Spr::CTRL_COUNT`], [`Spr::CTRL_CAST`].
         Ctrl "ctrl",
         /// Number of this block: the cube core, or the group of a vector core. Read only.
         BlockId "blockid",
@@ -131,6 +131,12 @@ words! {
         L3dRpt "l3d_rpt",
         /// Fixpipe buffer address of the per-column slopes of the PReLU.
         FpcRelu "fpc_relu",
+        /// Scale of `vdeq`: binary16 in the low bits for s32f16, a quantisation word for s16b8.
+        DeqScale "deqscale",
+        /// Elements that the last `vcompress` kept. Read only; order the read behind the vector unit by a flag.
+        RsvdCnt "rsvd_cnt",
+        /// Pairs that the last `vmrg4` took from its lists, 16 bits each, the first lowest. Read only, as `rsvd_cnt`.
+        MrgCnt "mrg_cnt",
     }
     /// A pipe, or all of them where an instruction says so.
     PipeOp bits 3 suffix false {
@@ -419,6 +425,13 @@ impl Spr {
     pub const CTRL_KEEP_INF: u64 = 1 << 48;
     /// CTRL\[53\]: integer conversions that overflow truncate (0) or saturate (1).
     pub const CTRL_SATURATE: u64 = 1 << 53;
+    /// CTRL\[56\]: vector instructions process the lanes of a mask (0) or a count of elements (1). `vsetmask` and
+    /// `vsetcount` set it too; when it changes, the low word of the mask becomes the count and the other way round.
+    pub const CTRL_COUNT: u64 = 1 << 56;
+    /// CTRL\[59\]: with CTRL\[60\], conversions to integers that overflow saturate (0) or truncate (1).
+    pub const CTRL_CAST_TRUNCATE: u64 = 1 << 59;
+    /// CTRL\[60\]: conversions to integers obey CTRL\[59\] instead of CTRL\[53\].
+    pub const CTRL_CAST: u64 = 1 << 60;
     /// CTRL at launch: f16 saturates and integer conversions saturate.
     pub const CTRL_RESET: u64 = Spr::CTRL_SATURATE;
     /// Atomic mode, bits 1:0: 0 plain store, 1 add, 2 max, 3 min (we choose the field).
@@ -444,8 +457,14 @@ impl Spr {
             | Spr::FmatrixB
             | Spr::Padding
             | Spr::L3dRpt
-            | Spr::FpcRelu => true,
-            Spr::BlockId | Spr::BlockNum | Spr::SubBlockId | Spr::ParaBase => false,
+            | Spr::FpcRelu
+            | Spr::DeqScale => true,
+            Spr::BlockId
+            | Spr::BlockNum
+            | Spr::SubBlockId
+            | Spr::ParaBase
+            | Spr::RsvdCnt
+            | Spr::MrgCnt => false,
         }
     }
 }

@@ -136,6 +136,33 @@ strides! {
         /// Between the repeats of the second source.
         b_rep: u8, 8;
     }
+    /// Strides of two sources, in blocks of 32 B.
+    StCmp {
+        /// Between the blocks of a repeat of the first source.
+        a_blk: u8, 8;
+        /// Between the blocks of a repeat of the second source.
+        b_blk: u8, 8;
+        /// Between the repeats of the first source.
+        a_rep: u8, 8;
+        /// Between the repeats of the second source.
+        b_rep: u8, 8;
+    }
+    /// Strides of a source alone, in blocks of 32 B.
+    StSrc {
+        /// Between the blocks of a repeat of the source.
+        a_blk: u8, 8;
+        /// Between the repeats of the source.
+        a_rep: u8, 8;
+    }
+    /// Strides of a source and of a mask of bits, in blocks of 32 B.
+    StMask {
+        /// Between the blocks of a repeat of the source.
+        a_blk: u8, 8;
+        /// Between the repeats of the source.
+        a_rep: u8, 8;
+        /// Between the repeats of the mask; 0 uses the same bits for each.
+        mask_rep: u8, 8;
+    }
     /// Strides of a reduction: destination in elements, source in blocks of 32 B.
     StRed {
         /// Between the results of two repeats, in elements of the destination.

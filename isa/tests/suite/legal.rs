@@ -62,8 +62,53 @@ fn every_rule_is_checked() {
             Rule::Type,
         ),
         (
-            "vshl.f32 ub+0x0, ub+0x0, 0x1, 1, st(1,1,8,8)",
+            "vaddrelu.s32 ub+0x0, ub+0x0, ub+0x0, 1, st(1,1,1,8,8,8)",
             "ty",
+            Rule::Type,
+        ),
+        (
+            "vmulconv.s16s8 ub+0x0, ub+0x0, ub+0x0, 1, st(1,1,1,8,8,8)",
+            "ty",
+            Rule::Type,
+        ),
+        (
+            "vaddreluconv.f16u8 ub+0x0, ub+0x0, ub+0x0, 1, st(1,1,1,8,8,8)",
+            "ty",
+            Rule::Type,
+        ),
+        (
+            "vcmp.eq.s32 ub+0x0, ub+0x0, 1, st(1,1,8,8)",
+            "ty",
+            Rule::Type,
+        ),
+        (
+            "vgather.b8 ub+0x0, ub+0x0, ub+0x0, 1, st(1,8)",
+            "size",
+            Rule::Type,
+        ),
+        (
+            "vcompress.b16 0, ub+0x0, ub+0x0, 1, st(1,8)",
+            "pattern",
+            Rule::Type,
+        ),
+        (
+            "vcmaxi.vi.f32 ub+0x4, ub+0x0, 1, st(1,1,8)",
+            "dst",
+            Rule::Misaligned { at: 4, align: 8 },
+        ),
+        (
+            "vmrg4.f32.all ub+0x0, ub+0x4, ub+0x0, ub+0x0, ub+0x0, x1, 1",
+            "a",
+            Rule::Misaligned { at: 4, align: 8 },
+        ),
+        (
+            "vnchwconv.b16.low.low 7, 0, 1, 0, 0",
+            "dst",
+            Rule::Limit { value: 7, max: 6 },
+        ),
+        (
+            "vnchwconv.b32.low.high 0, 2, 1, 0, 0",
+            "src_half",
             Rule::Type,
         ),
         (

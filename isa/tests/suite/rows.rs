@@ -162,16 +162,27 @@ const ROWS: &[(u32, &str)] = &[
     (67, "vmuls.f16 vmuls.f32 vmuls.s16 vmuls.s32"),
     (68, "vmaxs.f16 vmaxs.f32 vmaxs.s16 vmaxs.s32"),
     (69, "vmins.f16 vmins.f32 vmins.s16 vmins.s32"),
-    (70, "vshl.s16 vshl.s32 vshr.s16 vshr.s32"),
-    (71, "vaxpy.f16 vaxpy.f32"),
-    (72, "vmla.f16 vmla.f32"),
+    (
+        70,
+        "vshl.s16 vshl.u16 vshl.s32 vshl.u32 vshr.s16 vshr.u16 vshr.s32 vshr.u32",
+    ),
+    (71, "vaxpy.f16 vaxpy.f32 vaxpy.f16f32"),
+    (72, "vmla.f16 vmla.f32 vmla.f16f32"),
     (73, "vmadd.f16 vmadd.f32"),
     (
         74,
         "vaddrelu.f16 vaddrelu.f32 vaddrelu.s16 vsubrelu.f16 vsubrelu.f32 vsubrelu.s16",
     ),
     (75, "vmaddrelu.f16 vmaddrelu.f32"),
-    (76, "vmulconv vaddreluconv"),
+    (76, "vmulconv.f16s8 vmulconv.f16u8"),
+    (
+        76,
+        "vaddreluconv.f16s8 vaddreluconv.f32f16 vaddreluconv.s16s8",
+    ),
+    (
+        76,
+        "vsubreluconv.f16s8 vsubreluconv.f32f16 vsubreluconv.s16s8",
+    ),
     (77, "vrelu.f16 vrelu.f32 vrelu.s32"),
     (78, "vlrelu.f16 vlrelu.f32"),
     (79, "vabs.f16 vabs.f32"),
@@ -180,33 +191,135 @@ const ROWS: &[(u32, &str)] = &[
     (82, "vsqrt.f16 vsqrt.f32"),
     (83, "vrsqrt.f16 vrsqrt.f32"),
     (84, "vrec.f16 vrec.f32"),
-    (85, "vconv"),
-    (86, "vcmp.eq.f16 vcmp.lt.f32"),
+    (
+        85,
+        "vconv.f32.f32.r vconv.f32.f32.f vconv.f32.f32.c vconv.f32.f32.a vconv.f32.f32.z",
+    ),
+    (
+        85,
+        "vconv.f32.f16.r vconv.f32.f16.f vconv.f32.f16.c vconv.f32.f16.a vconv.f32.f16.z vconv.f32.f16.o",
+    ),
+    (
+        85,
+        "vconv.f32.bf16.r vconv.f32.bf16.f vconv.f32.bf16.c vconv.f32.bf16.a vconv.f32.bf16.z",
+    ),
+    (
+        85,
+        "vconv.f32.s64.r vconv.f32.s64.f vconv.f32.s64.c vconv.f32.s64.a vconv.f32.s64.z",
+    ),
+    (
+        85,
+        "vconv.f32.s32.r vconv.f32.s32.f vconv.f32.s32.c vconv.f32.s32.a vconv.f32.s32.z",
+    ),
+    (
+        85,
+        "vconv.f32.s16.r vconv.f32.s16.f vconv.f32.s16.c vconv.f32.s16.a vconv.f32.s16.z",
+    ),
+    (
+        85,
+        "vconv.f16.s32.r vconv.f16.s32.f vconv.f16.s32.c vconv.f16.s32.a vconv.f16.s32.z",
+    ),
+    (
+        85,
+        "vconv.f16.s16.r vconv.f16.s16.f vconv.f16.s16.c vconv.f16.s16.a vconv.f16.s16.z",
+    ),
+    (
+        85,
+        "vconv.f16.s8.r vconv.f16.s8.f vconv.f16.s8.c vconv.f16.s8.a vconv.f16.s8.z",
+    ),
+    (
+        85,
+        "vconv.f16.u8.r vconv.f16.u8.f vconv.f16.u8.c vconv.f16.u8.a vconv.f16.u8.z",
+    ),
+    (85, "vconv_s4.r vconv_s4.f vconv_s4.c vconv_s4.a vconv_s4.z"),
+    (
+        85,
+        "vconv.f16.f32 vconv.u8.f16 vconv.s8.f16 vconv.s16.f32 vconv.s16.s8 vconv.s16.u8 vconv.bf16.f32",
+    ),
+    (
+        85,
+        "vconv.s16.f16.r vconv.s16.f16.f vconv.s16.f16.c vconv.s16.f16.a vconv.s16.f16.z",
+    ),
+    (
+        85,
+        "vconv.s32.f32.r vconv.s32.f32.f vconv.s32.f32.c vconv.s32.f32.a vconv.s32.f32.z",
+    ),
+    (85, "vconv.s32.s64 vconv.s32.s16 vconv.s64.s32"),
+    (
+        85,
+        "vconv.s64.f32.r vconv.s64.f32.f vconv.s64.f32.c vconv.s64.f32.a vconv.s64.f32.z",
+    ),
+    (
+        85,
+        "vconv.bf16.s32.r vconv.bf16.s32.f vconv.bf16.s32.c vconv.bf16.s32.a vconv.bf16.s32.z",
+    ),
+    (85, "vdeq.s32f16 vdeq.s16b8 wrspr.deqscale"),
+    (
+        86,
+        "vcmp.ne.f16 vcmp.eq.f16 vcmp.gt.f16 vcmp.ge.f16 vcmp.lt.f16 vcmp.le.f16",
+    ),
+    (
+        86,
+        "vcmp.ne.f32 vcmp.eq.f32 vcmp.gt.f32 vcmp.ge.f32 vcmp.lt.f32 vcmp.le.f32",
+    ),
+    (
+        86,
+        "vcmp.ne.s16 vcmp.eq.s16 vcmp.gt.s16 vcmp.ge.s16 vcmp.lt.s16 vcmp.le.s16",
+    ),
+    (86, "vsetcmp vgetcmp"),
     (
         87,
-        "vcmpv.eq.f16 vcmpv.eq.f32 vcmpv.eq.s32 vcmpv.lt.f16 vcmpv.lt.f32",
+        "vcmpv.ne.f16 vcmpv.eq.f16 vcmpv.gt.f16 vcmpv.ge.f16 vcmpv.lt.f16 vcmpv.le.f16",
+    ),
+    (
+        87,
+        "vcmpv.ne.f32 vcmpv.eq.f32 vcmpv.gt.f32 vcmpv.ge.f32 vcmpv.lt.f32 vcmpv.le.f32",
+    ),
+    (87, "vcmpv.eq.s32"),
+    (
+        88,
+        "vcmpvs.ne.f16 vcmpvs.eq.f16 vcmpvs.gt.f16 vcmpvs.ge.f16 vcmpvs.lt.f16 vcmpvs.le.f16",
     ),
     (
         88,
-        "vcmpvs.eq.f16 vcmpvs.eq.f32 vcmpvs.eq.s32 vcmpvs.lt.f16 vcmpvs.lt.f32",
+        "vcmpvs.ne.f32 vcmpvs.eq.f32 vcmpvs.gt.f32 vcmpvs.ge.f32 vcmpvs.lt.f32 vcmpvs.le.f32",
     ),
-    (89, "vsel.f16 vsel.f32"),
+    (88, "vcmpvs.eq.s32"),
+    (
+        89,
+        "vsel.f16 vsel.f32 vselc.f16 vselc.f32 vsels.f16 vsels.f32",
+    ),
     (90, "vdup.s16 vdup.s32"),
     (91, "vcopy.s16 vcopy.s32"),
     (92, "vbrcb.s16 vbrcb.s32"),
     (93, "viota.f16 viota.f32 viota.s16 viota.s32"),
     (94, "vcadd.f16 vcadd.f32"),
     (95, "vcmax.f16 vcmax.f32 vcmin.f16 vcmin.f32"),
+    (95, "vcmaxi.vi.f16 vcmaxi.vi.f32"),
+    (95, "vcmaxi.iv.f16 vcmaxi.iv.f32"),
+    (95, "vcmaxi.i.f16 vcmaxi.i.f32"),
+    (95, "vcmini.vi.f16 vcmini.vi.f32"),
+    (95, "vcmini.iv.f16 vcmini.iv.f32"),
+    (95, "vcmini.i.f16 vcmini.i.f32"),
     (96, "vcgadd.f16 vcgadd.f32"),
     (97, "vcgmax.f16 vcgmax.f32 vcgmin.f16 vcgmin.f32"),
     (98, "vcpadd.f16 vcpadd.f32"),
     (99, "vtranspose"),
-    (100, "vnchwconv"),
-    (101, "vgather"),
+    (
+        100,
+        "vnchwconv.b8 vnchwconv.b16 vnchwconv.b32 vnchwconv.high",
+    ),
+    (101, "vgather.b16 vgather.b32"),
     (102, "vgatherb"),
-    (104, "vcompress"),
+    (
+        104,
+        "vcompress.b16 vcompress.b32 vcompressm.b16 vcompressm.b32 rdspr.rsvd_cnt",
+    ),
     (105, "vsort32.f16 vsort32.f32"),
-    (106, "vmrg4"),
+    (
+        106,
+        "vmrg4.f16.all vmrg4.f16.first vmrg4.f32.all vmrg4.f32.first rdspr.mrg_cnt",
+    ),
     (107, "vsetmask vsetcount"),
     (108, "vseta"),
 ];
@@ -224,11 +337,6 @@ const OPEN: &str = "
     fix_l0c_gm.nz16 fix_l0c_gm.prelu fix_l0c_l1.prelu
     fix_l0c_gm.f32s4 fix_l0c_gm.f32s4v fix_l0c_gm.s32s4 fix_l0c_gm.s32s4v
     fix_l0c_gm.s32s16 fix_l0c_gm.s32s16v
-
-    vmadd.f16 vmadd.f32 vmaddrelu.f16 vmaddrelu.f32 vmulconv vaddreluconv
-    vaddrelu.f16 vaddrelu.f32 vaddrelu.s16 vsubrelu.f16 vsubrelu.f32 vsubrelu.s16
-    vcmp.eq.f16 vcmp.lt.f32 vtranspose vnchwconv vgather vgatherb vcompress
-    vsort32.f16 vsort32.f32 vmrg4 vseta
 ";
 
 fn open() -> BTreeSet<&'static str> {

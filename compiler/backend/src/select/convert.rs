@@ -7,7 +7,7 @@ use isa::types::Elem;
 
 use super::code::Num;
 use super::ew::Work;
-use super::vector::{Place, REPEAT, Shape, Stride, st1, st2};
+use super::vector::{LaneState, Place, REPEAT, Shape, Stride, st1, st2};
 use super::{Done, Sel};
 
 impl Sel<'_> {
@@ -85,6 +85,10 @@ impl Sel<'_> {
             spr: Spr::Ctrl,
             src,
         });
+        // A bit of CTRL is count mode, which this leaves.
+        if matches!(self.lanes, LaneState::Count(_)) {
+            self.lanes = LaneState::Unknown;
+        }
         self.homes.cut(mark);
         Ok(())
     }

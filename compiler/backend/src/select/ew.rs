@@ -341,7 +341,7 @@ impl Sel<'_> {
                     st,
                 }),
                 WithScalar::Shl => sel.push(inst::Vshl {
-                    ty,
+                    ty: ty.into(),
                     dst,
                     a,
                     scalar,
@@ -349,7 +349,7 @@ impl Sel<'_> {
                     st,
                 }),
                 WithScalar::Shr => sel.push(inst::Vshr {
-                    ty,
+                    ty: ty.into(),
                     dst,
                     a,
                     scalar,
