@@ -88,19 +88,72 @@ pub(crate) fn multiply(c: &mut [u8], start: Start<'_>, product: &Product<'_>) {
     }
 }
 
-/// Transposes 16 rows of `steps` words, which turns a converted fractal of L0B into its packed form.
-pub(crate) fn transpose(rows: &[u32; FRACTAL_WORDS], steps: usize, out: &mut [u32]) {
-    let out = &mut out[..16 * steps];
-    if !vector::transpose(rows, steps, out) {
-        transpose_portable(rows, steps, out);
+/// Transposes rows of `columns` words; there are as many rows as `out` has room for.
+pub(crate) fn transpose(from: &[u32; FRACTAL_WORDS], columns: usize, rows: usize, out: &mut [u32]) {
+    assert!(out.len() == rows * columns && rows * columns <= FRACTAL_WORDS);
+    if !vector::transpose(from, columns, rows, out) {
+        transpose_portable(from, columns, rows, out);
     }
 }
 
-fn transpose_portable(rows: &[u32; FRACTAL_WORDS], steps: usize, out: &mut [u32]) {
-    for (k, line) in out.chunks_exact_mut(16).enumerate() {
-        for (n, word) in line.iter_mut().enumerate() {
-            *word = rows[n * steps + k];
+fn transpose_portable(from: &[u32; FRACTAL_WORDS], columns: usize, rows: usize, out: &mut [u32]) {
+    for (column, line) in out.chunks_exact_mut(rows).enumerate() {
+        for (row, word) in line.iter_mut().enumerate() {
+            *word = from[row * columns + column];
         }
+    }
+}
+
+/// How the elements of a fractal become words.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// f16 to f32; which NaN a NaN becomes is open, because sums have one form of it.
+    F16,
+    /// bf16 to f32.
+    Bf16,
+    /// Words as they are.
+    Words,
+    /// Neighbouring bytes to two i16.
+    Pairs,
+    /// As `Pairs`, where the second byte is in the next row of 16.
+    PairedRows,
+}
+
+impl Spread {
+    /// Bytes that become a word.
+    const fn bytes(self) -> usize {
+        match self {
+            Spread::F16 | Spread::Bf16 | Spread::Pairs | Spread::PairedRows => 2,
+            Spread::Words => 4,
+        }
+    }
+}
+
+/// Turns the elements of a fractal into words, in order.
+pub(crate) fn spread(how: Spread, bytes: &[u8], out: &mut [u32]) {
+    assert!(bytes.len() == out.len() * how.bytes() && out.len().is_multiple_of(16));
+    if !vector::spread(how, bytes, out) {
+        spread_portable(how, bytes, out);
+    }
+}
+
+fn spread_portable(how: Spread, bytes: &[u8], out: &mut [u32]) {
+    let pair = |low: u8, high: u8| {
+        let wide = |byte: u8| u32::from(i16::from(byte as i8) as u16);
+        wide(low) | wide(high) << 16
+    };
+    for (at, word) in out.iter_mut().enumerate() {
+        let half = || u16::from_le_bytes([bytes[2 * at], bytes[2 * at + 1]]);
+        *word = match how {
+            Spread::F16 => num::f16_to_f32(half()).to_bits(),
+            Spread::Bf16 => u32::from(half()) << 16,
+            Spread::Words => u32::from_le_bytes(std::array::from_fn(|i| bytes[4 * at + i])),
+            Spread::Pairs => pair(bytes[2 * at], bytes[2 * at + 1]),
+            Spread::PairedRows => {
+                let first = at / 16 * 32 + at % 16;
+                pair(bytes[first], bytes[first + 16])
+            }
+        };
     }
 }
 
@@ -174,13 +227,22 @@ use x86 as vector;
 mod vector {
     //! No vector loops for this processor: the portable ones serve.
 
-    use super::{FRACTAL_WORDS, Product, Start};
+    use super::{FRACTAL_WORDS, Product, Spread, Start};
+
+    pub(super) fn spread(_how: Spread, _bytes: &[u8], _out: &mut [u32]) -> bool {
+        false
+    }
 
     pub(super) fn multiply(_c: &mut [u8], _start: Start<'_>, _product: &Product<'_>) -> bool {
         false
     }
 
-    pub(super) fn transpose(_rows: &[u32; FRACTAL_WORDS], _steps: usize, _out: &mut [u32]) -> bool {
+    pub(super) fn transpose(
+        _from: &[u32; FRACTAL_WORDS],
+        _columns: usize,
+        _rows: usize,
+        _out: &mut [u32],
+    ) -> bool {
         false
     }
 }

@@ -1,13 +1,13 @@
 //! The packed image of L0A or L0B: what the cube multiplies, beside the bytes that a program wrote.
 //!
 //! Nobody but the cube reads L0, so a fractal is converted once, when an `mmad` first meets it, and a load merely marks
-//! the image as stale. A transposing load of 16-bit elements keeps the fractal as it came and marks it *flipped*: the
-//! transposition then costs nothing where the packed form wants that order.
+//! the image as stale. A transposing load keeps each fractal the other way round and marks how: the transposition then
+//! costs nothing where the packed form wants that order.
 
 use isa::inst::MmadTy;
-use isa::num;
 
-use crate::kernel::{FRACTAL_WORDS, Step, transpose};
+use crate::kernel::{self, FRACTAL_WORDS, Spread, Step};
+use crate::memory::Local;
 
 /// Bytes of a fractal.
 const BYTES: usize = 512;
@@ -21,14 +21,38 @@ pub(crate) enum Side {
     Columns,
 }
 
+/// How the bytes of a fractal lie. A turned one has 16 columns and as many rows as there are elements in 32 bytes.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// As the program sees them.
+    Plain,
+    /// Transposed, in elements of one byte.
+    Bytes,
+    /// Transposed, in elements of two bytes.
+    Halves,
+    /// Transposed, in elements of four bytes.
+    Words,
+}
+
+impl Turn {
+    /// Bytes of an element of a turned fractal.
+    const fn size(self) -> Option<usize> {
+        match self {
+            Turn::Plain => None,
+            Turn::Bytes => Some(1),
+            Turn::Halves => Some(2),
+            Turn::Words => Some(4),
+        }
+    }
+}
+
 /// The packed image of one buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed {
     pub(crate) words: Vec<u32>,
     /// Type of each packed fractal; none if its image is stale.
     kinds: Vec<Option<MmadTy>>,
-    /// Whether the bytes of a fractal are the transpose of what the program loaded.
-    pub(crate) flipped: Vec<bool>,
+    turns: Vec<Turn>,
 }
 
 impl Packed {
@@ -37,46 +61,89 @@ impl Packed {
         Packed {
             words: vec![0; fractals * FRACTAL_WORDS],
             kinds: vec![None; fractals],
-            flipped: vec![false; fractals],
+            turns: vec![Turn::Plain; fractals],
         }
     }
 
     /// Forgets all images.
     pub(crate) fn clear(&mut self) {
         self.kinds.fill(None);
-        self.flipped.fill(false);
+        self.turns.fill(Turn::Plain);
     }
 
-    /// Notes that a load has replaced a fractal.
-    pub(crate) fn replaced(&mut self, fractal: usize, flipped: bool) {
-        self.kinds[fractal] = None;
-        self.flipped[fractal] = flipped;
+    /// Notes that a load has replaced fractals from a byte on.
+    pub(crate) fn replaced(&mut self, at: usize, len: usize, turn: Turn) {
+        let fractals = at / BYTES..(at + len) / BYTES;
+        self.kinds[fractals.clone()].fill(None);
+        self.turns[fractals].fill(turn);
     }
 
-    /// Brings the image of a fractal up to date.
-    #[inline]
-    pub(crate) fn pack(&mut self, fractal: usize, ty: MmadTy, side: Side, bytes: &[u8]) {
-        if self.kinds[fractal] != Some(ty) {
-            self.convert(fractal, ty, side, bytes);
+    /// Whether the bytes of a fractal lie the other way round.
+    pub(crate) fn is_turned(&self, fractal: usize) -> bool {
+        self.turns[fractal] != Turn::Plain
+    }
+
+    /// Turns fractals back that were turned in elements of another size than the one that they are read in.
+    pub(crate) fn settle(&mut self, memory: &mut Local, at: usize, len: usize, ty: MmadTy) {
+        for fractal in at / BYTES..(at + len) / BYTES {
+            match self.turns[fractal].size() {
+                Some(size) if size != ty.bytes() as usize => {
+                    turn_back(memory, fractal * BYTES, size);
+                    self.turns[fractal] = Turn::Plain;
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// Brings the image of fractals up to date, which are [settled](Packed::settle).
+    pub(crate) fn pack(&mut self, at: usize, len: usize, ty: MmadTy, side: Side, bytes: &[u8]) {
+        for fractal in at / BYTES..(at + len) / BYTES {
+            if self.kinds[fractal] != Some(ty) {
+                self.convert(fractal, ty, side, &bytes[fractal * BYTES..][..BYTES]);
+            }
         }
     }
 
     fn convert(&mut self, fractal: usize, ty: MmadTy, side: Side, bytes: &[u8]) {
-        let mut rows = [0_u32; FRACTAL_WORDS];
-        widen(ty, &bytes[fractal * BYTES..][..BYTES], &mut rows);
         let steps = fractal_steps(ty);
+        let turned = self.is_turned(fractal);
         let out = &mut self.words[fractal * FRACTAL_WORDS..][..16 * steps];
-        let turned = match side {
-            Side::Rows => self.flipped[fractal],
-            Side::Columns => !self.flipped[fractal],
-        };
-        match turned {
-            true => transpose(&rows, steps, out),
-            false => out.copy_from_slice(&rows[..16 * steps]),
+        if turned == (side == Side::Columns) {
+            kernel::spread(spread(ty, turned), bytes, out);
+        } else {
+            let mut other = [0; FRACTAL_WORDS];
+            kernel::spread(spread(ty, turned), bytes, &mut other[..16 * steps]);
+            match turned {
+                true => kernel::transpose(&other, 16, steps, out),
+                false => kernel::transpose(&other, steps, 16, out),
+            }
         }
         self.kinds[fractal] = Some(ty);
     }
 }
+
+/// Transposes a turned fractal in its place, values and shadow.
+fn turn_back(memory: &mut Local, at: usize, size: usize) {
+    let (old, bits): ([u8; BYTES], [bool; BYTES]) = (
+        std::array::from_fn(|i| memory.bytes[at + i]),
+        std::array::from_fn(|i| memory.shadow.bits(at + i, 1) == 1),
+    );
+    let columns = BLOCK / size;
+    for row in 0..16 {
+        for column in 0..columns {
+            for byte in 0..size {
+                let from = (column * 16 + row) * size + byte;
+                let to = at + row * BLOCK + column * size + byte;
+                memory.bytes[to] = old[from];
+                memory.shadow.put_bits(to, 1, u32::from(bits[from]));
+            }
+        }
+    }
+}
+
+/// Bytes of a row of a fractal.
+const BLOCK: usize = 32;
 
 /// Steps of one fractal in the packed form.
 pub(crate) const fn fractal_steps(ty: MmadTy) -> usize {
@@ -96,29 +163,49 @@ pub(crate) const fn step(ty: MmadTy) -> Step {
     }
 }
 
-/// Turns the elements of a fractal into words, in order.
-fn widen(ty: MmadTy, bytes: &[u8], words: &mut [u32; FRACTAL_WORDS]) {
-    let halves: [u16; 256] =
-        std::array::from_fn(|i| u16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]));
-    let mut floats = [0.0_f32; FRACTAL_WORDS];
-    match ty {
-        MmadTy::F16 => num::f16_to_f32_slice(&mut floats, &halves),
-        MmadTy::Bf16 => num::bf16_to_f32_slice(&mut floats, &halves),
-        MmadTy::F32 => {
-            for (word, b) in words.iter_mut().zip(bytes.chunks_exact(4)) {
-                *word = u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-            }
-            return;
-        }
-        MmadTy::S8 => {
-            for (word, &pair) in words.iter_mut().zip(&halves) {
-                let [low, high] = pair.to_le_bytes().map(|b| i16::from(b as i8) as u16);
-                *word = u32::from(low) | u32::from(high) << 16;
-            }
-            return;
-        }
+/// How elements become words.
+const fn spread(ty: MmadTy, turned: bool) -> Spread {
+    match (ty, turned) {
+        (MmadTy::F16, _) => Spread::F16,
+        (MmadTy::Bf16, _) => Spread::Bf16,
+        (MmadTy::F32, _) => Spread::Words,
+        (MmadTy::S8, false) => Spread::Pairs,
+        (MmadTy::S8, true) => Spread::PairedRows,
     }
-    for (word, x) in words.iter_mut().zip(floats) {
-        *word = x.to_bits();
+}
+
+#[cfg(test)]
+mod tests {
+    use isa::types::Space;
+
+    use super::*;
+
+    #[test]
+    fn a_fractal_turned_in_other_elements_is_turned_back() {
+        for (turn, size) in [(Turn::Bytes, 1), (Turn::Halves, 2), (Turn::Words, 4)] {
+            let mut memory = Local::new(Space::L0a, BYTES);
+            let mut packed = Packed::new(BYTES);
+            // Element (row, column) is to hold its column; the turned fractal has columns as rows.
+            for element in 0..BYTES / size {
+                memory.bytes[element * size] = (element / 16) as u8;
+            }
+            memory.shadow.set(0, 16 * size);
+            packed.replaced(0, BYTES, turn);
+            let same = if size == 1 { MmadTy::S8 } else { MmadTy::F16 };
+            let other = if size == 1 { MmadTy::F16 } else { MmadTy::S8 };
+            if size < 4 {
+                packed.settle(&mut memory, 0, BYTES, same);
+                assert!(packed.is_turned(0), "{turn:?}");
+            }
+            packed.settle(&mut memory, 0, BYTES, other);
+            assert!(!packed.is_turned(0), "{turn:?}");
+            for (row, line) in memory.bytes.chunks_exact(BLOCK).enumerate() {
+                for (column, element) in line.chunks_exact(size).enumerate() {
+                    assert_eq!(usize::from(element[0]), column, "{turn:?}");
+                    let known = memory.shadow.bits(row * BLOCK + column * size, size);
+                    assert_eq!(known != 0, column == 0, "{turn:?} {row} {column}");
+                }
+            }
+        }
     }
 }

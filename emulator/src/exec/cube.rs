@@ -45,6 +45,7 @@ impl CubeUnit for Core<'_> {
         let Some(tile) = self.tile(i)? else {
             return Ok(());
         };
+        self.settle(&tile);
         self.check_left(&tile)?;
         self.check_right(&tile)?;
         self.check_result(&tile, i.unit)?;
@@ -149,12 +150,14 @@ impl Core<'_> {
         } else {
             &self.l0b
         };
-        if image.flipped[at / FRACTAL] {
+        let size = t.ty.bytes() as usize;
+        let mut pitch = 32;
+        if image.is_turned(at / FRACTAL) {
             std::mem::swap(&mut rows, &mut columns);
+            pitch = 16 * size;
         }
-        let bytes = columns * t.ty.bytes() as usize;
         for row in 0..rows {
-            self.memories[space as usize].demand(operand, at + row * 32, bytes)?;
+            self.memories[space as usize].demand(operand, at + row * pitch, columns * size)?;
         }
         Ok(())
     }
@@ -190,15 +193,20 @@ impl Core<'_> {
 
     /// Brings the packed images up to date.
     fn pack(&mut self, t: &Tile) {
-        let each = |image: &mut Packed, at: usize, count: usize, side, bytes: &[u8]| {
-            for fractal in at / FRACTAL..at / FRACTAL + count {
-                image.pack(fractal, t.ty, side, bytes);
-            }
-        };
+        let (left, right) = (t.m1 * t.k1 * FRACTAL, t.k1 * t.n1 * FRACTAL);
         let bytes = &self.memories[Space::L0a as usize].bytes;
-        each(&mut self.l0a, t.a, t.m1 * t.k1, Side::Rows, bytes);
+        self.l0a.pack(t.a, left, t.ty, Side::Rows, bytes);
         let bytes = &self.memories[Space::L0b as usize].bytes;
-        each(&mut self.l0b, t.b, t.k1 * t.n1, Side::Columns, bytes);
+        self.l0b.pack(t.b, right, t.ty, Side::Columns, bytes);
+    }
+
+    /// Turns fractals back that another element size has turned.
+    fn settle(&mut self, t: &Tile) {
+        let (left, right) = (t.m1 * t.k1 * FRACTAL, t.k1 * t.n1 * FRACTAL);
+        let memory = &mut self.memories[Space::L0a as usize];
+        self.l0a.settle(memory, t.a, left, t.ty);
+        let memory = &mut self.memories[Space::L0b as usize];
+        self.l0b.settle(memory, t.b, right, t.ty);
     }
 
     fn multiply(&mut self, t: &Tile) {

@@ -9,6 +9,7 @@ use super::img2col::refused;
 use super::mte::{BLOCK, FRACTAL, byte_burst, gap_bytes, shadow_in};
 use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
+use crate::l0::Turn;
 use crate::report::Path;
 
 impl Core<'_> {
@@ -39,7 +40,7 @@ impl Core<'_> {
                 .read(span.offset, &mut local.bytes[at..at + FRACTAL]);
             shadow_in(span.region, span.offset, &mut local.shadow, at, FRACTAL);
             local.touch(at + FRACTAL);
-            self.replaced(to, at, FRACTAL, false);
+            self.replaced(to, at, FRACTAL, Turn::Plain);
             self.count(path, FRACTAL);
         }
         Ok(())

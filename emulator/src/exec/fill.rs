@@ -8,6 +8,7 @@ use super::at_most;
 use super::mte::BLOCK;
 use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
+use crate::l0::Turn;
 use crate::report::Path;
 
 /// Where a fill writes: runs of units of so many bytes.
@@ -61,7 +62,7 @@ impl Core<'_> {
             local.shadow.set(at, len);
             local.touch(at + len);
             if to != Space::L1 {
-                self.replaced(to, at, len, false);
+                self.replaced(to, at, len, Turn::Plain);
             }
         }
         Ok(())

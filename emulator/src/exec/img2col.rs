@@ -7,6 +7,7 @@ use isa::types::Space;
 use super::mte::{BLOCK, FRACTAL, l0_path};
 use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
+use crate::l0::Turn;
 use crate::memory::Local;
 
 /// Rows of a fractal.
@@ -49,7 +50,11 @@ impl Core<'_> {
             let dst = at + fractal as usize * FRACTAL;
             self.fill_square(&image, place, to, dst, from, pad)?;
         }
-        self.replaced(to, at, bytes as usize, image.transpose);
+        let turn = match image.transpose {
+            true => Turn::Halves,
+            false => Turn::Plain,
+        };
+        self.replaced(to, at, bytes as usize, turn);
         self.count(l0_path(to), bytes as usize);
         Ok(())
     }

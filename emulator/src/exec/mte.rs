@@ -10,6 +10,7 @@ use super::fill::Runs;
 use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop};
 use crate::gm::Region;
+use crate::l0::Turn;
 use crate::memory::{Local, Shadow, copy_blocks};
 use crate::report::Path;
 
@@ -211,22 +212,20 @@ impl Core<'_> {
             self.writes("dst", to, at, len)?;
             let (l1, l0) = self.two(Space::L1, to);
             copy_blocks(l1, from, l0, at, len);
-            self.replaced(to, at, len, false);
+            self.replaced(to, at, len, Turn::Plain);
             self.count(l0_path(to), len);
         }
         Ok(())
     }
 
     /// Tells the packed image which fractals are new.
-    pub(super) fn replaced(&mut self, to: Space, at: usize, len: usize, flipped: bool) {
+    pub(super) fn replaced(&mut self, to: Space, at: usize, len: usize, turn: Turn) {
         let image = if to == Space::L0a {
             &mut self.l0a
         } else {
             &mut self.l0b
         };
-        for fractal in at / FRACTAL..(at + len) / FRACTAL {
-            image.replaced(fractal, flipped);
-        }
+        image.replaced(at, len, turn);
     }
 
     fn fractals(&self, rep: Rep, src_stride: Val<16>, dst_gap: Val<8>) -> Result<Fractals, Stop> {
@@ -271,19 +270,27 @@ impl Core<'_> {
                 self.writes("dst", to, at[half], FRACTAL)?;
             }
             let (l1, l0) = self.two(Space::L1, to);
-            match square.size {
-                // The image keeps the fractal as it came; see `l0`.
-                SquareSize::B16 => copy_blocks(l1, from[0], l0, at[0], FRACTAL),
+            // The image keeps fractals as they came, cut where the squares are; see `l0`.
+            let turn = match square.size {
+                SquareSize::B16 => {
+                    copy_blocks(l1, from[0], l0, at[0], FRACTAL);
+                    Turn::Halves
+                }
                 SquareSize::B8 => {
-                    transpose_pair(l1, from, l0, at, 32, |r, c| (r / 16, r % 16 * 32 + c))
+                    cut_bytes(l1, from, l0, at);
+                    Turn::Bytes
                 }
-                SquareSize::B4 => transpose_nibbles(l1, from, l0, at),
+                SquareSize::B4 => {
+                    transpose_nibbles(l1, from, l0, at);
+                    Turn::Plain
+                }
                 SquareSize::B32 => {
-                    transpose_pair(l1, from, l0, at, 16, |r, c| (c / 8, r * 32 + c % 8 * 4))
+                    cut_words(l1, from, l0, at);
+                    Turn::Words
                 }
-            }
+            };
             for &at in &at[..halves] {
-                self.replaced(to, at, FRACTAL, halves == 1);
+                self.replaced(to, at, FRACTAL, turn);
                 self.count(l0_path(to), FRACTAL);
             }
         }
@@ -316,25 +323,27 @@ struct Square {
     dst_pair: usize,
 }
 
-/// Transposes a square of `extent` rows that lies in two fractals; `place` gives fractal and byte of an element.
-fn transpose_pair(
-    l1: &Local,
-    from: [usize; 4],
-    l0: &mut Local,
-    at: [usize; 4],
-    extent: usize,
-    place: impl Fn(usize, usize) -> (usize, usize),
-) {
-    let size = 1024 / (extent * extent);
-    for row in 0..extent {
-        for column in 0..extent {
-            let (half, byte) = place(row, column);
-            let src = from[half] + byte;
-            let (half, byte) = place(column, row);
-            let dst = at[half] + byte;
-            l0.bytes[dst..dst + size].copy_from_slice(&l1.bytes[src..src + size]);
-            let bits = l1.shadow.bits(src, size);
-            l0.shadow.put_bits(dst, size, bits);
+/// Cuts 32 rows of 32 bytes, which lie in two fractals one below the other, into a left and a right half.
+fn cut_bytes(l1: &Local, from: [usize; 4], l0: &mut Local, at: [usize; 4]) {
+    for row in 0..BLOCK {
+        let src = from[row / 16] + row % 16 * BLOCK;
+        for (half, at) in at[..2].iter().enumerate() {
+            let (src, dst) = (src + half * 16, at + row * 16);
+            l0.bytes[dst..dst + 16].copy_from_slice(&l1.bytes[src..src + 16]);
+            let bits = l1.shadow.bits(src, 16);
+            l0.shadow.put_bits(dst, 16, bits);
+        }
+    }
+    l0.touch(at[0].max(at[1]) + FRACTAL);
+}
+
+/// Cuts 16 rows of 16 words, which lie in two fractals side by side, into an upper and a lower half.
+fn cut_words(l1: &Local, from: [usize; 4], l0: &mut Local, at: [usize; 4]) {
+    for row in 0..16 {
+        for (half, from) in from[..2].iter().enumerate() {
+            let src = from + row * BLOCK;
+            let dst = at[row / 8] + row % 8 * 2 * BLOCK + half * BLOCK;
+            copy_blocks(l1, src, l0, dst, BLOCK);
         }
     }
     l0.touch(at[0].max(at[1]) + FRACTAL);

@@ -99,10 +99,31 @@ fn vector_loops_equal_their_portable_twins() {
 fn transposes_are_equal() {
     let mut seed = 7;
     let rows: [u32; FRACTAL_WORDS] = std::array::from_fn(|_| noise(&mut seed));
-    for steps in [8, 16] {
-        let (mut fast, mut slow) = (vec![0; 16 * steps], vec![0; 16 * steps]);
-        transpose(&rows, steps, &mut fast);
-        transpose_portable(&rows, steps, &mut slow);
+    for (columns, count) in [(8, 16), (16, 8), (16, 16), (3, 16)] {
+        let (mut fast, mut slow) = (vec![0; count * columns], vec![0; count * columns]);
+        transpose(&rows, columns, count, &mut fast);
+        transpose_portable(&rows, columns, count, &mut slow);
         assert_eq!(fast, slow);
+    }
+}
+
+#[test]
+fn spreading_is_equal() {
+    let every: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+    let ways = [
+        Spread::F16,
+        Spread::Bf16,
+        Spread::Words,
+        Spread::Pairs,
+        Spread::PairedRows,
+    ];
+    for how in ways {
+        let count = every.len() / how.bytes();
+        let (mut fast, mut slow) = (vec![0; count], vec![0; count]);
+        spread(how, &every, &mut fast);
+        spread_portable(how, &every, &mut slow);
+        let nan = |word: u32| how == Spread::F16 && f32::from_bits(word).is_nan();
+        let same = |(&x, &y): (&u32, &u32)| x == y || nan(x) && nan(y);
+        assert!(fast.iter().zip(&slow).all(same), "{how:?}");
     }
 }

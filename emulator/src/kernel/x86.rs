@@ -9,7 +9,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{FRACTAL_WORDS, Product, Start, Step};
+use super::{FRACTAL_WORDS, Product, Spread, Start, Step};
 
 /// What the loops work on; pointers into slices whose lengths are asserted.
 #[derive(Copy, Clone)]
@@ -377,19 +377,23 @@ pub(super) fn multiply_avx2(c: &mut [u8], start: Start<'_>, product: &Product<'_
     true
 }
 
-/// Transposes 16 rows of `steps` words, or says that it cannot.
-pub(super) fn transpose(rows: &[u32; FRACTAL_WORDS], steps: usize, out: &mut [u32]) -> bool {
-    if !has_avx2() || !steps.is_multiple_of(8) || 16 * steps > FRACTAL_WORDS {
+/// Transposes rows of `columns` words, or says that it cannot.
+pub(super) fn transpose(
+    from: &[u32; FRACTAL_WORDS],
+    columns: usize,
+    rows: usize,
+    out: &mut [u32],
+) -> bool {
+    if !has_avx2() || !columns.is_multiple_of(8) || !rows.is_multiple_of(8) {
         return false;
     }
-    assert!(out.len() == 16 * steps);
-    for n in [0, 8] {
-        for k in (0..steps).step_by(8) {
-            // SAFETY: the features are there; both 8×8 squares lie inside 16×`steps` words.
+    for row in (0..rows).step_by(8) {
+        for column in (0..columns).step_by(8) {
+            // SAFETY: the features are there; both 8×8 squares lie inside `rows`×`columns` words.
             unsafe {
-                let from = rows.as_ptr().add(n * steps + k).cast::<f32>();
-                let to = out.as_mut_ptr().add(k * 16 + n).cast::<f32>();
-                square(from, steps, to);
+                let from = from.as_ptr().add(row * columns + column).cast::<f32>();
+                let to = out.as_mut_ptr().add(column * rows + row).cast::<f32>();
+                square(from, columns, to, rows);
             }
         }
     }
@@ -397,7 +401,7 @@ pub(super) fn transpose(rows: &[u32; FRACTAL_WORDS], steps: usize, out: &mut [u3
 }
 
 #[target_feature(enable = "avx2,fma")]
-unsafe fn square(from: *const f32, stride: usize, to: *mut f32) {
+unsafe fn square(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
     // SAFETY: the caller vouches for 8 rows of 8 words on both sides.
     unsafe {
         let row = |i: usize| _mm256_loadu_ps(from.add(i * stride));
@@ -419,8 +423,84 @@ unsafe fn square(from: *const f32, stride: usize, to: *mut f32) {
         for i in 0..4 {
             let low = _mm256_permute2f128_ps::<0x20>(b[i], b[i + 4]);
             let high = _mm256_permute2f128_ps::<0x31>(b[i], b[i + 4]);
-            _mm256_storeu_ps(to.add(i * 16), low);
-            _mm256_storeu_ps(to.add((i + 4) * 16), high);
+            _mm256_storeu_ps(to.add(i * to_stride), low);
+            _mm256_storeu_ps(to.add((i + 4) * to_stride), high);
+        }
+    }
+}
+
+/// Turns elements into words, or says that it cannot.
+pub(super) fn spread(how: Spread, bytes: &[u8], out: &mut [u32]) -> bool {
+    if !has_avx2() || !is_x86_feature_detected!("f16c") {
+        return false;
+    }
+    // SAFETY: the features are there, and the caller has asserted the lengths.
+    unsafe {
+        match how {
+            Spread::F16 => spread_f16(bytes, out),
+            Spread::Bf16 => spread_bf16(bytes, out),
+            Spread::Pairs => spread_pairs(bytes, out),
+            Spread::PairedRows => spread_rows(bytes, out),
+            Spread::Words => {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), out.as_mut_ptr().cast(), bytes.len())
+            }
+        }
+    }
+    true
+}
+
+/// Calls `put` with pointers to each 16 bytes and each 8 words.
+#[inline(always)]
+fn eights(bytes: &[u8], out: &mut [u32], put: impl Fn(*const __m128i, *mut __m256i)) {
+    for (from, to) in bytes
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .zip(out.as_chunks_mut::<8>().0)
+    {
+        put(from.as_ptr().cast(), to.as_mut_ptr().cast());
+    }
+}
+
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn spread_f16(bytes: &[u8], out: &mut [u32]) {
+    eights(bytes, out, |from, to| {
+        // SAFETY: 16 bytes and 8 words.
+        unsafe { _mm256_storeu_ps(to.cast(), _mm256_cvtph_ps(_mm_loadu_si128(from))) }
+    });
+}
+
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn spread_bf16(bytes: &[u8], out: &mut [u32]) {
+    eights(bytes, out, |from, to| {
+        // SAFETY: 16 bytes and 8 words.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from));
+            _mm256_storeu_si256(to, _mm256_slli_epi32::<16>(wide));
+        }
+    });
+}
+
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn spread_pairs(bytes: &[u8], out: &mut [u32]) {
+    eights(bytes, out, |from, to| {
+        // SAFETY: 16 bytes and 8 words.
+        unsafe { _mm256_storeu_si256(to, _mm256_cvtepi8_epi16(_mm_loadu_si128(from))) }
+    });
+}
+
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn spread_rows(bytes: &[u8], out: &mut [u32]) {
+    let rows = bytes.as_chunks::<32>().0;
+    for (from, to) in rows.iter().zip(out.as_chunks_mut::<16>().0) {
+        // SAFETY: two rows of 16 bytes and 16 words.
+        unsafe {
+            let low = _mm_loadu_si128(from.as_ptr().cast());
+            let high = _mm_loadu_si128(from.as_ptr().add(16).cast());
+            let (first, second) = (_mm_unpacklo_epi8(low, high), _mm_unpackhi_epi8(low, high));
+            let to = to.as_mut_ptr().cast::<__m256i>();
+            _mm256_storeu_si256(to, _mm256_cvtepi8_epi16(first));
+            _mm256_storeu_si256(to.add(1), _mm256_cvtepi8_epi16(second));
         }
     }
 }
