@@ -1,8 +1,9 @@
-//! The loops of `bulk`, compiled once more for AVX2 and F16C and chosen when the processor has them.
+//! The loops of `bulk`, compiled once more for AVX2 with F16C and for AVX-512, and chosen when the processor has them.
 //!
 //! The only module of `num` with `unsafe`: a call of a function compiled for those features follows their detection,
 //! and the loads and stores of eight items take their pointers from arrays of exactly eight. Each public function
-//! says whether it did the work; elsewhere none does, and the portable loop of `bulk` runs. FMA is not enabled.
+//! says whether it did the work; elsewhere none does, and the portable loop of `bulk` runs. Nothing is contracted: the
+//! loops say where they fuse, which is nowhere.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{apply, apply2, f16_to_f32, f32_to_f16};
@@ -26,23 +27,32 @@ mod x86 {
         is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")
     }
 
-    /// The portable loop over one operand, compiled for AVX2.
+    /// Whether registers are twice as wide.
+    fn is_wide() -> bool {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+    }
+
+    /// The portable loop over one operand, compiled for the widest registers there are.
     pub(in super::super) fn apply<T: Copy, S: Copy>(
         dst: &mut [T],
         src: &[S],
         function: impl Fn(S) -> T,
     ) -> bool {
         let usable = available();
-        if usable {
-            #[expect(unsafe_code, reason = "the features of the callee were detected")]
-            unsafe {
-                apply_avx2(dst, src, function);
-            }
+        #[expect(unsafe_code, reason = "the features of the callees were detected")]
+        if is_wide() {
+            unsafe { apply_avx512(dst, src, function) }
+            return true;
+        } else if usable {
+            unsafe { apply_avx2(dst, src, function) }
         }
         usable
     }
 
-    /// The portable loop over two operands, compiled for AVX2.
+    /// The portable loop over two operands, compiled for the widest registers there are.
     pub(in super::super) fn apply2<T: Copy, A: Copy, B: Copy>(
         dst: &mut [T],
         a: &[A],
@@ -50,11 +60,12 @@ mod x86 {
         function: impl Fn(A, B) -> T,
     ) -> bool {
         let usable = available();
-        if usable {
-            #[expect(unsafe_code, reason = "the features of the callee were detected")]
-            unsafe {
-                apply2_avx2(dst, a, b, function);
-            }
+        #[expect(unsafe_code, reason = "the features of the callees were detected")]
+        if is_wide() {
+            unsafe { apply2_avx512(dst, a, b, function) }
+            return true;
+        } else if usable {
+            unsafe { apply2_avx2(dst, a, b, function) }
         }
         usable
     }
@@ -97,6 +108,21 @@ mod x86 {
 
     #[target_feature(enable = "avx2,f16c")]
     fn apply2_avx2<T: Copy, A: Copy, B: Copy>(
+        dst: &mut [T],
+        a: &[A],
+        b: &[B],
+        function: impl Fn(A, B) -> T,
+    ) {
+        apply2_portable(dst, a, b, function);
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn apply_avx512<T: Copy, S: Copy>(dst: &mut [T], src: &[S], function: impl Fn(S) -> T) {
+        apply_portable(dst, src, function);
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn apply2_avx512<T: Copy, A: Copy, B: Copy>(
         dst: &mut [T],
         a: &[A],
         b: &[B],
