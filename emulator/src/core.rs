@@ -27,6 +27,7 @@ use crate::price::{self, Named};
 use crate::report::Path;
 use crate::schedule::Schedule;
 use crate::stream::Stream;
+use crate::unit::UnitFlags;
 
 pub(crate) use self::context::{Context, LoopFrame};
 pub(crate) use self::issue::call;
@@ -111,6 +112,7 @@ pub(crate) struct Core<'a> {
     pub(crate) vector: VectorState,
     pub(crate) l0a: Packed,
     pub(crate) l0b: Packed,
+    pub(crate) unit: UnitFlags,
     pub(crate) order: Order,
     pub(crate) flags: Flags<Flag>,
     pub(crate) counters: [u32; 16],
@@ -181,6 +183,10 @@ impl<'a> Core<'a> {
             vector: VectorState::default(),
             l0a: Packed::new(0),
             l0b: Packed::new(0),
+            unit: UnitFlags::new(match id.kind() {
+                CoreKind::Cube => launch.chip.space_bytes(Space::L0c) as usize,
+                CoreKind::Vector => 0,
+            }),
             memories: Space::ALL.map(|space| Local::new(space, 0)),
             tracks: Vec::new(),
             pages: Pages::default(),

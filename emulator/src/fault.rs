@@ -267,6 +267,13 @@ pub enum WaitReason {
         /// The queue.
         pipe: Pipe,
     },
+    /// Cube or fixpipe waits for a unit flag of L0C.
+    Unit {
+        /// First byte of the block.
+        address: u64,
+        /// Whether it waits for 1.
+        set: bool,
+    },
     /// The scalar unit waits for a place in a full queue.
     Full {
         /// The queue.
@@ -287,6 +294,17 @@ impl fmt::Display for WaitReason {
                 )
             }
             WaitReason::Drain { pipe } => write!(f, "{pipe} to drain"),
+            WaitReason::Unit { address, set } => {
+                let (turn, who) = if *set {
+                    ("set", "m")
+                } else {
+                    ("cleared", "fix")
+                };
+                write!(
+                    f,
+                    "the unit flag of l0c+{address:#x} to be {turn}, which only {who} can do"
+                )
+            }
             WaitReason::Full { pipe } => write!(f, "a place in the full queue of {pipe}"),
         }
     }

@@ -4,7 +4,8 @@
 //! the image as stale. A transposing load keeps each fractal the other way round and marks how: the transposition then
 //! costs nothing where the packed form wants that order.
 
-use isa::inst::MmadTy;
+use isa::inst::{MmadTy, Spr};
+use isa::num::{self, Hf32};
 
 use crate::kernel::{self, FRACTAL_WORDS, Spread, Step};
 use crate::memory::Local;
@@ -46,12 +47,83 @@ impl Turn {
     }
 }
 
+/// What the words of a packed fractal are.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Image {
+    F16,
+    Bf16,
+    F32,
+    /// f32 rounded as HF32.
+    Rounded(Hf32),
+    S8,
+    U8,
+}
+
+impl Image {
+    /// The image of an operand; none for a type that is multiplied from its bytes.
+    pub(crate) const fn of(ty: MmadTy, side: Side, ctrl: u64) -> Option<Image> {
+        Some(match (ty, side) {
+            (MmadTy::F16 | MmadTy::F16F16, _) => Image::F16,
+            (MmadTy::Bf16, _) => Image::Bf16,
+            (MmadTy::F32, _) if ctrl & Spr::CTRL_HF32 == 0 => Image::F32,
+            (MmadTy::F32, _) if ctrl & Spr::CTRL_HF32_ZERO == 0 => Image::Rounded(Hf32::Even),
+            (MmadTy::F32, _) => Image::Rounded(Hf32::TiesToZero),
+            (MmadTy::S8, _) | (MmadTy::U8S8, Side::Columns) => Image::S8,
+            (MmadTy::U8, _) | (MmadTy::U8S8, Side::Rows) => Image::U8,
+            (MmadTy::S4, _) => return None,
+        })
+    }
+
+    /// Steps of one fractal in the packed form.
+    pub(crate) const fn fractal_steps(self) -> usize {
+        match self {
+            Image::F16 | Image::Bf16 | Image::S8 | Image::U8 => 16,
+            Image::F32 | Image::Rounded(_) => 8,
+        }
+    }
+
+    /// How it accumulates.
+    pub(crate) const fn step(self) -> Step {
+        match self {
+            Image::F16 => Step::Exact,
+            Image::Bf16 | Image::Rounded(_) => Step::Fused,
+            Image::F32 => Step::Rounded,
+            Image::S8 | Image::U8 => Step::Pairs,
+        }
+    }
+
+    /// How elements become words.
+    const fn spread(self, turned: bool) -> Spread {
+        match (self, turned) {
+            (Image::F16, _) => Spread::F16,
+            (Image::Bf16, _) => Spread::Bf16,
+            (Image::F32 | Image::Rounded(_), _) => Spread::Words,
+            (Image::S8 | Image::U8, false) => Spread::Pairs,
+            (Image::S8 | Image::U8, true) => Spread::PairedRows,
+        }
+    }
+
+    /// Makes of spread words what the image holds.
+    fn finish(self, words: &mut [u32]) {
+        match self {
+            Image::F16 | Image::Bf16 | Image::F32 | Image::S8 => {}
+            Image::Rounded(mode) => {
+                for word in words {
+                    *word = num::round_hf32(f32::from_bits(*word), mode).to_bits();
+                }
+            }
+            // Both halves came with a sign that the bytes do not have.
+            Image::U8 => words.iter_mut().for_each(|word| *word &= 0x00ff_00ff),
+        }
+    }
+}
+
 /// The packed image of one buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed {
     pub(crate) words: Vec<u32>,
-    /// Type of each packed fractal; none if its image is stale.
-    kinds: Vec<Option<MmadTy>>,
+    /// What each packed fractal holds; none if its image is stale.
+    kinds: Vec<Option<Image>>,
     turns: Vec<Turn>,
 }
 
@@ -83,11 +155,18 @@ impl Packed {
         self.turns[fractal] != Turn::Plain
     }
 
-    /// Turns fractals back that were turned in elements of another size than the one that they are read in.
-    pub(crate) fn settle(&mut self, memory: &mut Local, at: usize, len: usize, ty: MmadTy) {
+    /// Turns fractals back that were turned in elements of another size than the one that they are read in; all of them
+    /// where that is none.
+    pub(crate) fn settle(
+        &mut self,
+        memory: &mut Local,
+        at: usize,
+        len: usize,
+        read: Option<usize>,
+    ) {
         for fractal in at / BYTES..(at + len) / BYTES {
             match self.turns[fractal].size() {
-                Some(size) if size != ty.bytes() as usize => {
+                Some(size) if Some(size) != read => {
                     turn_back(memory, fractal * BYTES, size);
                     self.turns[fractal] = Turn::Plain;
                 }
@@ -97,29 +176,30 @@ impl Packed {
     }
 
     /// Brings the image of fractals up to date, which are [settled](Packed::settle).
-    pub(crate) fn pack(&mut self, at: usize, len: usize, ty: MmadTy, side: Side, bytes: &[u8]) {
+    pub(crate) fn pack(&mut self, at: usize, len: usize, image: Image, side: Side, bytes: &[u8]) {
         for fractal in at / BYTES..(at + len) / BYTES {
-            if self.kinds[fractal] != Some(ty) {
-                self.convert(fractal, ty, side, &bytes[fractal * BYTES..][..BYTES]);
+            if self.kinds[fractal] != Some(image) {
+                self.convert(fractal, image, side, &bytes[fractal * BYTES..][..BYTES]);
             }
         }
     }
 
-    fn convert(&mut self, fractal: usize, ty: MmadTy, side: Side, bytes: &[u8]) {
-        let steps = fractal_steps(ty);
+    fn convert(&mut self, fractal: usize, image: Image, side: Side, bytes: &[u8]) {
+        let steps = image.fractal_steps();
         let turned = self.is_turned(fractal);
         let out = &mut self.words[fractal * FRACTAL_WORDS..][..16 * steps];
         if turned == (side == Side::Columns) {
-            kernel::spread(spread(ty, turned), bytes, out);
+            kernel::spread(image.spread(turned), bytes, out);
         } else {
             let mut other = [0; FRACTAL_WORDS];
-            kernel::spread(spread(ty, turned), bytes, &mut other[..16 * steps]);
+            kernel::spread(image.spread(turned), bytes, &mut other[..16 * steps]);
             match turned {
                 true => kernel::transpose(&other, 16, steps, out),
                 false => kernel::transpose(&other, steps, 16, out),
             }
         }
-        self.kinds[fractal] = Some(ty);
+        image.finish(out);
+        self.kinds[fractal] = Some(image);
     }
 }
 
@@ -145,35 +225,6 @@ fn turn_back(memory: &mut Local, at: usize, size: usize) {
 /// Bytes of a row of a fractal.
 const BLOCK: usize = 32;
 
-/// Steps of one fractal in the packed form.
-pub(crate) const fn fractal_steps(ty: MmadTy) -> usize {
-    match ty {
-        MmadTy::F16 | MmadTy::Bf16 | MmadTy::S8 => 16,
-        MmadTy::F32 => 8,
-    }
-}
-
-/// How an operand type accumulates.
-pub(crate) const fn step(ty: MmadTy) -> Step {
-    match ty {
-        MmadTy::F16 => Step::Exact,
-        MmadTy::Bf16 => Step::Fused,
-        MmadTy::F32 => Step::Rounded,
-        MmadTy::S8 => Step::Pairs,
-    }
-}
-
-/// How elements become words.
-const fn spread(ty: MmadTy, turned: bool) -> Spread {
-    match (ty, turned) {
-        (MmadTy::F16, _) => Spread::F16,
-        (MmadTy::Bf16, _) => Spread::Bf16,
-        (MmadTy::F32, _) => Spread::Words,
-        (MmadTy::S8, false) => Spread::Pairs,
-        (MmadTy::S8, true) => Spread::PairedRows,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use isa::types::Space;
@@ -191,12 +242,9 @@ mod tests {
             }
             memory.shadow.set(0, 16 * size);
             packed.replaced(0, BYTES, turn);
-            let same = if size == 1 { MmadTy::S8 } else { MmadTy::F16 };
-            let other = if size == 1 { MmadTy::F16 } else { MmadTy::S8 };
-            if size < 4 {
-                packed.settle(&mut memory, 0, BYTES, same);
-                assert!(packed.is_turned(0), "{turn:?}");
-            }
+            packed.settle(&mut memory, 0, BYTES, Some(size));
+            assert!(packed.is_turned(0), "{turn:?}");
+            let other = if size == 4 { None } else { Some(2 * size) };
             packed.settle(&mut memory, 0, BYTES, other);
             assert!(!packed.is_turned(0), "{turn:?}");
             for (row, line) in memory.bytes.chunks_exact(BLOCK).enumerate() {

@@ -31,6 +31,7 @@ mod setup;
 mod stream;
 mod timing;
 mod trace;
+mod unit;
 
 pub use clock::TraceSpan;
 pub use fault::{CoreId, Fault, FaultKind, OtherAccess, Place, Wait, WaitReason};

@@ -237,6 +237,7 @@ fn classify(inst: &Inst, regs: &impl Regs, cost: &Cost) -> (What, u16) {
         Inst::Xset(i) => (What::Xset, (i.mode.0 * 16 + i.id.get(regs) % 16) as u16),
         Inst::Xwait(i) => (What::Xwait, (i.mode.0 * 16 + i.id.get(regs) % 16) as u16),
         Inst::Mmad(i) if i.unit != UnitFlag::Off => (What::UnitWork, 0),
+        Inst::Gemv(i) if i.unit != UnitFlag::Off => (What::UnitWork, 0),
         Inst::FixL0cGm(i) if i.unit != UnitFlag::Off => (What::UnitCopy, 0),
         Inst::FixL0cL1(i) if i.unit != UnitFlag::Off => (What::UnitWork, 0),
         _ => (plain, 0),

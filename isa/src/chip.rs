@@ -170,6 +170,10 @@ sections! {
         k_s8,
         /// K extent a cycle for f32.
         k_f32,
+        /// K extent a cycle for f32 in HF32 mode.
+        k_hf32,
+        /// K extent a cycle for s4.
+        k_s4,
         /// Cycles of every `mmad` besides its fractals.
         fixed,
         /// Cycles before the first fractal after idleness.

@@ -104,7 +104,13 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         } else {
             chip.sync.barrier
         }),
-        Inst::Mmad(i) => mmad(i, regs, chip),
+        Inst::Mmad(i) => mmad(
+            i.ty,
+            [i.m.get(regs), i.k.get(regs), i.n.get(regs)],
+            regs,
+            chip,
+        ),
+        Inst::Gemv(i) => mmad(i.ty, [1, i.k.get(regs), i.n.get(regs)], regs, chip),
         Inst::Ld2dA(i) => fractals(i.rep.get(regs), chip.mte1.l0a_fractal, chip),
         Inst::Ld2dB(i) => fractals(i.rep.get(regs), chip.mte1.l0b_fractal, chip),
         Inst::Ld2dtA(i) => fractals(squares(i.rep, i.size, regs), chip.mte1.l0a_fractal, chip),
@@ -263,13 +269,16 @@ fn scalar_memory(mem: ScalarMem, size: MemSize, cycles: u64, write: bool) -> Cos
 }
 
 /// Fractal triples times the cycles of one, and the fixed part.
-fn mmad(i: &Mmad, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
-    let (m, k, n) = (i.m.get(regs), i.k.get(regs), i.n.get(regs));
+fn mmad(ty: MmadTy, [m, k, n]: [u64; 3], regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
+    let per_cycle = match regs.spr(Spr::Ctrl) & Spr::CTRL_HF32 != 0 && ty == MmadTy::F32 {
+        true => chip.cube.k_hf32,
+        false => chip.cube_k(ty),
+    };
     let triples = m
         .div_ceil(16)
         .saturating_mul(n.div_ceil(16))
-        .saturating_mul(k.div_ceil(i.ty.k0()));
-    let cycles = triples.saturating_mul(i.ty.k0() / chip.cube_k(i.ty).max(1));
+        .saturating_mul(k.div_ceil(ty.k0()));
+    let cycles = triples.saturating_mul(ty.k0() / per_cycle.max(1));
     let occ = narrow(cycles.saturating_add(chip.cube.fixed));
     Cost {
         head: narrow(chip.cube.head),

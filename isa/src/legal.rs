@@ -361,6 +361,14 @@ fn cube(inst: &Inst, known: Known<'_>) -> Checked {
         known.at_most("n", i.n, MAX_MMAD)?;
         return known.at_most("init", i.init, 2);
     }
+    if let Inst::Gemv(i) = inst {
+        if matches!(i.ty, MmadTy::S4 | MmadTy::F16F16) {
+            return fail("ty", Rule::Type);
+        }
+        known.at_most("k", i.k, MAX_MMAD)?;
+        known.at_most("n", i.n, MAX_MMAD)?;
+        return known.at_most("init", i.init, 2);
+    }
     if let Some(filled) = filled(inst) {
         let narrow = |size: ElemSize| size == ElemSize::B8;
         let refused = matches!(*inst, Inst::FillL0a(FillL0a { size, .. })
@@ -422,7 +430,7 @@ fn fixpipe(inst: &Inst, known: Known<'_>) -> Checked {
 /// Addresses of instructions that are not of the vector unit's shape.
 fn alignment(inst: &Inst, known: Known<'_>, chip: &Chip) -> Checked {
     let result_of_mmad =
-        |place: &MemRef| matches!(inst, Inst::Mmad(_)) && place.space == Space::L0c;
+        |place: &MemRef| matches!(inst, Inst::Mmad(_) | Inst::Gemv(_)) && place.space == Space::L0c;
     for place in inst.memory() {
         let align = if result_of_mmad(&place) {
             chip.align.l0c_mmad

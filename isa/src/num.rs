@@ -18,6 +18,7 @@ mod bulk;
 mod convert;
 mod elementary;
 mod format;
+mod hf32;
 mod integer;
 mod low_precision;
 mod narrow;
@@ -38,6 +39,7 @@ pub use convert::{
     round_to_integral, round_to_integral_bf16, round_to_integral_f16,
 };
 pub use elementary::{exp_bf16, exp_f16, exp_f32, ln_bf16, ln_f16, ln_f32};
+pub use hf32::{Hf32, round_hf32};
 pub use integer::{
     int_abs, int_add, int_bits, int_div, int_mul, int_neg, int_rem, int_shl, int_shr, int_sub,
     int_to_int, saturate_int, wrap_int,

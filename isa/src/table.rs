@@ -105,13 +105,23 @@ instructions! {
     }
 
     engine M executes CubeUnit {
-        /// Multiplies an L0A tile (m×k, zZ) by an L0B tile (k×n, nZ) into L0C (NZ). (rows 28-32)
+        /// Multiplies an L0A tile (m×k, zZ) by an L0B tile (k×n, nZ) into L0C (NZ). (rows 28-34)
         ///
         /// Extents need not be multiples of the fractal; a zero extent makes it a no-op. `init` 0 accumulates onto L0C,
         /// 1 starts from zero, 2 starts from the bias table (one word per column at `bias`). Per element k ascends, one
         /// rounding a step: f16 and bf16 products are exact, f32 products are rounded first (we choose: it is the
-        /// language's no-contraction rule), i8 is exact in i32 and wraps.
+        /// language's no-contraction rule), s8, u8, u8 by s8 and s4 are exact in s32 and wrap. `f16f16` rounds each sum to f16 and
+        /// keeps it in a word of L0C as f32 (we choose). CTRL\[46\] rounds f32 operands to 11 mantissa bits first (HF32), to
+        /// nearest even, or with CTRL\[47\] to nearest with ties to zero: of the 10 bits that the 950 documents and the 11
+        /// that figures of the 910B suggest we choose 11, with which products are exact; product and sum then round once.
+        /// CTRL\[45\] pads k of f32 operands to 16 instead of 8, so that fractals along k come in pairs. With the unit flag
+        /// on, every 512 B of the result that have rows wait until their flag is 0; `unit_last` then sets it, `unit_keep`
+        /// leaves it to a later `mmad`.
         0x40 mmad Mmad { ty: MmadTy, dst: InOut<L0c>, a: In<L0a>, b: In<L0b>, m: Val<12>, k: Val<12>, n: Val<12>, init: CInit, bias: In<Bt>, unit: UnitFlag };
+        /// Multiplies a plain vector of k elements in L0A by an L0B tile (k×n, nZ); the result is row 0 of a row of L0C fractals. (row 35)
+        ///
+        /// As `mmad` with m = 1, which would read the vector from the first rows of k/K0 fractals; not for s4 and `f16f16`.
+        0x41 gemv Gemv { ty: MmadTy, dst: InOut<L0c>, a: In<L0a>, b: In<L0b>, k: Val<12>, n: Val<12>, init: CInit, bias: In<Bt>, unit: UnitFlag };
     }
 
     engine Mte1 executes Mte1Unit {

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use isa::inst::{Dir, FixL0cGm, FixL0cL1, Inst, Mmad, Regs, Spr, UnitFlag};
+use isa::inst::{Dir, FixL0cGm, FixL0cL1, Gemv, Inst, Mmad, Regs, Spr, UnitFlag};
 use isa::types::{Pipe, Space};
 
 use super::Core;
@@ -203,9 +203,15 @@ impl Core<'_> {
     /// Lets what an instruction relies on without a barrier appear.
     fn appear_for(&mut self, inst: &Inst) {
         let (cube, fix) = (Pipe::M.index(), Pipe::Fix.index());
-        if let Inst::Mmad(i) = inst {
+        let extents = if let Inst::Mmad(i) = inst {
+            Some((i.m.get(&self.context), i.n.get(&self.context)))
+        } else if let Inst::Gemv(i) = inst {
+            Some((1, i.n.get(&self.context)))
+        } else {
+            None
+        };
+        if let Some((m, n)) = extents {
             let fractals = |extent: u64| extent.div_ceil(16);
-            let (m, n) = (i.m.get(&self.context), i.n.get(&self.context));
             if fractals(m).saturating_mul(fractals(n)) >= self.launch.chip.cube.barrier_fractals {
                 self.appear(cube, usize::MAX);
             }
@@ -274,6 +280,7 @@ fn changed(old: &Piece, new: &Piece) -> u32 {
 /// The unit flag of an instruction; off for one that has none.
 fn unit_flag(inst: &Inst) -> UnitFlag {
     if let Inst::Mmad(Mmad { unit, .. })
+    | Inst::Gemv(Gemv { unit, .. })
     | Inst::FixL0cGm(FixL0cGm { unit, .. })
     | Inst::FixL0cL1(FixL0cL1 { unit, .. }) = inst
     {

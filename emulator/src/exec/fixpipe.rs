@@ -2,12 +2,13 @@
 
 use isa::inst::*;
 use isa::num::{self, Overflow, QuantWord};
-use isa::types::{Elem, Pipe, Space};
+use isa::types::{Elem, Space};
 
 use super::at_most;
 use crate::core::{Core, Halt};
-use crate::fault::{FaultKind, Stop, WaitReason};
+use crate::fault::{FaultKind, Stop};
 use crate::report::Path;
+use crate::unit::Blocks;
 
 type Done = Result<(), Halt>;
 
@@ -28,11 +29,20 @@ impl Drain {
     fn out(&self) -> Elem {
         self.quant.dst(self.ty)
     }
+
+    /// Its rows in L0C.
+    fn blocks(&self) -> Blocks {
+        Blocks {
+            at: self.src,
+            rows: self.m,
+            column_bytes: self.src_rows * 64,
+            columns: self.n.div_ceil(16),
+        }
+    }
 }
 
 impl FixUnit for Core<'_> {
     fn fix_l0c_gm(&mut self, i: &FixL0cGm) -> Done {
-        unit_ready(self, i.unit, Pipe::M)?;
         let (m, n) = (i.m.get(&self.context), i.n.get(&self.context));
         let limit = if i.nd == Adj::On { 8192 } else { 16383 };
         let m = at_most(
@@ -53,6 +63,8 @@ impl FixUnit for Core<'_> {
         };
         self.plain_store()?;
         let dst = self.address_of(i.dst.at);
+        let tile = drain.blocks();
+        self.unit_wait(i.unit, &tile, true)?;
         self.check_tile(&drain, i.unit)?;
         let words = self.quant_words(&drain)?;
         let mut row = std::mem::take(&mut self.scratch);
@@ -73,11 +85,11 @@ impl FixUnit for Core<'_> {
             }
         }
         self.scratch = row;
+        self.unit_done(i.unit, &tile, false);
         Ok(())
     }
 
     fn fix_l0c_l1(&mut self, i: &FixL0cL1) -> Done {
-        unit_ready(self, i.unit, Pipe::M)?;
         let m = at_most("m", i.m.get(&self.context), 16383, "at most 16383 rows")?;
         let n = i.n.get(&self.context);
         let src = self.address_of(i.src.at);
@@ -90,6 +102,8 @@ impl FixUnit for Core<'_> {
         let Some(drain) = self.drain_of(i.ty, i.quant, i.relu, src, (m, n), i.src_rows)? else {
             return Ok(());
         };
+        let tile = drain.blocks();
+        self.unit_wait(i.unit, &tile, true)?;
         self.check_tile(&drain, i.unit)?;
         let words = self.quant_words(&drain)?;
         let size = drain.out().bytes() as usize;
@@ -115,6 +129,7 @@ impl FixUnit for Core<'_> {
         self.scratch = row;
         self.memory(Space::L1).touch(base + extent);
         self.count(Path::L0cL1, drain.m * drain.n * size);
+        self.unit_done(i.unit, &tile, false);
         Ok(())
     }
 
@@ -122,15 +137,6 @@ impl FixUnit for Core<'_> {
         let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
         Ok(self.table_copy(Space::Fb, dst, src, i.len)?)
     }
-}
-
-/// With the unit flag on, cube and fixpipe take turns without flags: work dispatched before must be done.
-pub(super) fn unit_ready(core: &Core<'_>, unit: UnitFlag, other: Pipe) -> Result<(), Halt> {
-    let lane = other.index();
-    if unit != UnitFlag::Off && core.done[lane] < core.seen[lane] {
-        return Err(Halt::Wait(WaitReason::Drain { pipe: other }));
-    }
-    Ok(())
 }
 
 impl Core<'_> {
@@ -180,10 +186,20 @@ impl Core<'_> {
 
     /// Demands values in every element of the tile.
     fn check_tile(&mut self, d: &Drain, unit: UnitFlag) -> Result<(), Stop> {
+        let lane = self.lane;
+        let known = self.order.known[lane];
         if unit != UnitFlag::Off {
-            let cube = Pipe::M.index();
-            self.order.known[self.lane][cube] = self.order.issued[cube];
+            // The flags speak of this tile alone, so what they tell is forgotten behind it.
+            let mut taught = known;
+            self.unit_teach(&d.blocks(), &mut taught);
+            self.order.known[lane] = taught;
         }
+        let checked = self.check_columns(d);
+        self.order.known[lane] = known;
+        checked
+    }
+
+    fn check_columns(&mut self, d: &Drain) -> Result<(), Stop> {
         for column in 0..d.n.div_ceil(16) {
             let at = d.src + column * d.src_rows * 64;
             let columns = (d.n - column * 16).min(16);

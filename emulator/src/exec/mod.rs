@@ -12,6 +12,7 @@ mod img2col;
 mod lanes;
 mod mixed;
 mod mte;
+mod plain;
 mod repeat;
 mod scalar;
 mod select;

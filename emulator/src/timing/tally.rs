@@ -29,6 +29,8 @@ pub(super) fn count(core: &mut Core<'_>, inst: &Inst, regs: &impl Regs) -> Resul
     }
     if let Inst::Mmad(i) = inst {
         core.mads += i.m.get(regs) * i.n.get(regs) * i.k.get(regs);
+    } else if let Inst::Gemv(i) = inst {
+        core.mads += i.n.get(regs) * i.k.get(regs);
     }
     let (Some(to), Some(from)) = (
         effects.iter().find(|access| access.dir == Dir::Out),

@@ -23,8 +23,9 @@ impl Chip {
     /// K extent of the cube in one cycle.
     pub const fn cube_k(&self, ty: MmadTy) -> u64 {
         match ty {
-            MmadTy::F16 | MmadTy::Bf16 => self.cube.k_f16,
-            MmadTy::S8 => self.cube.k_s8,
+            MmadTy::F16 | MmadTy::F16F16 | MmadTy::Bf16 => self.cube.k_f16,
+            MmadTy::S8 | MmadTy::U8 | MmadTy::U8S8 => self.cube.k_s8,
+            MmadTy::S4 => self.cube.k_s4,
             MmadTy::F32 => self.cube.k_f32,
         }
     }
@@ -34,11 +35,11 @@ impl Chip {
         self.cube.mn * self.cube_k(ty)
     }
 
-    /// Operations of one vector core in one cycle on lanes of the accumulator class of `ty`; s8 counts twice f16.
+    /// Operations of one vector core in one cycle on lanes of the accumulator class of `ty`; integers count twice f16.
     pub const fn vector_ops_per_cycle(&self, ty: MmadTy) -> u64 {
         match ty {
-            MmadTy::F16 | MmadTy::Bf16 => self.vector.flops_f16,
-            MmadTy::S8 => 2 * self.vector.flops_f16,
+            MmadTy::F16 | MmadTy::F16F16 | MmadTy::Bf16 => self.vector.flops_f16,
+            MmadTy::S8 | MmadTy::U8 | MmadTy::U8S8 | MmadTy::S4 => 2 * self.vector.flops_f16,
             MmadTy::F32 => self.vector.flops_f32,
         }
     }

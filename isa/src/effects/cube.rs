@@ -4,8 +4,8 @@ use super::{Access, Collector, Place, Steps, places};
 use crate::img2col::Img2col;
 use crate::inst::{Adj, FixSrc, QuantMode};
 use crate::inst::{
-    Dir, FillL0a, FillL0b, FillL1, FixL0cGm, FixL0cL1, Inst, Ld2dA, Ld2dB, Ld2dtA, Ld2dtB, Mmad,
-    MovGmL0a, MovGmL0b, Nd2nzGmL1, Regs, Spr, Val,
+    CInit, Dir, FillL0a, FillL0b, FillL1, FixL0cGm, FixL0cL1, Gemv, Inst, Ld2dA, Ld2dB, Ld2dtA,
+    Ld2dtB, MmadTy, MovGmL0a, MovGmL0b, Nd2nzGmL1, Regs, Spr, Val,
 };
 use crate::nd2nz::Nd2nz;
 use crate::types::{BLOCK_BYTES, FRACTAL_BYTES, Space};
@@ -14,7 +14,10 @@ use crate::types::{BLOCK_BYTES, FRACTAL_BYTES, Space};
 pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) -> bool {
     let places = places(inst, to.regs);
     if let Inst::Mmad(i) = inst {
-        mmad(i, &places, to);
+        let extents = [i.m, i.k, i.n].map(|extent| extent.get(to.regs));
+        mmad(i.ty, extents, i.init, &places, to);
+    } else if let Inst::Gemv(i) = inst {
+        gemv(i, &places, to);
     } else if let Inst::Ld2dA(Ld2dA {
         rep,
         src_stride,
@@ -87,7 +90,7 @@ pub(super) fn collect<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) 
     } else if let Some(image) = Img2col::of(inst, to.regs) {
         let loaded = image.all_fractals().saturating_mul(FRACTAL_BYTES);
         to.rows(places[0], loaded, Steps::ONCE);
-        if loaded > 0 {
+        if loaded > 0 && image.refused().is_none() {
             to.rows(places[1], image.image_bytes(), Steps::ONCE);
         }
     } else if let Some(filled) = filled(inst) {
@@ -136,7 +139,8 @@ pub(crate) fn filled(inst: &Inst) -> Option<Filled> {
 
 /// Several matrices: each an access of its own, because three repetitions are one too many.
 fn nd2nzx<R: Regs + ?Sized>(i: &Nd2nz, places: &[Place], to: &mut Collector<'_, R>) {
-    if i.is_empty() {
+    // What is refused moves nothing, and might name the same blocks without end.
+    if i.is_empty() || i.refused().is_some() {
         return;
     }
     for matrix in 0..i.matrices {
@@ -158,14 +162,32 @@ fn blocks<R: Regs + ?Sized>(len: u64, places: &[Place], to: &mut Collector<'_, R
     to.rows(places[1], bytes, Steps::ONCE);
 }
 
-fn mmad<R: Regs + ?Sized>(i: &Mmad, places: &[Place], to: &mut Collector<'_, R>) {
-    let (m, k, n) = (i.m.get(to.regs), i.k.get(to.regs), i.n.get(to.regs));
+/// As `mmad` of one row, but for the vector.
+fn gemv<R: Regs + ?Sized>(i: &Gemv, places: &[Place], to: &mut Collector<'_, R>) {
+    let (k, n) = (i.k.get(to.regs), i.n.get(to.regs));
+    let first = to.effects.len();
+    mmad(i.ty, [1, k, n], i.init, places, to);
+    let fractals = i.ty.k_fractals(k, to.regs.spr(Spr::Ctrl));
+    let vector = |access: &&mut Access| access.space == Space::L0a;
+    if let Some(access) = to.effects[first..].iter_mut().find(vector) {
+        access.len = fractals.saturating_mul(BLOCK_BYTES);
+    }
+}
+
+fn mmad<R: Regs + ?Sized>(
+    ty: MmadTy,
+    [m, k, n]: [u64; 3],
+    init: CInit,
+    places: &[Place],
+    to: &mut Collector<'_, R>,
+) {
     if m == 0 || k == 0 || n == 0 {
         return;
     }
-    let (m1, k1, n1) = (m.div_ceil(16), k.div_ceil(i.ty.k0()), n.div_ceil(16));
+    let k1 = ty.k_fractals(k, to.regs.spr(Spr::Ctrl));
+    let (m1, n1) = (m.div_ceil(16), n.div_ceil(16));
     let fractals = |a: u64, b: u64, bytes: u64| a.saturating_mul(b).saturating_mul(bytes);
-    let init = i.init.get(to.regs);
+    let init = init.get(to.regs);
     let dst = Place {
         dir: if init == 0 { Dir::InOut } else { Dir::Out },
         ..places[0]

@@ -3,7 +3,7 @@
 use super::{
     BitReader, BitWriter, Cursor, Operand, OperandKind, TextCx, TextError, TextErrorKind, Unfit,
 };
-use crate::types::{Elem, Pipe};
+use crate::types::{BLOCK_BYTES, Elem, Pipe};
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident bits $bits:literal suffix $suffix:literal {
@@ -177,8 +177,8 @@ words! {
         /// Half a byte, the even element in the low half.
         B4 "b4",
     }
-    /// Operand type of the cube; f16, bf16 and f32 accumulate in f32, s8 in s32.
-    MmadTy bits 2 suffix true {
+    /// Operand type of the cube; f16, bf16 and f32 accumulate in f32, integers in s32.
+    MmadTy bits 3 suffix true {
         /// binary16.
         F16 "f16",
         /// bfloat16.
@@ -187,6 +187,14 @@ words! {
         F32 "f32",
         /// Signed 8-bit.
         S8 "s8",
+        /// Unsigned 8-bit.
+        U8 "u8",
+        /// Unsigned 8-bit by signed 8-bit.
+        U8S8 "u8s8",
+        /// Signed 4-bit, two a byte, the even one in the low half.
+        S4 "s4",
+        /// binary16, accumulated in binary16.
+        F16F16 "f16f16",
     }
     /// Unit flag of the cube and the fixpipe (davinci-facts §3.3).
     UnitFlag bits 2 suffix false {
@@ -318,27 +326,44 @@ impl VecTy {
 }
 
 impl MmadTy {
-    /// Bytes of an operand element.
-    pub const fn bytes(self) -> u64 {
+    /// Bits of an operand element.
+    pub const fn bits(self) -> u64 {
         match self {
-            MmadTy::S8 => 1,
-            MmadTy::F16 | MmadTy::Bf16 => 2,
-            MmadTy::F32 => 4,
+            MmadTy::S4 => 4,
+            MmadTy::S8 | MmadTy::U8 | MmadTy::U8S8 => 8,
+            MmadTy::F16 | MmadTy::F16F16 | MmadTy::Bf16 => 16,
+            MmadTy::F32 => 32,
         }
     }
 
     /// K extent of one fractal of 512 B (davinci-facts §1.4).
     pub const fn k0(self) -> u64 {
-        32 / self.bytes()
+        8 * BLOCK_BYTES / self.bits()
     }
 
-    /// The operand element type.
+    /// Fractals along k, which CTRL pads for f32.
+    pub const fn k_fractals(self, k: u64, ctrl: u64) -> u64 {
+        match self {
+            MmadTy::F32 if ctrl & Spr::CTRL_K_ALIGN != 0 => 2 * k.div_ceil(2 * self.k0()),
+            MmadTy::F32
+            | MmadTy::F16
+            | MmadTy::F16F16
+            | MmadTy::Bf16
+            | MmadTy::S8
+            | MmadTy::U8
+            | MmadTy::U8S8
+            | MmadTy::S4 => k.div_ceil(self.k0()),
+        }
+    }
+
+    /// The element type of the left operand; that of the bytes where two elements share one.
     pub const fn elem(self) -> Elem {
         match self {
-            MmadTy::F16 => Elem::F16,
+            MmadTy::F16 | MmadTy::F16F16 => Elem::F16,
             MmadTy::Bf16 => Elem::Bf16,
             MmadTy::F32 => Elem::F32,
-            MmadTy::S8 => Elem::I8,
+            MmadTy::S8 | MmadTy::S4 => Elem::I8,
+            MmadTy::U8 | MmadTy::U8S8 => Elem::U8,
         }
     }
 }
@@ -421,6 +446,12 @@ impl From<Pipe> for PipeOp {
 impl Spr {
     /// How many there are.
     pub const COUNT: usize = Spr::ALL.len();
+    /// CTRL\[45\]: `mmad` on f32 pads k to 16 (we choose the bit).
+    pub const CTRL_K_ALIGN: u64 = 1 << 45;
+    /// CTRL\[46\]: `mmad` on f32 rounds its operands first, HF32 (we choose the bit).
+    pub const CTRL_HF32: u64 = 1 << 46;
+    /// CTRL\[47\]: HF32 rounds ties to zero instead of to even (we choose the bit).
+    pub const CTRL_HF32_ZERO: u64 = 1 << 47;
     /// CTRL\[48\]: 0 saturates f16 and bf16 results and makes NaN zero, 1 keeps infinities and NaN (davinci-facts §3.9).
     pub const CTRL_KEEP_INF: u64 = 1 << 48;
     /// CTRL\[53\]: integer conversions that overflow truncate (0) or saturate (1).

@@ -331,8 +331,6 @@ const OPEN: &str = "
     cvt.f32s32r cvt.f32s32a cvt.f32s32f cvt.f32s32c cvt.f32s32z
     cvt.s32f32r cvt.s32f32a cvt.s32f32f cvt.s32f32c cvt.s32f32z cvt.f32f16 cvt.f32f16o cvt.f16f32
     dsb.dsb_all dsb.dsb_ddr dsb.dsb_ub dsb.dsb_seq dcci_line
-    mmad.u8 mmad.u8s8 mmad.s4 mmad.f16f16 gemv.f16 gemv.bf16 gemv.f32 gemv.s8 gemv.u8 gemv.u8s8
-    
     
     fix_l0c_gm.nz16 fix_l0c_gm.prelu fix_l0c_l1.prelu
     fix_l0c_gm.f32s4 fix_l0c_gm.f32s4v fix_l0c_gm.s32s4 fix_l0c_gm.s32s4v
