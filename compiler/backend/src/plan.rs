@@ -6,6 +6,7 @@ pub mod access;
 mod assign;
 mod live;
 mod report;
+mod reuse;
 
 pub use assign::{Overflow, Plan, plan};
 pub use live::{Life, Range, lives};

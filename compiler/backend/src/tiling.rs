@@ -7,6 +7,7 @@ pub(crate) mod access;
 mod builder;
 mod expr;
 mod items;
+mod price;
 mod product;
 mod rows;
 
@@ -214,7 +215,11 @@ fn step_phases(
         Step::Rows(rows) => {
             let sizes = rows::blocks(cx, rows);
             let name = &cx.algo.tensors[cx.algo.defs[rows.defs[0]].target].name;
-            first_that_fits(cx, &out, &sizes, |base, &block| {
+            let cheapest = match cx.level {
+                Level::O0 => first_that_fits,
+                Level::O1 | Level::O3 => cheapest_that_fits,
+            };
+            cheapest(cx, &out, &sizes, &mut |base, &block| {
                 let b = vector_phase(base, span_of(cx, rows.defs[0]));
                 let b = rows::emit(cx, rows, block, b, gm)?;
                 let note = format!(
@@ -229,7 +234,7 @@ fn step_phases(
         Step::Items(def) => {
             let sizes = items::capacities(cx, *def);
             let name = &cx.algo.tensors[cx.algo.defs[*def].target].name;
-            first_that_fits(cx, &out, &sizes, |base, &cap| {
+            first_that_fits(cx, &out, &sizes, &mut |base, &cap| {
                 let b = vector_phase(base, span_of(cx, *def));
                 let b = items::emit(cx, *def, cap, b, gm)?;
                 let note = format!(
@@ -277,11 +282,41 @@ fn first_that_fits<S>(
     cx: &StepCx<'_>,
     base: &Func,
     sizes: &[S],
-    mut write: impl FnMut(Func, &S) -> Result<(Func, String)>,
+    write: Write<'_, S>,
 ) -> Result<(Func, Option<String>)> {
-    let mut last = None;
+    let written = sizes.iter().map(|size| write(base.clone(), size));
+    first_planned(cx, written)
+}
+
+/// The size whose buffers fit that takes the least time; of equals the first.
+fn cheapest_that_fits<S>(
+    cx: &StepCx<'_>,
+    base: &Func,
+    sizes: &[S],
+    write: Write<'_, S>,
+) -> Result<(Func, Option<String>)> {
+    let mut written = Vec::with_capacity(sizes.len());
     for size in sizes {
         let (func, note) = write(base.clone(), size)?;
+        written.push((price::price(&func, cx.chip), func, note));
+    }
+    written.sort_by_key(|&(cycles, ..)| cycles);
+    first_planned(
+        cx,
+        written.into_iter().map(|(_, func, note)| Ok((func, note))),
+    )
+}
+
+/// Writes a step for one size.
+type Write<'w, S> = &'w mut dyn FnMut(Func, &S) -> Result<(Func, String)>;
+
+fn first_planned(
+    cx: &StepCx<'_>,
+    written: impl Iterator<Item = Result<(Func, String)>>,
+) -> Result<(Func, Option<String>)> {
+    let mut last = None;
+    for step in written {
+        let (func, note) = step?;
         match plan::plan(&func, cx.chip) {
             Ok(_) => return Ok((func, Some(note))),
             Err(overflow) => last = Some(Box::new(errors::capacity(&func, &overflow))),
@@ -344,7 +379,7 @@ fn product_phases(
             let most = (cx.block_elements() / t.n).clamp(1, t.m / 2);
             let sizes: Vec<i64> =
                 std::iter::successors(Some(most), |r| (*r > 1).then_some(r / 2)).collect();
-            let (func, _) = first_that_fits(cx, &base, &sizes, |base, &rows| {
+            let (func, _) = first_that_fits(cx, &base, &sizes, &mut |base, &rows| {
                 let mut b = Builder::new(base);
                 b.span = span;
                 let block = b.block;

@@ -10,7 +10,8 @@ use isa::chip::Chip;
 use isa::types::Space;
 
 use super::access;
-use super::live::{Life, lives};
+use super::live::{Life, lives_and_births};
+use super::reuse::{Shared, share};
 use crate::select::scratch_bytes;
 
 /// Distance at which the groups of UB repeat: davinci-facts §7, rule 1.
@@ -40,9 +41,16 @@ pub struct Overflow {
 
 /// Gives every buffer an address, or says which space is too small for what.
 pub fn plan(func: &Func, chip: &Chip) -> Result<Plan, Overflow> {
-    let lives = lives(func);
-    let spread = place_all(func, chip, &lives, &partners(func));
-    spread.or_else(|_| place_all(func, chip, &lives, &BTreeMap::new()))
+    let (lives, births) = lives_and_births(func);
+    let (lives, shared) = share(func, lives, &births);
+    let spread = place_all(func, chip, &lives, &partners(func, &shared));
+    let mut plan = spread.or_else(|_| place_all(func, chip, &lives, &BTreeMap::new()))?;
+    for (buf, root) in shared {
+        if let Some(&addr) = plan.addr.get(&root) {
+            plan.addr.insert(buf, addr);
+        }
+    }
+    Ok(plan)
 }
 
 /// Bytes of a space that buffers may take: in UB the blocks that selection keeps for scalars are not among them.
@@ -164,7 +172,7 @@ fn wished_phase(
 }
 
 /// For each UB buffer those that are read beside it by one vector operation.
-fn partners(func: &Func) -> BTreeMap<Buf, Vec<Buf>> {
+fn partners(func: &Func, shared: &Shared) -> BTreeMap<Buf, Vec<Buf>> {
     let mut partners: BTreeMap<Buf, Vec<Buf>> = BTreeMap::new();
     for data in func.insts.values() {
         if !matches!(data.op, Op::Ew { .. } | Op::Accumulate { .. }) {
@@ -175,7 +183,7 @@ fn partners(func: &Func) -> BTreeMap<Buf, Vec<Buf>> {
             .filter(|a| a.reads)
             .filter_map(|a| {
                 if let access::Place::Buf(buf) = a.place {
-                    Some(buf)
+                    Some(shared.get(&buf).copied().unwrap_or(buf))
                 } else {
                     None
                 }

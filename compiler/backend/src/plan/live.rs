@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use cranelift_entity::EntityRef;
-use ir::tile::{Block, Buf, Func, Op};
+use ir::tile::{Block, Buf, Func, Inst, Op};
 use isa::types::{CoreKind, Pipe};
 
 use super::access::{self, Place};
@@ -61,8 +61,28 @@ fn meet(a: &Range, b: &Range) -> bool {
     !a.is_vector_only() || !b.is_vector_only() || (a.start <= b.end && b.start <= a.end)
 }
 
+/// The operation that touches a buffer first.
+#[derive(Clone, Debug)]
+pub(super) struct Birth {
+    pub(super) inst: Inst,
+    pub(super) clock: u32,
+    /// Loops around the latest `Next` of the buffer, if the operation itself stands in as many.
+    pub(super) depth: Option<usize>,
+    /// The same for all buffers that have been turned.
+    pub(super) depth_of: BTreeMap<Buf, Option<usize>>,
+}
+
+/// First touches, in the order of declaration, which is that of creation.
+pub(super) type Births = BTreeMap<Buf, Birth>;
+
 /// The lives of all buffers that are used, in the order of declaration.
 pub fn lives(func: &Func) -> Vec<Life> {
+    lives_and_births(func).0
+}
+
+/// The lives of all buffers that are used, and the operations that touch each first.
+pub(super) fn lives_and_births(func: &Func) -> (Vec<Life>, Births) {
+    let mut births = Births::new();
     let mut lives: BTreeMap<usize, Life> = BTreeMap::new();
     let mut clock = 0;
     for (phase, core, root) in access::roots(func) {
@@ -72,9 +92,11 @@ pub fn lives(func: &Func) -> Vec<Life> {
             loops: Vec::new(),
             ranges: BTreeMap::new(),
             level: BTreeMap::new(),
+            births: std::mem::take(&mut births),
         };
         walk.block(root);
         clock = walk.clock;
+        births = std::mem::take(&mut walk.births);
         for (buf, (start, end, pipes)) in walk.ranges {
             let buf = Buf::new(buf);
             let life = lives.entry(buf.index()).or_insert_with(|| Life {
@@ -90,7 +112,7 @@ pub fn lives(func: &Func) -> Vec<Life> {
             });
         }
     }
-    lives.into_values().collect()
+    (lives.into_values().collect(), births)
 }
 
 struct Walk<'f> {
@@ -101,6 +123,7 @@ struct Walk<'f> {
     ranges: BTreeMap<usize, (u32, u32, Vec<Pipe>)>,
     /// Loop depth of the latest `Next` of each buffer.
     level: BTreeMap<usize, usize>,
+    births: Births,
 }
 
 impl Walk<'_> {
@@ -114,6 +137,7 @@ impl Walk<'_> {
             }
             for access in access::accesses(self.func, op) {
                 if let Place::Buf(buf) = access.place {
+                    self.note_birth(buf, inst);
                     self.touch(buf.index(), access.pipe);
                 }
             }
@@ -123,6 +147,22 @@ impl Walk<'_> {
                 op.blocks().into_iter().for_each(|inner| self.block(inner));
             }
         }
+    }
+
+    fn note_birth(&mut self, buf: Buf, inst: Inst) {
+        if self.births.contains_key(&buf) {
+            return;
+        }
+        let here = self.loops.len();
+        let depth = |level: &usize| (*level == here).then_some(here);
+        let of = |(buf, level): (&usize, &usize)| (Buf::new(*buf), depth(level));
+        let birth = Birth {
+            inst,
+            clock: self.clock,
+            depth: self.level.get(&buf.index()).and_then(depth),
+            depth_of: self.level.iter().map(of).collect(),
+        };
+        self.births.insert(buf, birth);
     }
 
     fn repeat(&mut self, body: Block) {

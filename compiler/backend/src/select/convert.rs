@@ -40,7 +40,7 @@ impl Sel<'_> {
             return self.matrix(&[dst], shape, [work.rows, work.cols], work.most_rows, &emit);
         }
         let cols = work.cols;
-        self.row_loop(&[dst], work.rows, |sel, ats| {
+        self.row_loop(&[dst], work.rows, None, |sel, ats| {
             let row = Place { at: ats[0], ..dst };
             sel.matrix(&[row], shape, [Num::Const(1), cols], 1, &emit)
         })

@@ -15,6 +15,8 @@ use crate::errors;
 const LANES: i64 = 64;
 /// Rows up to which an instruction a row is written out.
 const WRITTEN_OUT: i64 = 8;
+/// Chunks of columns up to which an instruction a chunk is written out.
+const WRITTEN_OUT_CHUNKS: i64 = 32;
 /// Bytes of so many lanes.
 const CHUNK_BYTES: i32 = 256;
 /// Blocks of a repeat.
@@ -47,7 +49,7 @@ impl Sel<'_> {
                 false => sel.add_rows_in_turn(op, ty, places, from, rows),
             });
         }
-        self.row_loop(&places, rows, |sel, ats| {
+        self.row_loop(&places, rows, None, |sel, ats| {
             sel.use_count(cols)?;
             sel.combine(op, ty, [ats[0], ats[1]], Rep::Imm(1), &IN_PLACE)
         })
@@ -71,6 +73,11 @@ impl Sel<'_> {
         add: &dyn Fn(&mut Self, Num) -> Done,
     ) -> Done {
         let (whole, tail) = self.split_lanes(cols)?;
+        if let (Num::Const(chunks), Num::Const(start)) = (whole, src.at)
+            && chunks <= WRITTEN_OUT_CHUNKS
+        {
+            return self.add_written_out(start, chunks, [rows, tail], add);
+        }
         let single = matches!(whole, Num::Const(..=1));
         let from = match single {
             true => src.at,
@@ -96,6 +103,37 @@ impl Sel<'_> {
             })
         })?;
         self.lanes = LaneState::Unknown;
+        Ok(())
+    }
+
+    /// The same where the chunks are known and few: their addresses are constants.
+    fn add_written_out(
+        &mut self,
+        start: i64,
+        chunks: i64,
+        [rows, tail]: [Num; 2],
+        add: &dyn Fn(&mut Self, Num) -> Done,
+    ) -> Done {
+        let chunk_at = |chunk: i64| Num::Const(start + chunk * i64::from(CHUNK_BYTES));
+        let has_tail = tail != Num::Const(0);
+        let unconditional = rows.known().is_some();
+        self.unless_empty(&[rows], |sel| {
+            for chunk in 0..chunks {
+                sel.use_first(LANES, LANES)?;
+                add(sel, chunk_at(chunk))?;
+                if chunk + 1 < chunks || has_tail {
+                    sel.push(inst::Bar { pipe: PipeOp::V });
+                }
+            }
+            if has_tail {
+                sel.use_some(tail)?;
+                add(sel, chunk_at(chunks))?;
+            }
+            Ok(())
+        })?;
+        if !unconditional {
+            self.lanes = LaneState::Unknown;
+        }
         Ok(())
     }
 

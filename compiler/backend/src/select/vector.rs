@@ -17,8 +17,10 @@ use super::{Done, Sel};
 const MAX_REPEATS: i64 = 255;
 /// Repeats of one instruction whose mask bits the next one must find at a block boundary.
 const MAX_MASK_REPEATS: i64 = 252;
-/// Rows up to which a loop by rows is written out.
-const WRITTEN_OUT: i64 = 4;
+/// Rows up to which a loop by rows is written out: an instruction a row instead of one, its addresses and the loop's.
+const WRITTEN_OUT: i64 = 32;
+/// Chunks of columns up to which an instruction a chunk is preferred where the number of rows is not known.
+const WRITTEN_OUT_CHUNKS: i64 = 32;
 const BLOCK: i64 = BLOCK_BYTES as i64;
 /// Bytes that a repeat covers.
 pub(super) const REPEAT: i64 = REPEAT_BYTES as i64;
@@ -136,7 +138,7 @@ impl Sel<'_> {
         if let (Num::Const(cols), true) = (
             cols,
             shape.by_columns && rows_can_repeat(places, rows, most_rows),
-        ) && cols.saturating_add(shape.lanes - 1) / shape.lanes <= most_rows
+        ) && chunks_are_fewer(rows, most_rows, cols, shape.lanes)
         {
             return self.by_columns(places, shape, rows, cols, emit);
         }
@@ -291,16 +293,21 @@ impl Sel<'_> {
             }
             return Ok(());
         }
-        self.row_loop(places, rows, |sel, ats| {
+        let steady = match cols {
+            Num::Const(cols) if cols % shape.lanes == 0 && shape.tails => Some(shape.lanes),
+            Num::Const(_) | Num::Reg(_) => None,
+        };
+        self.row_loop(places, rows, steady, |sel, ats| {
             sel.span_of(ats, places, shape, cols, emit)
         })
     }
 
-    /// A hardware loop over rows; `body` gets the addresses of each row.
+    /// A hardware loop over rows; `body` gets the addresses of each row. `steady` lanes are set once, before it.
     pub(super) fn row_loop(
         &mut self,
         places: &[Place],
         rows: Num,
+        steady: Option<i64>,
         body: impl FnOnce(&mut Self, &[Num]) -> Done,
     ) -> Done {
         let mut ats = Vec::with_capacity(places.len());
@@ -311,7 +318,10 @@ impl Sel<'_> {
                 Num::Reg(self.copied(place.at)?)
             });
         }
-        self.lanes = LaneState::Unknown;
+        match steady {
+            Some(lanes) => self.use_first(lanes, lanes)?,
+            None => self.lanes = LaneState::Unknown,
+        }
         self.counted(rows, |sel| {
             body(sel, &ats)?;
             for (at, place) in ats.iter().zip(places) {
@@ -326,7 +336,9 @@ impl Sel<'_> {
             }
             Ok(())
         })?;
-        self.lanes = LaneState::Unknown;
+        if steady.is_none() {
+            self.lanes = LaneState::Unknown;
+        }
         Ok(())
     }
 
@@ -399,6 +411,16 @@ pub(super) fn rows_can_repeat(places: &[Place], rows: Num, most_rows: i64) -> bo
         place.pitch % (8 * BLOCK) == 0 && place.pitch / (8 * BLOCK) <= 255 && place.bits >= 8
     };
     places.iter().all(blocks) && (rows.known().is_some() || most_rows <= MAX_REPEATS)
+}
+
+/// Whether an instruction a chunk of columns makes fewer instructions than one a row, or a loop over rows.
+fn chunks_are_fewer(rows: Num, most_rows: i64, cols: i64, lanes: i64) -> bool {
+    let chunks = cols.saturating_add(lanes - 1) / lanes;
+    let written_out = rows.known().is_some_and(|rows| rows <= WRITTEN_OUT);
+    match written_out {
+        true => chunks < most_rows,
+        false => chunks <= most_rows.max(WRITTEN_OUT_CHUNKS),
+    }
 }
 
 /// Strides of a run of elements.

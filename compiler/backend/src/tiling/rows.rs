@@ -16,6 +16,7 @@ use super::access::{collapse, flatten};
 use super::builder::{Builder, whole};
 use super::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, ceil_div, round_up};
 use super::{Result, StepCx};
+use crate::Level;
 use crate::partition::{Rows, as_load, loads, root_reduce};
 use crate::pass::normalize::operands;
 
@@ -33,8 +34,46 @@ pub(crate) struct Block {
     pub(crate) cols: i64,
 }
 
-/// Block sizes worth trying, best first.
+/// Block sizes worth trying, the best by rule first.
 pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
+    let mut sizes = blocks_by_rule(cx, step);
+    if cx.level != Level::O0 {
+        sizes.extend(shares(cx, step));
+    }
+    sizes
+}
+
+/// Equal shares of the rows of a core, whole rows or chunks of them.
+fn shares(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
+    let (rows, cols) = (product(&step.rows), product(&step.cols));
+    let whole_row = round_up(cols, column_unit(cx.algo, &step.defs));
+    let share = ceil_div(rows, cx.vector_cores()).max(1);
+    let widths = [whole_row, 2048, 1024, 512, 256];
+    let widths = widths.into_iter().enumerate();
+    let mut sizes = Vec::new();
+    for (_, width) in widths.filter(|&(n, width)| n == 0 || width < whole_row) {
+        let mut last = 0;
+        for parts in (1..=12).chain([16, 24, 32, 48, 64]) {
+            let block = ceil_div(share, parts).min(REDUCED_ROWS);
+            let cells = block.saturating_mul(width);
+            if block > 1 && block != last && (LEAST_CELLS..=MOST_CELLS).contains(&cells) {
+                sizes.push(Block {
+                    rows: block,
+                    cols: width,
+                });
+                last = block;
+            }
+        }
+    }
+    sizes
+}
+
+/// Elements of a block between which shares are tried: fewer do not pay for their barriers, more never fit.
+const LEAST_CELLS: i64 = 2048;
+const MOST_CELLS: i64 = 1 << 15;
+
+/// Block sizes that fill buffers of the usual size, the largest first.
+fn blocks_by_rule(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     let unit = column_unit(cx.algo, &step.defs);
     let (rows, cols) = (product(&step.rows), product(&step.cols));
     let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());

@@ -1,0 +1,367 @@
+//! What a step in tile form takes, so that sizes can be compared: cycles of the busiest pipe, and what it cannot hide.
+//!
+//! Numbers are the chip's; trip counts that only the run knows are guessed alike for all candidates. Knows nothing of
+//! addresses or flags: it ranks, it does not predict.
+
+use std::collections::BTreeMap;
+
+use ir::tile::{Arg, Block, Buf, EwOp, Func, Op, Operand, ScalarOp, Value, View};
+use isa::chip::Chip;
+use isa::inst::Opcode;
+use isa::types::{Elem, REPEAT_BYTES, Space};
+
+use super::expr::ceil_div;
+
+/// Trips of a loop whose bounds the run knows alone (we choose).
+const UNKNOWN_TRIPS: i64 = 16;
+/// Lanes of an accumulator's row.
+const LANES: i64 = 64;
+/// Scalar instructions around an instruction of a loop over rows or chunks (we choose).
+const AROUND: i64 = 4;
+
+/// Cycles per pipe.
+#[derive(Copy, Clone, Debug, Default)]
+struct Time {
+    scalar: i64,
+    vector: i64,
+    load: i64,
+    store: i64,
+}
+
+impl Time {
+    fn add(&mut self, other: Time, times: i64) {
+        let sum = |a: &mut i64, b: i64| *a = a.saturating_add(b.saturating_mul(times));
+        sum(&mut self.scalar, other.scalar);
+        sum(&mut self.vector, other.vector);
+        sum(&mut self.load, other.load);
+        sum(&mut self.store, other.store);
+    }
+
+    fn busiest(self) -> i64 {
+        self.scalar.max(self.vector).max(self.load).max(self.store)
+    }
+
+    fn together(self) -> i64 {
+        self.vector
+            .saturating_add(self.load)
+            .saturating_add(self.store)
+    }
+}
+
+/// Cycles of the vector program of the last phase on the core that has most to do.
+pub(crate) fn price(func: &Func, chip: &Chip) -> i64 {
+    let Some(root) = func.phases.last().and_then(|phase| phase.vector) else {
+        return 0;
+    };
+    let pricing = Pricing {
+        func,
+        chip,
+        most: bounds(func),
+    };
+    let mut total = Time::default();
+    let mut exposed = 0;
+    for &inst in &func.blocks[root].insts {
+        let op = &func.insts[inst].op;
+        let (time, trips) = if let Op::For {
+            lo, hi, step, body, ..
+        } = op
+        {
+            (pricing.block(*body), pricing.trips(*lo, *hi, *step))
+        } else {
+            (pricing.op(op), 1)
+        };
+        total.add(time, trips);
+        // The first copy in and the last one out have no work beside them.
+        exposed = time.together().saturating_sub(time.busiest()).max(exposed);
+    }
+    total.busiest().saturating_add(exposed)
+}
+
+/// What a value is at most, where it is the smaller of a constant and something else.
+fn bounds(func: &Func) -> BTreeMap<Value, i64> {
+    let bound = |op: &Op| {
+        let Op::Scalar {
+            dst,
+            op: ScalarOp::Min,
+            a,
+            b,
+        } = op
+        else {
+            return None;
+        };
+        match (a, b) {
+            (Arg::Const(most), _) | (_, Arg::Const(most)) => Some((*dst, *most)),
+            (Arg::Val(_), Arg::Val(_)) => None,
+        }
+    };
+    func.insts
+        .values()
+        .filter_map(|data| bound(&data.op))
+        .collect()
+}
+
+struct Pricing<'a> {
+    func: &'a Func,
+    chip: &'a Chip,
+    most: BTreeMap<Value, i64>,
+}
+
+impl Pricing<'_> {
+    /// Trips of a loop; one that starts at the core's number has most trips on the first core.
+    fn trips(&self, lo: Arg, hi: Arg, step: i64) -> i64 {
+        let first = match lo {
+            Arg::Const(lo) => lo,
+            Arg::Val(_) => 0,
+        };
+        let end = match hi {
+            Arg::Const(hi) => Some(hi),
+            Arg::Val(hi) => self.most.get(&hi).copied(),
+        };
+        end.map_or(UNKNOWN_TRIPS, |end| ceil_div(end - first, step).max(0))
+    }
+
+    fn block(&self, block: Block) -> Time {
+        let mut total = Time::default();
+        for &inst in &self.func.blocks[block].insts {
+            let op = &self.func.insts[inst].op;
+            total.add(self.op(op), 1);
+        }
+        total
+    }
+
+    fn op(&self, op: &Op) -> Time {
+        let mut time = Time::default();
+        match op {
+            Op::For {
+                lo, hi, step, body, ..
+            } => time.add(self.block(*body), self.trips(*lo, *hi, *step)),
+            Op::If { then, els, .. } => {
+                time.add(self.block(*then), 1);
+                if let Some(els) = els {
+                    time.add(self.block(*els), 1);
+                }
+            }
+            Op::Load {
+                dst, rows, cols, ..
+            } => time.load = self.copy(*dst, *rows, *cols, true),
+            Op::Store {
+                src, rows, cols, ..
+            } => time.store = self.copy(*src, *rows, *cols, false),
+            Op::Ew {
+                op,
+                dst,
+                a,
+                b,
+                c,
+                rows,
+                cols,
+            } => {
+                let operands = [Some(*a), *b, *c];
+                self.elementwise(&mut time, *op, *dst, &operands, (*rows, *cols));
+            }
+            Op::Accumulate {
+                acc, rows, cols, ..
+            } => self.accumulate(&mut time, *acc, *rows, *cols),
+            Op::Lanes { acc, rows, .. } => {
+                let rows = self.rows(*acc, *rows);
+                let rate = self.rate(Opcode::Vcadd, 4);
+                time.vector = rows.saturating_mul(rate) + self.latency(Opcode::Vcadd);
+            }
+            Op::Spread { dst, rows, .. } => {
+                time.vector = ceil_div(self.rows(*dst, *rows), 8) + self.latency(Opcode::Vbrcb);
+            }
+            Op::Peek { .. } | Op::PeekBuf { .. } | Op::Poke { .. } => {
+                time.scalar = int(self.chip.scalar.load_hit);
+            }
+            Op::Scalar { op, .. } => {
+                time.scalar = match op {
+                    ScalarOp::Div | ScalarOp::Rem => int(self.chip.scalar.div),
+                    ScalarOp::Mul => int(self.chip.scalar.mul),
+                    ScalarOp::Add
+                    | ScalarOp::Sub
+                    | ScalarOp::Min
+                    | ScalarOp::Max
+                    | ScalarOp::And
+                    | ScalarOp::Or
+                    | ScalarOp::Shl
+                    | ScalarOp::Shr
+                    | ScalarOp::Cmp(_) => int(self.chip.scalar.alu),
+                };
+            }
+            Op::Query { .. }
+            | Op::Next { .. }
+            | Op::LoadTile { .. }
+            | Op::LoadWords { .. }
+            | Op::Mad { .. }
+            | Op::Drain { .. }
+            | Op::Acquire { .. }
+            | Op::Publish { .. }
+            | Op::Take { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => {}
+        }
+        time
+    }
+
+    fn rows(&self, view: View, rows: Arg) -> i64 {
+        match rows {
+            Arg::Const(rows) => rows,
+            Arg::Val(_) => self.func.bufs[view.buf].rows,
+        }
+    }
+
+    fn cols(&self, view: View, cols: Arg) -> i64 {
+        match cols {
+            Arg::Const(cols) => cols,
+            Arg::Val(_) => self.func.bufs[view.buf].cols,
+        }
+    }
+
+    fn copy(&self, view: View, rows: Arg, cols: Arg, into: bool) -> i64 {
+        let data = &self.func.bufs[view.buf];
+        let (rows, cols) = (self.rows(view, rows), self.cols(view, cols));
+        let bytes = rows
+            .saturating_mul(cols)
+            .saturating_mul(int(data.elem.bytes()));
+        let (port, burst, issue) = match into {
+            true => (
+                int(self.chip.mte2.ub_port),
+                int(self.chip.mte2.burst),
+                int(self.chip.mte2.issue),
+            ),
+            false => (
+                int(self.chip.mte3.ub_port),
+                int(self.chip.mte3.burst),
+                int(self.chip.mte3.issue),
+            ),
+        };
+        ceil_div(bytes, port.max(1))
+            .max(rows.saturating_mul(burst))
+            .max(issue)
+    }
+
+    fn elementwise(
+        &self,
+        time: &mut Time,
+        op: EwOp,
+        dst: View,
+        operands: &[Option<Operand>; 3],
+        (rows, cols): (Arg, Arg),
+    ) {
+        let code = opcode(op);
+        let views = || {
+            let others = operands.iter().flatten().filter_map(|o| o.view());
+            std::iter::once(dst).chain(others)
+        };
+        let bytes = |view: View| int(self.elem(view.buf).bytes());
+        let widest = views().map(bytes).max().unwrap_or(4).max(2);
+        let lanes = int(REPEAT_BYTES) / widest;
+        let (row_count, col_count) = (self.rows(dst, rows), self.cols(dst, cols));
+        let full_pitch =
+            |view: View| matches!(cols, Arg::Const(c) if c == self.func.bufs[view.buf].cols);
+        let broadcast = operands
+            .iter()
+            .flatten()
+            .any(|o| matches!(o, Operand::EachRow(_) | Operand::EachCol(_)));
+        let flat = row_count == 1 || (!broadcast && views().all(full_pitch));
+        let (repeats, instructions) = if flat {
+            (ceil_div(row_count.saturating_mul(col_count), lanes), 1)
+        } else {
+            let chunks = ceil_div(col_count, lanes);
+            let instructions = match (rows, cols) {
+                (Arg::Const(_), Arg::Const(_)) => row_count.min(chunks),
+                (Arg::Val(_), Arg::Const(_)) => chunks,
+                (Arg::Const(_) | Arg::Val(_), Arg::Val(_)) => row_count,
+            };
+            (row_count.saturating_mul(chunks), instructions)
+        };
+        let counted =
+            i64::from(matches!(cols, Arg::Val(_)) || (flat && matches!(rows, Arg::Val(_))));
+        let mode = counted * int(self.chip.vector.count_mode);
+        time.vector = repeats
+            .saturating_mul(self.rate(code, widest))
+            .saturating_add(instructions.saturating_mul(mode))
+            .saturating_add(self.latency(code));
+        time.scalar = AROUND.saturating_mul(instructions);
+    }
+
+    /// Chunk after chunk with a barrier between them, or, of one row, repeat after repeat.
+    fn accumulate(&self, time: &mut Time, acc: View, rows: Arg, cols: Arg) {
+        let rows = self.rows(acc, rows);
+        let chunks = match cols {
+            Arg::Const(cols) => ceil_div(cols, LANES),
+            Arg::Val(_) => UNKNOWN_TRIPS,
+        };
+        let link = match rows {
+            1 => int(self.chip.vector.dependent) + 1,
+            rows => rows + self.latency(Opcode::Vadd),
+        };
+        time.vector = chunks.saturating_mul(link);
+        time.scalar = if rows == 1 {
+            AROUND
+        } else {
+            AROUND.saturating_mul(chunks)
+        };
+    }
+
+    /// Cycles of a repeat.
+    fn rate(&self, code: Opcode, bytes: i64) -> i64 {
+        let costs = self.chip.vector_ops.get(code);
+        int(if bytes == 2 {
+            costs.per_repeat_16
+        } else {
+            costs.per_repeat_32
+        })
+    }
+
+    /// What a barrier behind an instruction costs: its tail, and a head again.
+    fn latency(&self, code: Opcode) -> i64 {
+        let costs = self.chip.vector_ops.get(code);
+        int(costs.head)
+            .saturating_add(int(costs.tail))
+            .saturating_add(1)
+    }
+
+    fn elem(&self, buf: Buf) -> Elem {
+        let data = &self.func.bufs[buf];
+        debug_assert!(data.space == Space::Ub, "vector operations are on UB");
+        data.elem
+    }
+}
+
+fn int(value: impl Into<u64>) -> i64 {
+    i64::try_from(value.into()).unwrap_or(i64::MAX)
+}
+
+/// The instruction that does most of an operation's work.
+fn opcode(op: EwOp) -> Opcode {
+    match op {
+        EwOp::Copy => Opcode::Vcopy,
+        EwOp::Add => Opcode::Vadd,
+        EwOp::Sub => Opcode::Vsub,
+        EwOp::Mul => Opcode::Vmul,
+        EwOp::Div | EwOp::Rem => Opcode::Vdiv,
+        EwOp::Max => Opcode::Vmax,
+        EwOp::Min => Opcode::Vmin,
+        EwOp::Abs => Opcode::Vabs,
+        EwOp::Neg => Opcode::Vmuls,
+        EwOp::Exp => Opcode::Vexp,
+        EwOp::Ln => Opcode::Vln,
+        EwOp::Sqrt => Opcode::Vsqrt,
+        EwOp::Relu => Opcode::Vrelu,
+        EwOp::Round(_) | EwOp::Cast(..) => Opcode::Vconv,
+        EwOp::And => Opcode::Vand,
+        EwOp::Or | EwOp::Xor => Opcode::Vor,
+        EwOp::Not => Opcode::Vnot,
+        EwOp::Shl => Opcode::Vshl,
+        EwOp::Shr => Opcode::Vshr,
+        EwOp::Cmp(_) => Opcode::Vcmpv,
+        EwOp::Select => Opcode::Vsel,
+        EwOp::Iota => Opcode::Viota,
+    }
+}
