@@ -215,11 +215,8 @@ fn step_phases(
         Step::Rows(rows) => {
             let sizes = rows::blocks(cx, rows);
             let name = &cx.algo.tensors[cx.algo.defs[rows.defs[0]].target].name;
-            let cheapest = match cx.level {
-                Level::O0 => first_that_fits,
-                Level::O1 | Level::O3 => cheapest_that_fits,
-            };
-            cheapest(cx, &out, &sizes, &mut |base, &block| {
+            let choose = choice(cx);
+            choose(cx, &out, &sizes, &mut |base, &block| {
                 let b = vector_phase(base, span_of(cx, rows.defs[0]));
                 let b = rows::emit(cx, rows, block, b, gm)?;
                 let note = format!(
@@ -248,7 +245,9 @@ fn step_phases(
             let extents = Extents::of(cx, product);
             let tiles = match cx.level {
                 Level::O0 => sizes::PLAIN,
-                Level::O1 | Level::O3 => sizes::choose(cx.chip, &extents),
+                Level::O1 | Level::O3 => {
+                    sizes::choose(cx.chip, &extents, matches!(epilogue, Epilogue::Vector(_)))
+                }
             };
             product_phases(cx, product, epilogue, &tiles, out, gm).map(|(func, decisions)| {
                 schedule.extend(decisions);
@@ -306,6 +305,16 @@ fn cheapest_that_fits<S>(
         written.into_iter().map(|(_, func, note)| Ok((func, note))),
     )
 }
+
+/// How one of several sizes is chosen.
+fn choice<S>(cx: &StepCx<'_>) -> Choice<S> {
+    match cx.level {
+        Level::O0 => first_that_fits,
+        Level::O1 | Level::O3 => cheapest_that_fits,
+    }
+}
+
+type Choice<S> = fn(&StepCx<'_>, &Func, &[S], Write<'_, S>) -> Result<(Func, Option<String>)>;
 
 /// Writes a step for one size.
 type Write<'w, S> = &'w mut dyn FnMut(Func, &S) -> Result<(Func, String)>;
@@ -376,10 +385,9 @@ fn product_phases(
             let mut b = cube_phase(out, span);
             let chan = product::ring(cx, &mut b, t, cx.algo.tensors[target].elem);
             let base = with_cube(cx, product, t, &Output::Ring(chan), b, gm);
-            let most = (cx.block_elements() / t.n).clamp(1, t.m / 2);
-            let sizes: Vec<i64> =
-                std::iter::successors(Some(most), |r| (*r > 1).then_some(r / 2)).collect();
-            let (func, _) = first_that_fits(cx, &base, &sizes, &mut |base, &rows| {
+            let sizes = vector::row_counts(cx, t);
+            let choose = choice(cx);
+            let (func, _) = choose(cx, &base, &sizes, &mut |base, &rows| {
                 let mut b = Builder::new(base);
                 b.span = span;
                 let block = b.block;

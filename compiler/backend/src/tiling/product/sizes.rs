@@ -27,17 +27,27 @@ pub(crate) const PLAIN: Tiles = Tiles {
     k_l0: 64,
 };
 
+/// Sides of blocks worth trying.
+const SIDES: [i64; 16] = [
+    16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256,
+];
+/// The least width that is preferred to wider ones for being even.
+const LEAST_EVEN_WIDTH: i64 = 64;
+
 /// Block sizes by rule: of those that fit twice into L0A, L0B and L1 and once into L0C, the one whose slowest resource
 /// is done first, with all groups at work. Rates are the chip's.
-pub(crate) fn choose(chip: &Chip, e: &Extents) -> Tiles {
+///
+/// With `whole_columns` no block is narrower than the others, if some width allows it: what vector cores do to a block
+/// is one run of elements then, whatever its rows.
+pub(crate) fn choose(chip: &Chip, e: &Extents, whole_columns: bool) -> Tiles {
+    let even = |n: i64| n >= LEAST_EVEN_WIDTH && e.n % n == 0;
+    let only_even = whole_columns && SIDES.into_iter().any(even);
     let size = i64::try_from(e.elem.bytes()).unwrap_or(4);
     let unit = 32 / size.min(2);
-    let sides = [
-        16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256,
-    ];
     let mut best: Option<(i64, Tiles)> = None;
-    for m in sides.into_iter().filter(|m| *m == 16 || *m < e.m + 16) {
-        for n in sides.into_iter().filter(|n| *n == 16 || *n < e.n + 16) {
+    for m in SIDES.into_iter().filter(|m| *m == 16 || *m < e.m + 16) {
+        let widths = SIDES.into_iter().filter(|&n| even(n) || !only_even);
+        for n in widths.filter(|n| *n == 16 || *n < e.n + 16) {
             let (m, n) = (round_up(m, unit), round_up(n, unit));
             let Some(tiles) = fit(chip, m, n, e, size) else {
                 continue;

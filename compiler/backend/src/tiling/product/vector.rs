@@ -4,9 +4,10 @@ use ir::tile::{Arg, Chan, CoreQuery, Op};
 
 use super::sizes::Tiles;
 use super::{Extents, Walk, result_offset};
+use crate::Level;
 use crate::partition::Product;
 use crate::tiling::builder::{Builder, whole};
-use crate::tiling::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, round_up};
+use crate::tiling::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, ceil_div, round_up};
 use crate::tiling::rows::column_unit;
 use crate::tiling::{Result, StepCx};
 
@@ -65,12 +66,15 @@ pub(crate) fn emit(
                     matches!(kind, Kind::Uniform | Kind::Col)
                 })?;
             }
-            let mine = em.b.sub(m, first_row);
-            let mine = em.b.max(mine, 0);
-            let mine = em.b.min(mine, half);
+            let mine = own_rows(&mut em.b, m, first_row, half);
             em.for_loop(0, mine, rows, |em, r| -> Result<()> {
-                let left = em.b.sub(mine, r);
-                em.extent.row_count = em.b.min(left, rows);
+                em.extent.row_count = match mine {
+                    Arg::Const(mine) => em.b.clip(rows.min(mine), mine, r),
+                    Arg::Val(_) => {
+                        let left = em.b.sub(mine, r);
+                        em.b.min(left, rows)
+                    }
+                };
                 let in_block = em.b.add(first_row, r);
                 em.extent.row0 = em.b.add(m0, in_block);
                 let down = em.b.mul(in_block, t.n);
@@ -93,6 +97,28 @@ pub(crate) fn emit(
         },
     )?;
     Ok(em.b)
+}
+
+/// Numbers of rows worth trying, the largest first.
+pub(crate) fn row_counts(cx: &StepCx<'_>, t: &Tiles) -> Vec<i64> {
+    let most = (cx.block_elements() / t.n).clamp(1, t.m / 2);
+    let mut counts: Vec<i64> =
+        std::iter::successors(Some(most), |r| (*r > 1).then_some(r / 2)).collect();
+    if cx.level != Level::O0 {
+        let half = round_up(t.m, 32) / 2;
+        counts.extend((1..=8).map(|parts| ceil_div(half, parts)));
+    }
+    counts
+}
+
+/// Rows of a block that one of the two vector cores takes; known where it is the same for both.
+fn own_rows(b: &mut Builder, m: Arg, first_row: Arg, half: i64) -> Arg {
+    if m == Arg::Const(2 * half) {
+        return Arg::Const(half);
+    }
+    let mine = b.sub(m, first_row);
+    let mine = b.max(mine, 0);
+    b.min(mine, half)
 }
 
 fn place_block(

@@ -1,10 +1,11 @@
 //! Reductions along the columns: 64 lanes a row, joined at the end.
 
-use ir::algo::{BinaryOp, ExprKind, Overflow, Reduce, ReduceOp, Round};
-use ir::tile::{Arg, Buf, EwOp, Op, Operand, RedOp};
+use ir::algo::{BinaryOp, Expr, ExprKind, Overflow, Reduce, ReduceOp, Round};
+use ir::tile::{Arg, Buf, EwOp, Op, Operand, RedOp, View};
 use isa::types::{Elem, Layout, Space};
 
 use super::Plan;
+use crate::Level;
 use crate::errors;
 use crate::tiling::Result;
 use crate::tiling::builder::{Shape, whole};
@@ -44,6 +45,11 @@ impl Plan<'_> {
         reduce: &Reduce,
         acc: Buf,
     ) -> Result<()> {
+        if self.cx.level != Level::O0
+            && let Some(()) = self.accumulate_extreme(e, def, reduce, acc)?
+        {
+            return Ok(());
+        }
         let elem = lane_elem(self.result_elem(def));
         let mut item = item(e, reduce)?;
         if let Some(mask) = reduce.mask {
@@ -61,6 +67,98 @@ impl Plan<'_> {
             cols,
         });
         Ok(())
+    }
+
+    /// A maximum or minimum by halves, in the type that the items have in memory: no order and no exact conversion
+    /// changes a bit of it. None if this is not one, or its columns are not known.
+    fn accumulate_extreme(
+        &self,
+        e: &mut Emitter<'_>,
+        def: usize,
+        reduce: &Reduce,
+        acc: Buf,
+    ) -> Result<Option<()>> {
+        let op = match reduce.op {
+            ReduceOp::Max => EwOp::Max,
+            ReduceOp::Min => EwOp::Min,
+            ReduceOp::Sum
+            | ReduceOp::Prod
+            | ReduceOp::Any
+            | ReduceOp::All
+            | ReduceOp::ArgMax
+            | ReduceOp::ArgMin => return Ok(None),
+        };
+        let body = exactly_widened(e, reduce.body);
+        let elem = rep(e.algo.exprs[body].elem);
+        let lanes = lane_elem(self.result_elem(def));
+        let (Arg::Const(cols), None) = (e.extent.col_count, reduce.mask) else {
+            return Ok(None);
+        };
+        let half = largest_half(cols);
+        let aligned = (cols - half) * bytes(elem) % 32 == 0;
+        if half < LANES || !aligned || e.kind(body) != Kind::Full {
+            return Ok(None);
+        }
+        let val = e.value(body)?;
+        let src = e.materialise(Kind::Full, elem, val);
+        let part = self.by_halves(e, op, elem, (src, cols), half);
+        let part = if elem == lanes {
+            part
+        } else {
+            let wide = e.b.buf("part", self.part_shape(lanes, LANES));
+            let dims = (e.extent.row_count, Arg::Const(LANES));
+            let exact = EwOp::Cast(Round::Even, Overflow::Keep);
+            e.b.ew(exact, wide, Operand::Full(whole(part)), None, dims);
+            wide
+        };
+        let rows = e.extent.row_count;
+        e.b.push(Op::Accumulate {
+            op: red_op(reduce.op),
+            acc: whole(acc),
+            src: whole(part),
+            rows,
+            cols: Arg::Const(LANES),
+        });
+        Ok(Some(()))
+    }
+
+    /// Joins columns by halves until a repeat's lanes are left; the first step makes their number a power of two, where
+    /// its halves may overlap.
+    fn by_halves(
+        &self,
+        e: &mut Emitter<'_>,
+        op: EwOp,
+        elem: Elem,
+        (src, cols): (Buf, i64),
+        half: i64,
+    ) -> Buf {
+        let part = e.b.buf("part", self.part_shape(elem, half));
+        let (mut from, mut width, mut right) = (src, half, cols - half);
+        loop {
+            let at = |col: i64| {
+                Operand::Full(View {
+                    col: Arg::Const(col),
+                    ..whole(from)
+                })
+            };
+            let dims = (e.extent.row_count, Arg::Const(width));
+            e.b.ew(op, part, at(0), Some(at(right)), dims);
+            if width == LANES {
+                return part;
+            }
+            (from, width, right) = (part, width / 2, width / 2);
+        }
+    }
+
+    fn part_shape(&self, elem: Elem, cols: i64) -> Shape {
+        Shape {
+            elem,
+            space: Space::Ub,
+            layout: Layout::Nd,
+            depth: 1,
+            rows: self.extent.cap_rows,
+            cols,
+        }
     }
 
     pub(super) fn finish_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce, acc: Buf) {
@@ -82,6 +180,32 @@ impl Plan<'_> {
         let target = self.cx.algo.defs[def].target;
         e.internal.insert(target, Internal::Ready(val, Kind::Row));
     }
+}
+
+/// The largest power of two times the lanes that is less than the columns; 0 if there is none.
+fn largest_half(cols: i64) -> i64 {
+    let mut half = 0;
+    let mut next = LANES;
+    while next < cols {
+        half = next;
+        next *= 2;
+    }
+    half
+}
+
+fn bytes(elem: Elem) -> i64 {
+    i64::try_from(elem.bytes()).unwrap_or(4)
+}
+
+/// What an expression converts from, if that changes no value: f16 to f32.
+fn exactly_widened(e: &Emitter<'_>, expr: Expr) -> Expr {
+    if let ExprKind::Cast { value, .. } = e.algo.exprs[expr].kind
+        && e.algo.exprs[expr].elem == Elem::F32
+        && e.algo.exprs[value].elem == Elem::F16
+    {
+        return value;
+    }
+    expr
 }
 
 /// What a reduction adds, in the type of its lanes.
