@@ -37,6 +37,12 @@ const FAMILIES: &[Family] = &[
         run: "pass::check",
     },
     Family {
+        module: "tile",
+        folder: "tile",
+        extension: "tile",
+        run: "tile_form::check",
+    },
+    Family {
         module: "asm",
         folder: "asm",
         extension: "vasm",

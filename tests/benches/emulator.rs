@@ -27,7 +27,7 @@ use isa::object::{Object, ParamDir};
 enum Source {
     /// A kernel of the library and its sizes.
     Kernel(&'static str, &'static str),
-    /// A tile form beside this file.
+    /// A tile form of the tests.
     Tile(&'static str),
 }
 
@@ -62,7 +62,7 @@ const JOBS: &[Job] = &[
     },
     Job {
         name: "attention f16 S=1024 D=64",
-        source: Source::Tile("attention.tile"),
+        source: Source::Tile("tile/attention.tile"),
         operations: Some(4.0 * 1024.0 * 1024.0 * 64.0),
         peer: "attention",
     },
@@ -167,7 +167,7 @@ fn ready(source: Source, values: bool) -> Option<Ready> {
                 .object
         }
         Source::Tile(name) => {
-            let text = std::fs::read_to_string(path(&format!("benches/{name}"))).ok()?;
+            let text = std::fs::read_to_string(path(name)).ok()?;
             let file = sources.add(name, text.as_str());
             let func = tile::load(file, &sources).unwrap_or_else(|found| shown(found, &sources));
             let built = build::lower(func, &settings, &sources);

@@ -47,7 +47,7 @@ pub(crate) fn check(path: &str) {
 }
 
 /// The value, or the findings as a user would see them.
-fn shown<T>(result: Result<T, Vec<Diagnostic>>, sources: &SourceMap) -> T {
+pub(super) fn shown<T>(result: Result<T, Vec<Diagnostic>>, sources: &SourceMap) -> T {
     result.unwrap_or_else(|found| panic!("{}", diag::render_text(&found, sources, false)))
 }
 
@@ -122,7 +122,7 @@ fn check_texts(compiled: &Compiled, settings: &Settings, sources: &SourceMap) {
     }
 }
 
-fn assert_same_code(one: &Lowered, other: &Lowered) {
+pub(super) fn assert_same_code(one: &Lowered, other: &Lowered) {
     for core in [CoreKind::Cube, CoreKind::Vector] {
         assert!(
             one.object.code(core) == other.object.code(core),
@@ -134,7 +134,7 @@ fn assert_same_code(one: &Lowered, other: &Lowered) {
 }
 
 /// Objects and assembly texts lose nothing, and every instruction is legal.
-fn check_object(object: &Object, chip: &Chip) {
+pub(super) fn check_object(object: &Object, chip: &Chip) {
     let refused = isa::legal::check_object(object, chip);
     assert!(refused.is_empty(), "{refused:?}");
     let written = bytes(object);
@@ -255,7 +255,7 @@ fn assert_same_bits(func: &Func, who: &str, expected: &[Data], got: &[Data]) {
 }
 
 /// Instructions, cycles, traffic and peaks of one level.
-fn summary(level: Level, object: &Object, report: &Report) -> String {
+pub(super) fn summary(level: Level, object: &Object, report: &Report) -> String {
     let pipes = report.pipes.iter().filter(|pipe| pipe.instructions > 0);
     let pipes: Vec<String> = pipes
         .map(|pipe| format!("{} {}", pipe.pipe, pipe.instructions))

@@ -13,5 +13,6 @@ mod robust;
 pub(crate) mod schedules;
 mod streams;
 mod tidy;
+pub(crate) mod tile_form;
 mod timing;
 pub(crate) mod ui;

@@ -92,6 +92,13 @@ fn compare(name: &str, got: &Path, expected: &Path, allowed: f64) {
     );
 }
 
+/// The elements of a `.npy` file.
+pub(super) fn numbers(path: &Path) -> Vec<f64> {
+    let (header, data) = read(path);
+    let half = header.contains("<f2");
+    values(half, &data).into_iter().map(|(_, x)| x).collect()
+}
+
 /// Header and data of a `.npy` file.
 fn read(path: &Path) -> (String, Vec<u8>) {
     let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
