@@ -81,6 +81,7 @@ fn main() -> io::Result<()> {
         }
         text.push_str("}\n");
     }
+    write_anchors(&here.join("calibration/anchors.toml"), &mut text)?;
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("cases.rs"), text)
 }
@@ -110,6 +111,26 @@ fn write_folder(folder: &Path, family: &Family, text: &mut String) -> io::Result
             .expect("strings take all");
         }
     }
+    Ok(())
+}
+
+/// A test for each row of the table of anchors.
+fn write_anchors(table: &Path, text: &mut String) -> io::Result<()> {
+    println!("cargo::rerun-if-changed={}", table.display());
+    text.push_str("mod calibration {\n");
+    let rows = fs::read_to_string(table)?;
+    let names = rows
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \""));
+    for name in names.filter_map(|rest| rest.strip_suffix('"')) {
+        let function = identifier(name);
+        writeln!(
+            text,
+            "#[test]\nfn {function}() {{ crate::harness::calibration::check({name:?}); }}"
+        )
+        .expect("strings take all");
+    }
+    text.push_str("}\n");
     Ok(())
 }
 

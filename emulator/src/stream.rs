@@ -61,6 +61,8 @@ pub(crate) struct Traffic {
     pub(crate) stride: u64,
     pub(crate) rows: u32,
     pub(crate) row_bytes: u32,
+    /// Cycles before the first byte moves.
+    pub(crate) setup: u32,
     pub(crate) path: GmPath,
     pub(crate) write: bool,
 }
@@ -267,6 +269,7 @@ fn global_side(inst: &Inst, regs: &impl Regs, cost: &Cost) -> Option<Traffic> {
         stride: access.outer.step,
         rows: fits(access.outer.count),
         row_bytes: fits(inner_reach),
+        setup: gm.setup,
         path: gm.path,
         write: gm.write,
     })

@@ -155,8 +155,10 @@ sections! {
         l2_mbps,
         /// Bandwidth of reads and writes together, in MB/s.
         l2_mixed_mbps,
-        /// Divisor, in thousandths, of L2 bandwidth when cores read the same lines at once.
+        /// What a read counts at L2, in thousandths, if another core has just read the line.
         l2_shared_line_milli,
+        /// Cycles that two reads of a line may be apart to count as at once.
+        l2_shared_window,
         /// Cycles that a miss adds to a copy's latency.
         l2_miss_extra,
     }

@@ -39,6 +39,8 @@ pub struct GmTraffic {
     pub write: bool,
     /// The way it goes.
     pub path: GmPath,
+    /// Cycles of the occupancy before the first byte moves.
+    pub setup: u32,
 }
 
 /// The ways between global memory and a core; each has its own port, and some share a cap over all cores.
@@ -141,6 +143,7 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
                     bursts,
                     write: false,
                     path: GmPath::L0,
+                    setup: 0,
                 },
                 chip,
             )
@@ -261,6 +264,7 @@ fn scalar_memory(mem: ScalarMem, size: MemSize, cycles: u64, write: bool) -> Cos
         bursts: 1,
         write,
         path: GmPath::Scalar,
+        setup: 0,
     };
     Cost {
         gm: (mem == ScalarMem::Gm).then_some(traffic),
@@ -364,6 +368,7 @@ fn block_traffic(inst: &Inst, path: GmPath, regs: &(impl Regs + ?Sized), chip: &
             bursts,
             write: matches!(path, GmPath::UbOut | GmPath::L1Out),
             path,
+            setup: 0,
         },
         chip,
     )
@@ -377,6 +382,7 @@ fn byte_burst(burst: Burst, path: GmPath, regs: &(impl Regs + ?Sized)) -> GmTraf
         bursts,
         write: path == GmPath::UbOut,
         path,
+        setup: 0,
     }
 }
 
@@ -404,21 +410,25 @@ fn copy(traffic: GmTraffic, chip: &Chip) -> Cost {
     }
 }
 
+/// The pipe is held until the matrix is there: short rows bind, or the latency and the bytes behind it. So, unlike plain
+/// copies, two of these do not overlap.
 fn nd2nz(rows: u64, row_bytes: u64, chip: &Chip) -> Cost {
+    let rates = &chip.mte2;
     let bytes = rows.saturating_mul(row_bytes);
-    let row_cycles = rows
-        .saturating_mul(chip.mte2.nd2nz_row_milli)
-        .div_ceil(1000);
-    let cycles = row_cycles.max(bytes.div_ceil(chip.mte2.nd2nz_port.max(1)));
+    let row_cycles = rows.saturating_mul(rates.nd2nz_row_milli).div_ceil(1000);
+    let stream = bytes.div_ceil(rates.nd2nz_port.max(1));
+    let cycles = row_cycles.max(stream.saturating_add(rates.l1_latency));
+    let setup = cycles.saturating_sub(stream).min(rates.l1_latency);
     Cost {
         head: 0,
-        occ: narrow(cycles.saturating_add(chip.mte2.nd2nz_fixed)),
-        tail: narrow(chip.mte2.l1_latency),
+        occ: narrow(cycles.saturating_add(rates.nd2nz_fixed)),
+        tail: 0,
         gm: Some(GmTraffic {
             bytes,
             bursts: rows,
             write: false,
             path: GmPath::L1,
+            setup: narrow(setup.saturating_add(rates.nd2nz_fixed)),
         }),
     }
 }
@@ -440,6 +450,7 @@ fn fix_gm(i: &FixL0cGm, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
             bursts,
             write: true,
             path: GmPath::Fix,
+            setup: 0,
         },
         chip,
     )

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use isa::chip::Chip;
 use isa::types::Pipe;
 
-use super::memory::{Memory, Piece};
+use super::memory::{Memory, Piece, Port};
 use super::{Post, PostWhat, TICKS, TraceSpan};
 use crate::core::Flags;
 use crate::fault::CoreId;
@@ -79,7 +79,8 @@ struct Queue {
     /// Nothing behind the front begins earlier.
     gate: u64,
     cause: Cause,
-    /// End of the last occupancy.
+    /// Begin of the last work, and end of its occupancy.
+    last: u64,
     end: u64,
     /// When everything so far is visible.
     done: u64,
@@ -97,6 +98,7 @@ impl Queue {
             finished: 0,
             gate: 0,
             cause: Cause::Queue,
+            last: 0,
             end: 0,
             done: 0,
             transfer: None,
@@ -161,6 +163,7 @@ impl Queue {
         }
         self.gate = begin;
         self.cause = Cause::Queue;
+        self.last = begin;
         begin
     }
 }
@@ -183,6 +186,7 @@ pub(super) struct CoreSim<'a> {
     scalar_time: PipeTime,
     queues: [Queue; 7],
     flags: Flags<VecDeque<u64>>,
+    port: Port,
     keep_trace: bool,
     trace: Vec<TraceSpan>,
 }
@@ -210,6 +214,7 @@ impl<'a> CoreSim<'a> {
             scalar_time: PipeTime::default(),
             queues: std::array::from_fn(|_| Queue::new()),
             flags: Flags::default(),
+            port: Port::new(chip),
             keep_trace,
             trace: Vec::new(),
         }
@@ -408,7 +413,8 @@ impl<'a> CoreSim<'a> {
         true
     }
 
-    /// When the other side of the unit flag is done with what it got before; none while that is not known.
+    /// When the other side of the unit flag has done its first block of what it got before; none while that is not known.
+    /// There is a flag a block, so each side follows the other through the tile.
     fn unit_ready(&self, pipe: Pipe, item: &Item) -> Option<u64> {
         let (other, needed) = match pipe {
             Pipe::M => (Pipe::Fix, item.fix),
@@ -417,21 +423,37 @@ impl<'a> CoreSim<'a> {
             }
         };
         let queue = &self.queues[other.index()];
-        (queue.finished >= needed).then_some(queue.done)
+        (queue.finished >= needed).then_some(queue.last)
+    }
+
+    /// With the unit flag on no side ends before the other has.
+    fn unit_end(&self, pipe: Pipe, event: &Event) -> u64 {
+        match (event.what, pipe) {
+            (What::UnitWork | What::UnitCopy, Pipe::M) => self.queues[Pipe::Fix.index()].end,
+            (What::UnitWork | What::UnitCopy, _) => self.queues[Pipe::M.index()].done,
+            (
+                What::Work
+                | What::Copy
+                | What::SetFlag
+                | What::WaitFlag
+                | What::Bar
+                | What::BarAll
+                | What::Xset
+                | What::Xwait
+                | What::Scalar,
+                _,
+            ) => 0,
+        }
     }
 
     /// Begins the work at the front of a queue, and ends it unless it is a copy.
     fn work(&mut self, pipe: Pipe, item: Item, event: &Event) {
+        let setup = self.setup(event);
+        let other_end = self.unit_end(pipe, event);
         let queue = &mut self.queues[pipe.index()];
         let begin = queue.begin(item.dispatched, u64::from(event.head));
         queue.issue(begin, self.depth);
-        let is_copy = matches!(event.what, What::Copy | What::UnitCopy)
-            && self
-                .stream
-                .traffic
-                .get(event.arg as usize)
-                .is_some_and(|t| t.rows > 0 && t.row_bytes > 0);
-        if is_copy {
+        if let Some(setup) = setup {
             queue.transfer = Some(Transfer {
                 event: item.event,
                 begin,
@@ -440,17 +462,37 @@ impl<'a> CoreSim<'a> {
                 missed: false,
             });
             self.posts.push(Post {
-                at: begin * TICKS,
+                at: (begin + setup) * TICKS,
                 core: self.number,
                 what: PostWhat::Piece(pipe),
             });
             return;
         }
-        queue.end = begin + u64::from(event.occ);
+        let end = begin + u64::from(event.occ);
+        queue.end = end.max(other_end);
+        queue.time.flag += queue.end - end;
         queue.done = queue.done.max(queue.end + u64::from(event.tail));
         queue.time.busy += u64::from(event.occ);
         queue.finish();
-        self.note(pipe, event.pc, begin, begin + u64::from(event.occ));
+        let ended = queue.end;
+        self.note(pipe, event.pc, begin, ended);
+    }
+
+    /// Cycles before a copy moves its first byte; none if it moves nothing.
+    fn setup(&self, event: &Event) -> Option<u64> {
+        let traffic = match event.what {
+            What::Copy | What::UnitCopy => self.stream.traffic.get(event.arg as usize)?,
+            What::Work
+            | What::UnitWork
+            | What::SetFlag
+            | What::WaitFlag
+            | What::Bar
+            | What::BarAll
+            | What::Xset
+            | What::Xwait
+            | What::Scalar => return None,
+        };
+        (traffic.rows > 0 && traffic.row_bytes > 0).then_some(u64::from(traffic.setup))
     }
 
     /// Moves the next piece of a copy; true when it was the last.
@@ -464,9 +506,13 @@ impl<'a> CoreSim<'a> {
         let (rows, row_bytes) = (u64::from(traffic.rows), u64::from(traffic.row_bytes));
         let piece = next_piece(&copy, rows, row_bytes);
         let served = memory.serve(at, self.number, traffic, piece);
+        let port_end = self.port.serve(at, traffic.path, piece.rows * piece.bytes);
+        let other_end = self.unit_end(pipe, &event);
+        let queue = &mut self.queues[pipe.index()];
         let occ = u64::from(event.occ);
-        let alone = occ * TICKS * (piece.rows * piece.bytes) / (rows * row_bytes);
-        let end = served.end.max(at + alone);
+        let moving = occ - u64::from(traffic.setup).min(occ);
+        let alone = moving * TICKS * (piece.rows * piece.bytes) / (rows * row_bytes);
+        let end = served.end.max(port_end).max(at + alone);
         copy.missed |= served.missed;
         copy.offset += piece.bytes;
         if copy.offset >= row_bytes {
@@ -483,7 +529,7 @@ impl<'a> CoreSim<'a> {
             return false;
         }
         queue.transfer = None;
-        queue.end = end.div_ceil(TICKS).max(copy.begin + occ);
+        queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
         let extra = if copy.missed && !traffic.write {
             memory.miss_extra
         } else {

@@ -48,6 +48,34 @@ impl Server {
     }
 }
 
+/// The way of one core to global memory, which copies in and copies out share.
+#[derive(Debug)]
+pub(super) struct Port {
+    l1: Server,
+    ub: Server,
+}
+
+impl Port {
+    pub(super) fn new(chip: &Chip) -> Port {
+        // So many bytes a cycle.
+        let rate = |bytes: u64| Server::rate(bytes, 1);
+        Port {
+            l1: rate(chip.mte2.l1_port),
+            ub: rate(chip.mte2.ub_port),
+        }
+    }
+
+    /// When a piece of a copy is through.
+    pub(super) fn serve(&mut self, at: u64, path: GmPath, bytes: u64) -> u64 {
+        match path {
+            GmPath::L1 | GmPath::L1Out | GmPath::L0 => self.l1.serve(at, bytes),
+            GmPath::Ub | GmPath::UbOut => self.ub.serve(at, bytes),
+            // The fixpipe has its own port.
+            GmPath::Fix | GmPath::Scalar => at,
+        }
+    }
+}
+
 /// L2, global memory, and the ways to them.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -58,7 +86,7 @@ pub(crate) struct Memory {
     fix: Server,
     lines: Lines,
     shared_milli: u64,
-    /// Reads of a line by two cores within this many cycles count as at once: the latency of a copy.
+    /// Reads of a line by two cores within this many cycles count as at once.
     window: u64,
     pub(crate) miss_extra: u64,
 }
@@ -85,7 +113,7 @@ impl Memory {
             fix: rate(chip.fix.gm_port_shared * chip.cores.cube * clock),
             lines: Lines::new(chip, extent),
             shared_milli: chip.memory.l2_shared_line_milli,
-            window: chip.mte2.l1_latency,
+            window: chip.memory.l2_shared_window,
             miss_extra: chip.memory.l2_miss_extra,
         }
     }
@@ -145,19 +173,28 @@ impl Memory {
     ) {
         let lines = &mut self.lines;
         let (line, sector) = (lines.line_bytes, lines.sector_bytes);
+        // A read that begins inside a sector asks for whole lines, and what it uses only a part of is not kept.
+        let whole = !write && !start.is_multiple_of(sector);
         let mut at = start;
         let end = start + bytes;
         while at < end {
             let number = at / line;
             let stop = end.min((number + 1) * line);
-            let (first, last) = (at % line / sector, (stop - 1) % line / sector);
+            let (first, last) = match whole {
+                true => (0, (line - 1) / sector),
+                false => (at % line / sector, (stop - 1) % line / sector),
+            };
             let mask = ((1_u16 << (last + 1)) - (1 << first)) as u8;
-            let found = lines.access((number - lines.first) as usize, mask, write);
+            let index = (number - lines.first) as usize;
+            let found = match whole && stop - at < line {
+                true => lines.look(index, mask),
+                false => lines.access(index, mask, write),
+            };
             let size = u64::from(mask.count_ones()) * sector;
             out.bytes += size;
             out.fetched += u64::from(found.missing) * sector;
             out.evicted += u64::from(found.evicted) * sector;
-            if !write && lines.is_shared((number - lines.first) as usize, now, core, self.window) {
+            if !write && lines.is_shared(index, now, core, self.window) {
                 out.shared += size;
             }
             at = stop;
@@ -224,6 +261,14 @@ impl Lines {
             ring: Vec::new(),
             capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
             hand: 0,
+        }
+    }
+
+    /// Reads sectors of a line without keeping it.
+    fn look(&self, line: usize, mask: u8) -> Found {
+        Found {
+            missing: (mask & !self.valid[line]).count_ones(),
+            evicted: 0,
         }
     }
 
