@@ -49,6 +49,12 @@ const FAMILIES: &[Family] = &[
         run: "asm::check",
     },
     Family {
+        module: "numerics",
+        folder: "data/numerics",
+        extension: "txt",
+        run: "numerics::check",
+    },
+    Family {
         module: "cli",
         folder: "cli",
         extension: "txt",
