@@ -53,6 +53,10 @@ const FAMILIES: &[Family] = &[
         folder: "data/numerics",
         extension: "txt",
         run: "numerics::check",
+        module: "broken",
+        folder: "broken",
+        extension: "vasm",
+        run: "broken::check",
     },
     Family {
         module: "cli",

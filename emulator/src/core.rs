@@ -6,6 +6,7 @@
 mod context;
 mod issue;
 mod late;
+mod origin;
 mod waits;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +32,7 @@ use crate::unit::UnitFlags;
 
 pub(crate) use self::context::{Context, LoopFrame};
 pub(crate) use self::issue::call;
+pub use self::origin::Origin;
 pub(crate) use self::waits::{CrossSet, Flag, Flags, flag_index};
 
 use self::context::initial_context;
@@ -160,6 +162,10 @@ pub(crate) struct Core<'a> {
     queue_depth: usize,
     /// What an adversarial run keeps back.
     pub(crate) late: Option<Box<Late>>,
+    /// Whether an instruction is executed and nothing else.
+    plain: bool,
+    /// The first results that are no finite numbers, one of each sort.
+    pub(crate) origins: Vec<Origin>,
 }
 
 impl Executor for Core<'_> {
@@ -221,6 +227,8 @@ impl<'a> Core<'a> {
             mads: 0,
             progressed: false,
             queue_depth: launch.chip.sync.queue_depth as usize,
+            plain: launch.schedule == Schedule::InOrder && !launch.sanitize.origins(),
+            origins: Vec::new(),
             late: match launch.schedule {
                 Schedule::InOrder => None,
                 Schedule::Adversarial(seed) => {

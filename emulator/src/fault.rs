@@ -147,8 +147,21 @@ pub enum FaultKind {
     },
     /// Nothing can run, and not every program has ended.
     Deadlock {
-        /// What each blocked queue waits for.
+        /// What each blocked queue waits for; those that wait for each other in a circle first, each for the next.
         waits: Vec<Wait>,
+        /// How many of them form the circle; none if they wait for what has ended.
+        cycle: usize,
+    },
+    /// A result is no finite number although no operand was one, and the run was to stop at that.
+    NotFinite {
+        /// What it is.
+        what: NotFinite,
+        /// Operand that was written.
+        operand: &'static str,
+        /// Its memory.
+        space: Space,
+        /// Address of the element.
+        address: u64,
     },
     /// An operand value that the instruction does not take.
     IllegalValue {
@@ -213,6 +226,96 @@ pub enum FaultKind {
         /// What is wrong.
         what: String,
     },
+}
+
+/// What a result is that is no finite number.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum NotFinite {
+    /// Not a number.
+    Nan,
+    /// Too large for its type: an infinity, or the largest f16 where f16 saturates.
+    Overflow,
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotFinite::Nan => "NaN",
+            NotFinite::Overflow => "overflow",
+        })
+    }
+}
+
+/// What looks for a mistake.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Sanitizer {
+    /// Values used before they are written, results left unwritten.
+    Uninitialised,
+    /// Accesses outside buffers and tensors.
+    Bounds,
+    /// Addresses that are not multiples of what they should be.
+    Alignment,
+    /// Unordered accesses of the pipes of one core.
+    RaceInCore,
+    /// Unordered accesses of several cores.
+    RaceBetweenCores,
+    /// Flags and counters set twice, left over or passed beyond their bits.
+    FlagMisuse,
+    /// Queues that wait for ever.
+    Deadlock,
+    /// The first results that are no finite numbers.
+    NanOrigin,
+}
+
+impl Sanitizer {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sanitizer::Uninitialised => "uninitialised read",
+            Sanitizer::Bounds => "bounds",
+            Sanitizer::Alignment => "alignment",
+            Sanitizer::RaceInCore => "race inside a core",
+            Sanitizer::RaceBetweenCores => "race between cores",
+            Sanitizer::FlagMisuse => "flag misuse",
+            Sanitizer::Deadlock => "deadlock",
+            Sanitizer::NanOrigin => "NaN origin",
+        }
+    }
+}
+
+impl Fault {
+    /// Which sanitizer found it; none for what no sanitizer looks for.
+    pub fn sanitizer(&self) -> Option<Sanitizer> {
+        match &self.kind {
+            FaultKind::Uninitialised { .. } | FaultKind::OutputUnwritten { .. } => {
+                Some(Sanitizer::Uninitialised)
+            }
+            FaultKind::OutOfBounds { .. } => Some(Sanitizer::Bounds),
+            FaultKind::Misaligned { .. } => Some(Sanitizer::Alignment),
+            FaultKind::Unordered { other, .. } => match &self.place {
+                Some(place) if place.core != other.core => Some(Sanitizer::RaceBetweenCores),
+                Some(_) | None => Some(Sanitizer::RaceInCore),
+            },
+            FaultKind::UnorderedResult { .. } => Some(Sanitizer::RaceInCore),
+            FaultKind::FlagSetTwice { .. }
+            | FaultKind::FlagLeaked { .. }
+            | FaultKind::CounterLeaked { .. }
+            | FaultKind::CounterOverflow { .. } => Some(Sanitizer::FlagMisuse),
+            FaultKind::Deadlock { .. } => Some(Sanitizer::Deadlock),
+            FaultKind::NotFinite { .. } => Some(Sanitizer::NanOrigin),
+            FaultKind::IllegalValue { .. }
+            | FaultKind::WrongCore { .. }
+            | FaultKind::NotModelled { .. }
+            | FaultKind::DivisionByZero
+            | FaultKind::BadControlFlow { .. }
+            | FaultKind::StepLimit { .. }
+            | FaultKind::QueueLimit { .. }
+            | FaultKind::Trap { .. }
+            | FaultKind::BadInput { .. }
+            | FaultKind::NeedsValues { .. }
+            | FaultKind::BadObject { .. } => None,
+        }
+    }
 }
 
 /// The access that a later one conflicts with.
@@ -311,6 +414,14 @@ impl fmt::Display for WaitReason {
 }
 
 impl FaultKind {
+    /// Whether another run of the same would only take as long to stop for the same reason.
+    pub(crate) const fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            FaultKind::StepLimit { .. } | FaultKind::QueueLimit { .. }
+        )
+    }
+
     /// The diagnostic code of this kind; the registry has a page for each.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -332,6 +443,7 @@ impl FaultKind {
             | FaultKind::WrongCore { .. }
             | FaultKind::Trap { .. } => "F0011",
             FaultKind::Unordered { .. } | FaultKind::UnorderedResult { .. } => "F0010",
+            FaultKind::NotFinite { .. } => "F0012",
         }
     }
 }
@@ -413,8 +525,21 @@ impl fmt::Display for FaultKind {
             FaultKind::CounterOverflow { owner, id } => {
                 write!(f, "cross-core counter {id} of {owner} passes 15")
             }
-            FaultKind::Deadlock { waits } => {
-                write!(f, "deadlock")?;
+            FaultKind::NotFinite {
+                what,
+                operand,
+                space,
+                address,
+            } => write!(
+                f,
+                "`{operand}` gets the first {what} at {space}+{address:#x}; no operand had one"
+            ),
+            FaultKind::Deadlock { waits, cycle } => {
+                match cycle {
+                    0 => write!(f, "deadlock")?,
+                    1 => write!(f, "deadlock of a queue with itself")?,
+                    _ => write!(f, "deadlock in a circle of {cycle}")?,
+                }
                 for (n, wait) in waits.iter().enumerate() {
                     let joint = if n == 0 { ": " } else { "; " };
                     write!(

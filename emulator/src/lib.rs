@@ -34,7 +34,10 @@ mod trace;
 mod unit;
 
 pub use clock::TraceSpan;
-pub use fault::{CoreId, Fault, FaultKind, OtherAccess, Place, Wait, WaitReason};
+pub use core::Origin;
+pub use fault::{
+    CoreId, Fault, FaultKind, NotFinite, OtherAccess, Place, Sanitizer, Wait, WaitReason,
+};
 pub use machine::Machine;
 pub use options::{Options, Sanitize};
 pub use report::{Bound, BoundKind, Path, PipeReport, Report};

@@ -7,12 +7,12 @@
 
 use std::collections::VecDeque;
 
-use isa::types::CoreKind;
+use isa::types::{CoreKind, Pipe};
 use rayon::prelude::*;
 
 use crate::core::{Core, CrossSet, State};
 use crate::cross::Shared;
-use crate::fault::{CoreId, Fault, FaultKind};
+use crate::fault::{CoreId, Fault, FaultKind, Wait, WaitReason};
 use crate::room::Rooms;
 use crate::run::{Outcome, outcome};
 use crate::schedule::{Adversary, Schedule};
@@ -271,10 +271,45 @@ pub(crate) fn reaches(sender: CoreId, mode: u8, receiver: CoreId) -> bool {
     }
 }
 
+/// The fault of a launch that nothing can take further: a circle of waits first, if there is one.
 fn deadlock(cores: &mut [Core<'_>]) -> Fault {
-    let waits = cores.iter_mut().flat_map(Core::waits).collect();
+    let mut waits: Vec<Wait> = cores.iter_mut().flat_map(Core::waits).collect();
+    let circle = circle(&waits);
+    let cycle = circle.len();
+    let mut ordered: Vec<Wait> = circle.iter().map(|&at| waits[at].clone()).collect();
+    waits.retain(|wait| !ordered.contains(wait));
+    ordered.extend(waits);
     Fault {
-        kind: FaultKind::Deadlock { waits },
+        kind: FaultKind::Deadlock {
+            waits: ordered,
+            cycle,
+        },
         place: None,
+    }
+}
+
+/// Positions of waits each of which is for the next, the last for the first; empty if there are none.
+fn circle(waits: &[Wait]) -> Vec<usize> {
+    for first in 0..waits.len() {
+        let mut way = vec![first];
+        while let Some(next) = way.last().and_then(|&at| waited_for(&waits[at], waits)) {
+            if let Some(start) = way.iter().position(|&at| at == next) {
+                return way.split_off(start);
+            }
+            way.push(next);
+        }
+    }
+    Vec::new()
+}
+
+/// Who would have to go on first: the queue that sets the flag, or the scalar unit that has not filled it yet.
+fn waited_for(wait: &Wait, waits: &[Wait]) -> Option<usize> {
+    let queue =
+        |core: CoreId, pipe: Pipe| waits.iter().position(|w| w.core == core && w.pipe == pipe);
+    let own = |pipe| queue(wait.core, pipe).or_else(|| queue(wait.core, Pipe::S));
+    match wait.reason {
+        WaitReason::Flag { src, .. } => own(src),
+        WaitReason::Drain { pipe } | WaitReason::Full { pipe } => own(pipe),
+        WaitReason::Counter { .. } => waits.iter().position(|other| other.core != wait.core),
     }
 }

@@ -11,21 +11,38 @@ pub struct Sanitize {
     pub hazards: bool,
     /// Flags set twice, flags and counters left over at the end.
     pub flags: bool,
+    /// Where the first NaN comes from: reported in [`crate::Outcome::origins`], no mistake by itself.
+    pub nan: bool,
+    /// Where the first overflow comes from.
+    pub inf: bool,
+    /// Whether a NaN or an overflow that is looked for stops the run.
+    pub stop: bool,
 }
 
 impl Sanitize {
-    /// Everything.
+    /// Every mistake. A NaN may be meant, so its origin has to be asked for.
     pub const ALL: Sanitize = Sanitize {
         uninit: true,
         hazards: true,
         flags: true,
+        nan: false,
+        inf: false,
+        stop: false,
     };
     /// Nothing that can be left out.
     pub const NONE: Sanitize = Sanitize {
         uninit: false,
         hazards: false,
         flags: false,
+        nan: false,
+        inf: false,
+        stop: false,
     };
+
+    /// Whether origins are looked for.
+    pub(crate) const fn origins(self) -> bool {
+        self.nan || self.inf
+    }
 
     /// What either of two looks for.
     pub fn and(self, other: Sanitize) -> Sanitize {
@@ -33,6 +50,9 @@ impl Sanitize {
             uninit: self.uninit || other.uninit,
             hazards: self.hazards || other.hazards,
             flags: self.flags || other.flags,
+            nan: self.nan || other.nan,
+            inf: self.inf || other.inf,
+            stop: self.stop || other.stop,
         }
     }
 }

@@ -4,7 +4,7 @@ use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
 
 use crate::clock::{self, Timing, TraceSpan};
-use crate::core::Core;
+use crate::core::{Core, Origin};
 use crate::fault::{Fault, FaultKind};
 use crate::gm::Global;
 use crate::options::Options;
@@ -21,6 +21,9 @@ pub struct Outcome {
     pub report: Report,
     /// When every instruction ran; empty unless [`Options::trace`] asks for it.
     pub trace: Vec<TraceSpan>,
+    /// The first results that are no finite numbers, of every core in order; empty unless
+    /// [`crate::Sanitize::nan`] or [`crate::Sanitize::inf`] asks for them.
+    pub origins: Vec<Origin>,
     /// Whether values were left out, so that there are no tensors.
     pub timing_only: bool,
 }
@@ -35,8 +38,23 @@ pub fn run(
     if options.timing_only {
         return timing::run(object, inputs, chip, options);
     }
-    let mut setup = Setup::new(object, inputs, chip, options)?;
-    setup.machine().finish()
+    let launch = |options: &Options| {
+        Setup::new(object, inputs, chip, options)?
+            .machine()
+            .finish()
+    };
+    let outcome = launch(options);
+    match &outcome {
+        // What a program that races does wrong first depends on the host's threads; on one thread it does not.
+        Err(fault) if options.threads != 1 && !fault.kind.is_limit() => {
+            let serial = Options {
+                threads: 1,
+                ..*options
+            };
+            launch(&serial).and(outcome)
+        }
+        Ok(_) | Err(_) => outcome,
+    }
 }
 
 /// What cores that have come to their ends leave behind.
@@ -56,6 +74,7 @@ pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Out
             .iter()
             .map(|&region| setup.gm.region(region).to_vec())
             .collect(),
+        origins: cores.iter().flat_map(|core| core.origins.clone()).collect(),
         timing_only: false,
     })
 }
@@ -73,7 +92,10 @@ pub(crate) fn time(
     let streams: Vec<_> = cores.iter().map(|core| (core.id, &core.stream)).collect();
     // Values came to an end, so the streams do; only flags set twice, unchecked, can keep them from it.
     clock::run(&streams, gm.extent(), chip, trace).ok_or(Fault {
-        kind: FaultKind::Deadlock { waits: Vec::new() },
+        kind: FaultKind::Deadlock {
+            waits: Vec::new(),
+            cycle: 0,
+        },
         place: None,
     })
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(
         params.all(|(param, input)| param.dir != ParamDir::In || input.is_some())
     };
     match outcome {
-        Err(fault) if !is_limit(&fault.kind) && complete() => {
+        Err(fault) if !fault.kind.is_limit() && complete() => {
             let full = Options {
                 timing_only: false,
                 ..*options
@@ -46,14 +46,6 @@ pub(crate) fn run(
         }
         outcome => outcome,
     }
-}
-
-/// Whether a full run would only take longer to stop for the same reason.
-fn is_limit(kind: &FaultKind) -> bool {
-    matches!(
-        kind,
-        FaultKind::StepLimit { .. } | FaultKind::QueueLimit { .. }
-    )
 }
 
 fn without_values(
@@ -74,6 +66,7 @@ fn without_values(
         report: report(&object.kernel, &cores, &timing, chip),
         trace: timing.trace,
         tensors: Vec::new(),
+        origins: Vec::new(),
         timing_only: true,
     })
 }

@@ -65,6 +65,8 @@ pub trait Visitor {
     fn memory(&mut self, _memory: MemRef) {}
     /// A jump target.
     fn label(&mut self, _label: Label) {}
+    /// A word of a list that is an operand or a part of one.
+    fn word(&mut self, _operand: &'static str, _word: &'static str) {}
 }
 
 /// How an instruction uses a place in memory.

@@ -50,11 +50,12 @@ pub(crate) fn check(path: &str) {
 fn directives<'a>(case: &'a Case, object: &Object, key: &str) -> Vec<&'a str> {
     let params = object.kernel.params.iter();
     let mut known: Vec<&str> = params.map(|param| param.name.as_str()).collect();
-    known.push("fault");
+    known.extend(["fault", "caught"]);
     case.directives(key, &known)
 }
 
-fn run(case: &Case, object: &Object, chip: &Chip) -> Result<Outcome, emulator::Fault> {
+/// Arguments: drawn, then what the lines of each input say.
+pub(crate) fn inputs(case: &Case, object: &Object) -> Vec<Option<Vec<u8>>> {
     let input = |param: &ParamMeta| {
         let shape: Vec<i64> = param.shape.iter().map(|&extent| extent as i64).collect();
         let mut data = draw(param.elem, &shape, 0, &param.name);
@@ -64,9 +65,13 @@ fn run(case: &Case, object: &Object, chip: &Chip) -> Result<Outcome, emulator::F
         data.bytes
     };
     let params = object.kernel.params.iter();
-    let inputs: Vec<Option<Vec<u8>>> = params
+    params
         .map(|param| (param.dir == ParamDir::In).then(|| input(param)))
-        .collect();
+        .collect()
+}
+
+fn run(case: &Case, object: &Object, chip: &Chip) -> Result<Outcome, emulator::Fault> {
+    let inputs = inputs(case, object);
     let full = emulator::run(object, &inputs, chip, &Options::default());
     if let Ok(full) = &full {
         timing::check(object, &inputs, chip, &full.report);

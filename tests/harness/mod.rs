@@ -2,6 +2,7 @@
 
 pub(crate) mod asm;
 pub(crate) mod calibration;
+pub(crate) mod broken;
 pub(crate) mod case;
 pub(crate) mod cli;
 pub(crate) mod command;

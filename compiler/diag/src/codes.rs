@@ -126,6 +126,7 @@ codes! {
     F0009 Error "value-fault" "division by zero or data index out of range";
     F0010 Error "unordered-access" "two accesses that nothing orders";
     F0011 Error "refused-operation" "operand value or control transfer that the machine refuses";
+    F0012 Error "not-finite" "first result that is no number";
 }
 
 /// The page of a code, as Markdown.

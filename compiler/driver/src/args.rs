@@ -186,7 +186,8 @@ pub(crate) struct Run {
         default_value = "in-order"
     )]
     pub(crate) schedule: String,
-    /// Mistakes to look for while emulating: all, none, or some of uninit, hazards, flags; alone it means all
+    /// What to look for while emulating: all (mistakes), none, or some of uninit, hazards, flags; and nan, inf for the
+    /// first such result, with stop to stop at it. Alone it means all
     #[arg(
         long,
         value_name = "WHAT,…",

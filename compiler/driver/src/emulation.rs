@@ -1,12 +1,15 @@
 //! What the options of an emulation mean: the mistakes to look for and the order of execution.
 
 use diag::Diagnostic;
-use emulator::{Sanitize, Schedule};
+use emulator::{NotFinite, Origin, Sanitize, Schedule};
+use isa::object::Object;
 
 use crate::errors;
 
 /// The words of `--sanitize`.
-const WORDS: [&str; 5] = ["all", "none", "uninit", "hazards", "flags"];
+const WORDS: [&str; 8] = [
+    "all", "none", "uninit", "hazards", "flags", "nan", "inf", "stop",
+];
 
 /// What `--sanitize=WORD,…` asks for: every word adds to nothing.
 pub(crate) fn sanitize(words: &[String]) -> Result<Sanitize, Diagnostic> {
@@ -18,6 +21,9 @@ pub(crate) fn sanitize(words: &[String]) -> Result<Sanitize, Diagnostic> {
             "uninit" => asked.uninit = true,
             "hazards" => asked.hazards = true,
             "flags" => asked.flags = true,
+            "nan" => asked.nan = true,
+            "inf" => asked.inf = true,
+            "stop" => asked.stop = true,
             other => return Err(errors::option_value("--sanitize", other, &WORDS)),
         }
     }
@@ -35,4 +41,40 @@ pub(crate) fn schedule(text: &str) -> Result<Schedule, Diagnostic> {
         },
         None | Some(_) => Err(form()),
     }
+}
+
+/// A line for the first NaN and one for the first overflow, each of the first core that has one.
+pub(crate) fn origins(found: &[Origin], object: &Object) -> Vec<String> {
+    let sorts = [NotFinite::Nan, NotFinite::Overflow].into_iter();
+    let lines = sorts.filter_map(|what| {
+        let mut all = found.iter().filter(|origin| origin.what == what);
+        let first = all.next()?;
+        let others = match all.count() {
+            0 => String::new(),
+            1 => ", and on 1 other core".to_owned(),
+            n => format!(", and on {n} other cores"),
+        };
+        let Origin {
+            place,
+            operand,
+            space,
+            address,
+            ..
+        } = first;
+        Some(format!(
+            "{what}: `{operand}` at {space}+{address:#x} by `{}` ({}instruction {} of {}){others}",
+            place.text,
+            line(object, place),
+            place.pc,
+            place.core
+        ))
+    });
+    lines.collect()
+}
+
+/// `FILE:LINE, ` of an instruction, if the object knows.
+fn line(object: &Object, place: &emulator::Place) -> String {
+    let row = object.line_of(place.core.kind(), place.pc);
+    let file = row.and_then(|row| Some((object.files.get(row.file as usize)?, row.line)));
+    file.map_or(String::new(), |(file, line)| format!("{file}:{line}, "))
 }

@@ -23,6 +23,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) check: Option<&'a [Comparison]>,
     /// Whether the sanitizers were on; a run that they stop has no report.
     pub(crate) sanitized: bool,
+    /// The first results that are no finite numbers, a line each.
+    pub(crate) origins: &'a [String],
     /// Whether values were left out.
     pub(crate) timing_only: bool,
     /// Seconds that the emulator took on this host.

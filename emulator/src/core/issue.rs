@@ -255,9 +255,9 @@ impl Core<'_> {
         self.lane = lane;
         self.pc = at as u32;
         self.order.begin(lane, self.pc);
-        let outcome = match self.late {
-            None => call(inst, self),
-            Some(_) => self.execute_late(inst, |core| call(inst, core)),
+        let outcome = match self.plain {
+            true => call(inst, self),
+            false => self.execute_around(inst),
         };
         match outcome {
             Ok(()) => {
@@ -266,6 +266,18 @@ impl Core<'_> {
             }
             Err(Halt::Wait(reason)) => Ok(Some(reason)),
             Err(Halt::Fault(kind)) => Err(self.fault_at(at, *kind)),
+        }
+    }
+
+    /// Executes an instruction with everything that looks at it or delays it.
+    fn execute_around(&mut self, inst: &Inst) -> Result<(), Halt> {
+        let finite = |core: &mut Self| match core.launch.sanitize.origins() {
+            true => core.execute_finite(inst, |core| call(inst, core)),
+            false => call(inst, core),
+        };
+        match self.late {
+            None => finite(self),
+            Some(_) => self.execute_late(inst, finite),
         }
     }
 

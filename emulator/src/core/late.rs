@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use isa::effects::Access;
 use isa::inst::{Dir, FixL0cGm, FixL0cL1, Gemv, Inst, Mmad, Regs, Spr, UnitFlag};
 use isa::types::{Pipe, Space};
 
@@ -104,7 +105,8 @@ impl Core<'_> {
         let mut blocks = Vec::new();
         for access in inst.effects(&self.context) {
             let image = matches!(access.space, Space::L0a | Space::L0b);
-            if access.dir == Dir::In || image || !self.holds(access.space, access.span()) {
+            let writes = access.dir != Dir::In && is_small(&access);
+            if !writes || image || !self.holds(access.space, access.span()) {
                 continue;
             }
             for (start, len) in access.pieces() {
@@ -262,6 +264,12 @@ impl Core<'_> {
     pub(crate) fn appear_all(&mut self) {
         (0..LANES).for_each(|lane| self.appear(lane, usize::MAX));
     }
+}
+
+/// Whether an access is no larger than any buffer; one that goes over the same bytes again and again may be.
+pub(super) fn is_small(access: &Access) -> bool {
+    let pieces = access.outer.count.saturating_mul(access.inner.count);
+    access.bytes() <= 1 << 22 && pieces <= 1 << 16
 }
 
 /// First byte that a mask names and the one after the last.

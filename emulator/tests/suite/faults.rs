@@ -186,7 +186,7 @@ fn a_wait_before_its_set_is_legal() {
 fn deadlocks_name_who_waits_for_what() {
     let fault =
         cube_fails("wait_flag mte2, mte1, 5\nset_flag mte1, m, 0\nwait_flag mte1, m, 0\nbar all");
-    let FaultKind::Deadlock { waits } = &fault.kind else {
+    let FaultKind::Deadlock { waits, .. } = &fault.kind else {
         panic!("{fault}");
     };
     let reasons: Vec<_> = waits.iter().map(|w| (w.pipe, w.pc, w.reason)).collect();

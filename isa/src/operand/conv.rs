@@ -4,6 +4,7 @@
 
 use super::{
     BitReader, BitWriter, Cursor, Operand, OperandKind, TextCx, TextError, TextErrorKind, Unfit,
+    Visitor,
 };
 use crate::num::Round;
 use crate::types::Elem;
@@ -202,6 +203,11 @@ impl Operand for ConvKind {
             Round::Even
         };
         ConvKind::new(src, dst, round).ok_or(TextError::new(TextErrorKind::UnknownConversion, span))
+    }
+
+    fn visit(&self, _name: &'static str, visitor: &mut dyn Visitor) {
+        visitor.word("src", elem_word(self.src));
+        visitor.word("dst", elem_word(self.dst));
     }
 
     fn sample(next: &mut dyn FnMut() -> u64) -> ConvKind {

@@ -2,6 +2,7 @@
 
 use super::{
     BitReader, BitWriter, Cursor, Operand, OperandKind, TextCx, TextError, TextErrorKind, Unfit,
+    Visitor,
 };
 use crate::types::{BLOCK_BYTES, Elem, Pipe};
 
@@ -46,6 +47,10 @@ macro_rules! words {
                     let (word, span) = if $suffix { cursor.suffix() } else { cursor.word() };
                     let found = $name::ALL.iter().copied().find(|value| value.name() == word);
                     found.ok_or(TextError::new(TextErrorKind::ExpectedWord($name::WORDS), span))
+                }
+
+                fn visit(&self, name: &'static str, visitor: &mut dyn Visitor) {
+                    visitor.word(name, self.name());
                 }
 
                 fn sample(next: &mut dyn FnMut() -> u64) -> $name {

@@ -52,13 +52,16 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
     let (outcome, host_seconds) = emulate(args, &job, &settings.chip, session)?;
     let comparisons = compare(args, &job, &outcome)?;
     write_outs(&outs, &job.object, &outcome, session)?;
+    let sanitize = emulation::sanitize(&args.sanitize)?;
+    let origins = emulation::origins(&outcome.origins, &job.object);
     let facts = Facts {
         kernel: &job.object.kernel,
         chip: &settings.chip.name,
         chip_version: &settings.chip.version_stamp(),
         cost: &outcome.report,
         check: comparisons.as_deref(),
-        sanitized: emulation::sanitize(&args.sanitize)? == Sanitize::ALL && !outcome.timing_only,
+        sanitized: sanitize.and(Sanitize::ALL) == sanitize && !outcome.timing_only,
+        origins: &origins,
         timing_only: outcome.timing_only,
         host_seconds,
     };

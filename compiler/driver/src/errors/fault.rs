@@ -51,7 +51,7 @@ fn with_waits(
     object: &Object,
     sources: &SourceMap,
 ) -> Diagnostic {
-    let FaultKind::Deadlock { waits } = kind else {
+    let FaultKind::Deadlock { waits, .. } = kind else {
         return found;
     };
     waits.iter().fold(found, |found, wait| {

@@ -28,6 +28,8 @@ struct Report<'a> {
     check: Option<Value>,
     verify: Value,
     hazards: Vec<Value>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    origins: &'a [String],
     emulator: Value,
 }
 
@@ -76,6 +78,7 @@ pub(crate) fn json(facts: &Facts<'_>) -> String {
         verify: verify(facts),
         // What a sanitizer finds stops the run, so a report that exists has nothing to list.
         hazards: Vec::new(),
+        origins: facts.origins,
         emulator: json!({
             "instructions": cost.instructions,
             "timing_only": facts.timing_only,

@@ -74,6 +74,12 @@ fn lines(facts: &Facts<'_>) -> String {
         .collect();
     rows.push(("utilization".to_owned(), used.join(", ")));
     rows.push(("sanitizers".to_owned(), sanitizers(facts).to_owned()));
+    rows.extend(
+        facts
+            .origins
+            .iter()
+            .map(|line| ("first".to_owned(), line.clone())),
+    );
     let count = grouped(cost.instructions);
     let host = format!(
         "{count} instructions in {:.2} s on this host",
