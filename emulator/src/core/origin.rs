@@ -84,15 +84,26 @@ impl Float {
 impl Visitor for Types {
     fn word(&mut self, operand: &'static str, word: &'static str) {
         match operand {
-            "ty" => (self.from, self.to) = (Float::of(word), Float::of(word)),
+            "ty" => (self.from, self.to) = pair(word),
             "src" => self.from = Float::of(word),
             "dst" => self.to = Float::of(word),
-            // The fixpipe's modes: `f32f16`.
-            "quant" if word != "none" => {
-                self.to = Float::of(word.trim_start_matches("f32").trim_start_matches("s32"));
-            }
+            // The fixpipe's modes, after the type.
+            "quant" if word != "none" => self.to = pair(word).1,
             _ => {}
         }
+    }
+}
+
+/// The types of a word that names one for operands and results, or one for each: `f32`, `f32f16`.
+fn pair(word: &str) -> (Option<Float>, Option<Float>) {
+    let sources = ["bf16", "f16", "f32", "s32", "s16"];
+    let found = sources
+        .iter()
+        .find_map(|from| Some((from, word.strip_prefix(from)?)));
+    match found {
+        Some((from, "")) => (Float::of(from), Float::of(from)),
+        Some((from, to)) => (Float::of(from), Float::of(to)),
+        None => (None, None),
     }
 }
 

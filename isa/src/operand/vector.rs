@@ -2,7 +2,7 @@
 
 use super::{
     BitReader, BitWriter, Cursor, Operand, OperandKind, TextCx, TextError, TextErrorKind, Unfit,
-    VecTy,
+    VecTy, Visitor,
 };
 use crate::num::Round;
 use crate::types::Elem;
