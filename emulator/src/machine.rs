@@ -310,6 +310,8 @@ fn waited_for(wait: &Wait, waits: &[Wait]) -> Option<usize> {
     match wait.reason {
         WaitReason::Flag { src, .. } => own(src),
         WaitReason::Drain { pipe } | WaitReason::Full { pipe } => own(pipe),
+        WaitReason::Unit { set: true, .. } => own(Pipe::M),
+        WaitReason::Unit { set: false, .. } => own(Pipe::Fix),
         WaitReason::Counter { .. } => waits.iter().position(|other| other.core != wait.core),
     }
 }
