@@ -53,6 +53,8 @@ const FAMILIES: &[Family] = &[
         folder: "data/numerics",
         extension: "txt",
         run: "numerics::check",
+    },
+    Family {
         module: "broken",
         folder: "broken",
         extension: "vasm",

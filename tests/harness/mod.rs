@@ -1,8 +1,8 @@
 //! What a data file's test does, by family; `README.md` beside this folder says how to add one.
 
 pub(crate) mod asm;
-pub(crate) mod calibration;
 pub(crate) mod broken;
+pub(crate) mod calibration;
 pub(crate) mod case;
 pub(crate) mod cli;
 pub(crate) mod command;
