@@ -15,6 +15,7 @@
 
 mod accumulate;
 mod bulk;
+mod columns;
 mod convert;
 mod elementary;
 mod format;
@@ -33,6 +34,7 @@ pub use bulk::{
     apply_f16_slice, apply_slice, apply2_f16_slice, apply2_slice, bf16_to_f32_slice, exp_f32_slice,
     f16_to_f32_slice, f32_to_bf16_slice, f32_to_f16_slice, ln_f32_slice,
 };
+pub use columns::{QuantColumns, RowRelu};
 pub use convert::{
     bf16_to_f32, bf16_to_int, f16_to_f32, f16_to_int, f32_to_bf16, f32_to_f16, f32_to_int,
     f64_to_bf16, f64_to_f16, f64_to_f32, f64_to_int, i64_to_bf16, i64_to_f16, i64_to_f32,

@@ -1,7 +1,7 @@
 //! The fixpipe: L0C to global memory or L1, with cast, quantisation and activation on the way.
 
 use isa::inst::*;
-use isa::num::{self, Overflow, QuantWord};
+use isa::num::{self, Overflow, QuantColumns, QuantWord, RowRelu};
 use isa::types::{Elem, Space};
 
 use super::at_most;
@@ -66,11 +66,17 @@ impl FixUnit for Core<'_> {
         let tile = drain.blocks();
         self.unit_wait(i.unit, &tile, true)?;
         self.check_tile(&drain, i.unit)?;
-        let words = self.quant_words(&drain)?;
-        let mut row = std::mem::take(&mut self.scratch);
+        let mut line = Line::new(&drain, self.quant_words(&drain)?);
         let size = drain.out().bytes() as usize;
+        let mut row = std::mem::take(&mut self.scratch);
+        row.resize(drain.n * size, 0);
         for r in 0..drain.m {
-            self.convert_row(&drain, &words, r, &mut row);
+            line.convert(
+                &drain,
+                &self.memories[Space::L0c as usize].bytes,
+                r,
+                &mut row,
+            );
             match i.nd {
                 Adj::On => self.store("dst", dst.wrapping_add((r * stride * size) as u64), &row)?,
                 Adj::Off => {
@@ -105,7 +111,7 @@ impl FixUnit for Core<'_> {
         let tile = drain.blocks();
         self.unit_wait(i.unit, &tile, true)?;
         self.check_tile(&drain, i.unit)?;
-        let words = self.quant_words(&drain)?;
+        let mut line = Line::new(&drain, self.quant_words(&drain)?);
         let size = drain.out().bytes() as usize;
         let columns = (drain.n * size).div_ceil(32);
         let extent = ((columns - 1) * rows + drain.m) * 32;
@@ -117,8 +123,14 @@ impl FixUnit for Core<'_> {
             self.writes("dst", Space::L1, base + column * rows * 32, drain.m * 32)?;
         }
         let mut row = std::mem::take(&mut self.scratch);
+        row.resize(drain.n * size, 0);
         for r in 0..drain.m {
-            self.convert_row(&drain, &words, r, &mut row);
+            line.convert(
+                &drain,
+                &self.memories[Space::L0c as usize].bytes,
+                r,
+                &mut row,
+            );
             let l1 = self.memory(Space::L1);
             for (column, block) in row.chunks(32).enumerate() {
                 let at = base + (column * rows + r) * 32;
@@ -236,42 +248,6 @@ impl Core<'_> {
             .collect())
     }
 
-    /// Converts one row of the tile to bytes of the output type.
-    fn convert_row(&self, d: &Drain, words: &[QuantWord], r: usize, out: &mut Vec<u8>) {
-        let mut row = [0_u32; 4096];
-        let row = &mut row[..d.n];
-        let l0c = &self.memories[Space::L0c as usize].bytes;
-        for (column, line) in row.chunks_mut(16).enumerate() {
-            let at = d.src + (column * d.src_rows + r) * 64;
-            let bytes = &l0c[at..at + line.len() * 4];
-            for (word, b) in line.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                *word = u32::from_le_bytes(*b);
-            }
-        }
-        out.clear();
-        out.resize(d.n * d.out().bytes() as usize, 0);
-        match d.quant {
-            QuantMode::None => keep(d, row, out),
-            QuantMode::F32F16 | QuantMode::F32Bf16 => cast(d, row, out),
-            QuantMode::F32S8 | QuantMode::F32S8Vec => {
-                for ((to, &x), &word) in out.iter_mut().zip(&*row).zip(words) {
-                    *to = num::quant_f32_s8(f32::from_bits(x), word, activation(d, word)) as u8;
-                }
-            }
-            QuantMode::S32S8 | QuantMode::S32S8Vec => {
-                for ((to, &x), &word) in out.iter_mut().zip(&*row).zip(words) {
-                    *to = num::requant_s32_s8(x as i32, word, activation(d, word)) as u8;
-                }
-            }
-            QuantMode::S32F16 | QuantMode::S32F16Vec => {
-                let halves = out.as_chunks_mut::<2>().0;
-                for ((to, &x), &word) in halves.iter_mut().zip(&*row).zip(words) {
-                    *to = num::dequant_s32_f16(x as i32, word, activation(d, word)).to_le_bytes();
-                }
-            }
-        }
-    }
-
     /// Writes bytes to global memory.
     fn store(&mut self, operand: &'static str, address: u64, data: &[u8]) -> Result<(), Stop> {
         let span = self.launch.gm.span(operand, address, data.len() as u64)?;
@@ -303,6 +279,100 @@ fn activated(d: &Drain, x: f32) -> f32 {
     }
 }
 
+/// A row of a tile on its way, and what the mode needs for it.
+struct Line {
+    words: Vec<u32>,
+    floats: Vec<f32>,
+    quant: Vec<QuantWord>,
+    /// The same taken apart, if a whole row can be converted at once.
+    columns: Option<QuantColumns>,
+}
+
+impl Line {
+    fn new(d: &Drain, quant: Vec<QuantWord>) -> Line {
+        Line {
+            words: vec![0; d.n],
+            floats: vec![0.0; d.n],
+            columns: QuantColumns::new(&quant),
+            quant,
+        }
+    }
+
+    /// Converts a row of L0C to bytes of the output type.
+    fn convert(&mut self, d: &Drain, l0c: &[u8], r: usize, out: &mut [u8]) {
+        for (column, line) in self.words.chunks_mut(16).enumerate() {
+            let at = d.src + (column * d.src_rows + r) * 64;
+            let bytes = &l0c[at..at + line.len() * 4];
+            for (word, b) in line.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *word = u32::from_le_bytes(*b);
+            }
+        }
+        match d.quant {
+            QuantMode::None => keep(d, &self.words, out),
+            QuantMode::F32F16 | QuantMode::F32Bf16 => self.cast(d, out),
+            QuantMode::F32S8
+            | QuantMode::F32S8Vec
+            | QuantMode::S32S8
+            | QuantMode::S32S8Vec
+            | QuantMode::S32F16
+            | QuantMode::S32F16Vec => match self.columns.take() {
+                Some(columns) => {
+                    self.quantise(d, &columns, out);
+                    self.columns = Some(columns);
+                }
+                None => self.quantise_singly(d, out),
+            },
+        }
+    }
+
+    /// f32 to a 16-bit float, nearest even and saturating (davinci-facts §3.6).
+    fn cast(&mut self, d: &Drain, out: &mut [u8]) {
+        for (to, &x) in self.floats.iter_mut().zip(&self.words) {
+            *to = activated(d, f32::from_bits(x));
+        }
+        let halves = out.as_chunks_mut::<2>().0;
+        if d.out() == Elem::Bf16 {
+            num::f32_to_bf16_slice(halves, &self.floats, Overflow::Saturate);
+        } else {
+            num::f32_to_f16_slice(halves, &self.floats, Overflow::Saturate);
+        }
+    }
+
+    fn quantise(&mut self, d: &Drain, columns: &QuantColumns, out: &mut [u8]) {
+        let relu = match d.relu {
+            Relu::Off => RowRelu::None,
+            Relu::On => RowRelu::Zero,
+            Relu::Leaky => RowRelu::Leaky(d.alpha),
+        };
+        match d.ty {
+            FixSrc::F32 => columns.scale_f32(&mut self.floats, &self.words, relu),
+            FixSrc::S32 => columns.scale_s32(&mut self.floats, &self.words, relu),
+        }
+        if d.out() == Elem::F16 {
+            let halves = out.as_chunks_mut::<2>().0;
+            num::f32_to_f16_slice(halves, &self.floats, Overflow::Saturate);
+        } else {
+            columns.narrow_8(out, &self.floats);
+        }
+    }
+
+    fn quantise_singly(&self, d: &Drain, out: &mut [u8]) {
+        let size = d.out().bytes() as usize;
+        let row = self.words.iter().zip(&self.quant);
+        for (to, (&x, &word)) in out.chunks_exact_mut(size).zip(row) {
+            let relu = activation(d, word);
+            match (d.ty, d.out()) {
+                (FixSrc::F32, _) => to[0] = num::quant_f32_s8(f32::from_bits(x), word, relu) as u8,
+                (FixSrc::S32, Elem::F16) => {
+                    let half = num::dequant_s32_f16(x as i32, word, relu);
+                    to.copy_from_slice(&half.to_le_bytes());
+                }
+                (FixSrc::S32, _) => to[0] = num::requant_s32_s8(x as i32, word, relu) as u8,
+            }
+        }
+    }
+}
+
 /// Words as they are, activation apart.
 fn keep(d: &Drain, row: &[u32], out: &mut [u8]) {
     let words = out.as_chunks_mut::<4>().0;
@@ -313,26 +383,5 @@ fn keep(d: &Drain, row: &[u32], out: &mut [u8]) {
             (FixSrc::S32, Relu::On | Relu::Leaky) => (x as i32).max(0) as u32,
         };
         *to = y.to_le_bytes();
-    }
-}
-
-/// f32 to a 16-bit float, nearest even and saturating (davinci-facts §3.6).
-fn cast(d: &Drain, row: &[u32], out: &mut [u8]) {
-    let mut floats = [0.0_f32; 4096];
-    let floats = &mut floats[..row.len()];
-    for (to, &x) in floats.iter_mut().zip(row) {
-        *to = activated(d, f32::from_bits(x));
-    }
-    let halves = out.as_chunks_mut::<2>().0;
-    match d.quant {
-        QuantMode::F32Bf16 => num::f32_to_bf16_slice(halves, floats, Overflow::Saturate),
-        QuantMode::None
-        | QuantMode::F32F16
-        | QuantMode::F32S8
-        | QuantMode::F32S8Vec
-        | QuantMode::S32F16
-        | QuantMode::S32F16Vec
-        | QuantMode::S32S8
-        | QuantMode::S32S8Vec => num::f32_to_f16_slice(halves, floats, Overflow::Saturate),
     }
 }

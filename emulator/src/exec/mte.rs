@@ -533,6 +533,19 @@ impl Core<'_> {
             column_bytes,
             row_bytes,
         };
+        let reach = (n - 1) * src_stride * size + row_bytes;
+        if let Ok(span) = self.launch.gm.span("src", src, reach as u64)
+            && let Some(rows) = span.region.lend(span.offset, reach)
+        {
+            let l1 = self.memory(Space::L1);
+            place.put_rows(l1, rows, src_stride * size, n);
+            for column in 0..columns {
+                l1.shadow.set(base + column * column_bytes, n * BLOCK);
+            }
+            l1.touch(base + extent);
+            self.count(Path::GmL1, n * row_bytes);
+            return Ok(());
+        }
         let mut row = std::mem::take(&mut self.scratch);
         row.clear();
         row.resize(columns * BLOCK, 0);
@@ -582,7 +595,36 @@ struct Fractals2d {
     row_bytes: usize,
 }
 
+/// Rows that go to L1 together: their blocks fill whole lines of the host's cache.
+const TOGETHER: usize = 8;
+
 impl Fractals2d {
+    /// Writes rows that lie `pitch` bytes apart.
+    fn put_rows(&self, l1: &mut Local, data: &[u8], pitch: usize, count: usize) {
+        let row = |r: usize| &data[r * pitch..][..self.row_bytes];
+        let whole = if self.row_bytes.is_multiple_of(BLOCK) {
+            count / TOGETHER * TOGETHER
+        } else {
+            0
+        };
+        for first in (0..whole).step_by(TOGETHER) {
+            let rows: [&[[u8; BLOCK]]; TOGETHER] =
+                std::array::from_fn(|r| &row(first + r).as_chunks::<BLOCK>().0[..self.columns]);
+            for column in 0..self.columns {
+                let at = self.base + column * self.column_bytes + first * BLOCK;
+                let blocks = l1.bytes[at..at + TOGETHER * BLOCK]
+                    .as_chunks_mut::<BLOCK>()
+                    .0;
+                for (block, row) in blocks.iter_mut().zip(rows) {
+                    *block = row[column];
+                }
+            }
+        }
+        for r in whole..count {
+            self.put_row(l1, r, row(r));
+        }
+    }
+
     /// Writes a row block by block, the last filled with zeros.
     fn put_row(&self, l1: &mut Local, row: usize, data: &[u8]) {
         let first = self.base + row * BLOCK;

@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod bulk;
+mod columns;
 mod convert;
 mod elementary;
 mod integer;
