@@ -23,8 +23,8 @@ pub(crate) fn check(path: &str) {
     for (number, line) in text.lines().enumerate() {
         let case = Case::read(line).unwrap_or_else(|| panic!("{path}:{}: no case", number + 1));
         let sources = known
-            .entry(case.inputs)
-            .or_insert_with(|| Inputs::new(case.inputs, case.from));
+            .entry((case.inputs, case.to))
+            .or_insert_with(|| Inputs::new(case.inputs, [case.from, case.from, case.to]));
         let found = case.results(sources);
         let name = format!(
             "{path}, line {number}: `{}` with ctrl {:#x}",
@@ -44,9 +44,9 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn new(name: &str, size: usize) -> Inputs {
+    fn new(name: &str, sizes: [usize; 3]) -> Inputs {
         let lists = inputs(name);
-        let arrays = lists.each_ref().map(|list| pack(list, size));
+        let arrays = [0, 1, 2].map(|n| pack(&lists[n], sizes[n]));
         let [words, ..] = lists;
         Inputs { words, arrays }
     }
@@ -94,15 +94,16 @@ impl Case<'_> {
             let one = |&x: &u64| fixpipe(self.inst, x as u32, self.scalar);
             return sources.words.iter().map(one).collect();
         }
-        let given = match self.form {
-            "three" | "bits" => 2,
-            "onto" => 3,
-            _ => 1,
+        let given: &[usize] = match self.form {
+            "three" | "bits" => &[0, 1],
+            "onto" => &[0, 1, 2],
+            "axpy" => &[0, 2],
+            _ => &[0],
         };
         let count = sources.words.len();
         let object = assemble(&self.program(count, given)).expect("the program is assembly");
         let chip = Chip::builtin(Chip::DEFAULT).expect("the default chip");
-        let arrays = sources.arrays[..given].iter().cloned();
+        let arrays = given.iter().map(|&n| sources.arrays[n].clone());
         let mut arguments: Vec<Option<Vec<u8>>> = arrays.map(Some).collect();
         arguments.push(None);
         let options = Options {
@@ -120,21 +121,26 @@ impl Case<'_> {
         match self.form {
             "bits" => count / 8,
             "s4" => count / 2,
-            _ => count * self.to,
+            form => count * self.to / group(form).unwrap_or(1),
         }
     }
 
     /// A loop over chunks of the inputs.
-    fn program(&self, count: usize, given: usize) -> String {
+    fn program(&self, count: usize, given: &[usize]) -> String {
         let chunk = CHUNK.min(count);
-        let (take, give) = (chunk * self.from, self.result_bytes(chunk));
-        let result = given + 1;
+        let give = self.result_bytes(chunk);
+        let result = given.len() + 1;
+        // What an instruction adds onto has the size of its result, and lies where that goes.
+        let size = |operand: usize| if operand == 2 { self.to } else { self.from };
         let mut text = String::from(".chip 910b2\n.kernel k\n.cores vector 1\n");
         let mut line = |words: std::fmt::Arguments<'_>| {
             writeln!(text, "{words}").expect("strings take all");
         };
-        for n in 1..=given {
-            line(format_args!(".param in a{n} u8 [{}]", count * self.from));
+        for (n, &operand) in (1..).zip(given) {
+            line(format_args!(
+                ".param in a{n} u8 [{}]",
+                count * size(operand)
+            ));
         }
         line(format_args!(
             ".param out y u8 [{}]",
@@ -152,12 +158,11 @@ impl Case<'_> {
             self.scalar
         ));
         line(format_args!(" loop {}, last", count / chunk));
-        for n in 1..=given {
-            // What an instruction adds onto lies where its result goes.
-            let place = if self.form == "onto" && n == 3 { 0 } else { n };
+        for (n, &operand) in (1..).zip(given) {
+            let place = (operand + 1) % 3 * 0x8000;
+            let bytes = chunk * size(operand);
             line(format_args!(
-                " movpad_gm_ub.b8 ub+{:#x}, gm+x{n}, burst(1, {take}), 0, 0",
-                place * 0x8000
+                " movpad_gm_ub.b8 ub+{place:#x}, gm+x{n}, burst(1, {bytes}), 0, 0"
             ));
         }
         line(format_args!(
@@ -167,8 +172,8 @@ impl Case<'_> {
         line(format_args!(
             " movpad_ub_gm gm+x{result}, ub+0x0, burst(1, {give}), 0, 0"
         ));
-        for n in 1..=given {
-            line(format_args!(" add x{n}, x{n}, {take}"));
+        for (n, &operand) in (1..).zip(given) {
+            line(format_args!(" add x{n}, x{n}, {}", chunk * size(operand)));
         }
         line(format_args!(" add x{result}, x{result}, {give}\n bar all"));
         line(format_args!("last:\n endloop\ndone:\n end"));
@@ -182,7 +187,7 @@ impl Case<'_> {
         let (inst, scalar) = (self.inst, self.scalar);
         let (d, a, b) = ("ub+0x0", "ub+0x8000", "ub+0x10000");
         match self.form {
-            "scalar" => {
+            "scalar" | "axpy" => {
                 format!("{inst} {d}, {a}, {scalar:#x}, {rep}, st(1,1,{write},{read})")
             }
             "three" | "onto" => {
@@ -193,7 +198,10 @@ impl Case<'_> {
                 format!("{inst} {d}, {a}, {b}, {rep}, st(1,1,1,8,8,8)")
             }
             "s4" => format!("{inst} {d}, {a}, {rep}, st(64,1,8)"),
-            _ => format!("{inst} {d}, {a}, {rep}, st(1,1,{write},{read})"),
+            form => match group(form) {
+                Some(group) => format!("{inst} {d}, {a}, {rep}, st({},1,8)", lanes / group),
+                None => format!("{inst} {d}, {a}, {rep}, st(1,1,{write},{read})"),
+            },
         }
     }
 
@@ -225,6 +233,11 @@ impl Case<'_> {
         }
         assert!(worst <= 0.501, "{name}: {worst} ulp");
     }
+}
+
+/// Lanes of a result of a reduction: the number in its form.
+fn group(form: &str) -> Option<usize> {
+    form.strip_prefix("groups")?.parse().ok()
 }
 
 /// FNV-1a over 32-bit words.
@@ -294,6 +307,11 @@ fn inputs(name: &str) -> [Vec<u64>; 3] {
         "small" => one((0..4096).map(small).collect()),
         "positive" => one((0..4096).map(positive).collect()),
         "pairs16" => [0, 1, 2].map(|which| operands(&SPECIAL16, 16, which)),
+        "mixed" => {
+            let [a, b, _] = inputs("pairs16");
+            let [_, _, c] = inputs("pairs32");
+            [a, b, c]
+        }
         "pairs32" => [0, 1, 2].map(|which| operands(&SPECIAL32, 32, which)),
         other => panic!("there is no input set `{other}`"),
     }

@@ -5,7 +5,7 @@
 
 A line is a case: form, instruction, scalar, CTRL, input set, bytes of an input and of a result, then a colon and a hash
 (FNV-1a over 32-bit words) for each 512 results; a case of form `ulp` has the real values themselves, as bits of f64.
-Needs numpy and mpmath. The input sets are written again in `tests/harness/numerics.rs`.
+Needs numpy, ml_dtypes and mpmath. The input sets are written again in `tests/harness/numerics.rs`.
 """
 
 import math
@@ -13,6 +13,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import ml_dtypes
 import mpmath
 import numpy as np
 
@@ -365,10 +366,16 @@ def casts_from_16():
 def casts_from_32():
     file = File("casts_from_32")
     x = value32(SETS["near_f16"]())
+    number = ~np.isnan(x)
+    by_numpy = x.astype(np.float32).astype(np.float16).view(np.uint16)
+    assert np.array_equal(to_float(x, F16)[number], by_numpy[number])
     for ctrl, keep in MODES:
         for mode in "rfcazo":
             file.add("two", f"vconv.f32.f16.{mode}", 0, ctrl, "near_f16", (4, 2), to_float(x, F16, mode, keep))
     x = value32(SETS["near_bf16"]())
+    number = ~np.isnan(x)
+    by_ml_dtypes = x.astype(np.float32).astype(ml_dtypes.bfloat16).view(np.uint16)
+    assert np.array_equal(to_float(x, BF16)[number], by_ml_dtypes[number])
     for ctrl, keep in MODES:
         for mode in "rfcaz":
             file.add("two", f"vconv.f32.bf16.{mode}", 0, ctrl, "near_bf16", (4, 2), to_float(x, BF16, mode, keep))
@@ -448,6 +455,110 @@ def req8(scaled, word):
     return np.clip(whole, *ends).astype(np.uint64) & np.uint64(0xFF)
 
 
+def unary_f32():
+    file, bits = File("unary_f32"), SETS["near_int"]()
+    x, single = value32(bits), bits.view(np.float32)
+    f32 = lambda values: to_float(np.asarray(values).astype(np.float64), F32)
+    zero = np.zeros_like(x)
+    for inst, results in {
+        "vabs.f32": f32(np.abs(x)),
+        "vrelu.f32": f32(maximum(x, zero)),
+        "vsqrt.f32": f32(np.sqrt(single)),
+        "vrec.f32": f32(cut(np.float32(1) / single)),
+    }.items():
+        file.add("two", inst, 0, SATURATE, "near_int", (4, 4), results)
+    for scalar in [0x3F800000, 0x3EAAAAAB, 0x7F7FFFFF, 0x80000001, 0x00800000, 0xC0490FDB, 0x7F800000, 0x7FC00000]:
+        s = np.uint32(scalar).view(np.float32)
+        same = np.full_like(x, float(s))
+        file.add("scalar", "vadds.f32", scalar, SATURATE, "near_int", (4, 4), f32(single + s))
+        file.add("scalar", "vmuls.f32", scalar, SATURATE, "near_int", (4, 4), f32(single * s))
+        file.add("scalar", "vlrelu.f32", scalar, SATURATE, "near_int", (4, 4), f32(np.where(single < 0, single * s, single)))
+        file.add("scalar", "vmaxs.f32", scalar, SATURATE, "near_int", (4, 4), f32(maximum(x, same)))
+        file.add("scalar", "vmins.f32", scalar, SATURATE, "near_int", (4, 4), f32(minimum(x, same)))
+    file.add("two", "vrsqrt.f32", 0, SATURATE, "positive", (4, 4), f32(rsqrt_f32(value32(positive()))))
+    return file
+
+
+def axpy():
+    """`vaxpy` and the mixed forms: products rounded first where source and destination are of one type."""
+    file = File("axpy")
+    half, half2, z = (value16(operands(16, which)) for which in range(3))
+    single, z32 = operands(32, 0).view(np.float32), operands(32, 2).view(np.float32)
+    wide = z32.astype(np.float64)
+    f32 = lambda values: to_float(np.asarray(values).astype(np.float64), F32)
+    for scalar in [0x3C00, 0x3555, 0xC248, 0x7BFF, 0x0001, 0x7C00]:
+        s = value16(np.array([scalar]))[0]
+        for ctrl, keep in MODES:
+            f16 = lambda values: to_float(values, F16, "r", keep)
+            file.add("axpy", "vaxpy.f16", scalar, ctrl, "pairs16", (2, 2), f16(value16(f16(half * s)) + z))
+        file.add("axpy", "vaxpy.f16f32", scalar, SATURATE, "mixed", (2, 4), f32(fused(half, np.full_like(half, s), wide)))
+    for scalar in [0x3F800000, 0x3EAAAAAB, 0xC0490FDB, 0x7F7FFFFF]:
+        s = np.uint32(scalar).view(np.float32)
+        file.add("axpy", "vaxpy.f32", scalar, SATURATE, "pairs32", (4, 4), f32(single * s + z32))
+    file.add("onto", "vmla.f16f32", 0, SATURATE, "mixed", (2, 4), f32(fused(half, half2, wide)))
+    return file
+
+
+def whole_numbers():
+    file = File("whole_numbers")
+    for width, inputs in [(16, "pairs16"), (32, "pairs32")]:
+        x, y = (signed(operands(width, which), width).astype(np.int64) for which in range(2))
+        mask, size = np.uint64((1 << width) - 1), width // 8
+        for inst, results in {
+            "vadd": x + y,
+            "vsub": x - y,
+            "vmul": x * y,
+            "vmax": np.maximum(x, y),
+            "vmin": np.minimum(x, y),
+        }.items():
+            file.add("three", f"{inst}.s{width}", 0, SATURATE, inputs, (size, size), results.view(np.uint64) & mask)
+    x, y = (signed(operands(16, which), 16).astype(np.int64) for which in range(2))
+    wrapped = lambda values: np.maximum(signed(values & 0xFFFF, 16).astype(np.int64), 0)
+    for inst, results in {
+        "vand": x & y,
+        "vor": x | y,
+        "vaddrelu.s16": wrapped(x + y),
+        "vsubrelu.s16": wrapped(x - y),
+    }.items():
+        file.add("three", inst, 0, SATURATE, "pairs16", (2, 2), results.view(np.uint64) & np.uint64(0xFFFF))
+    for ctrl, saturate in INT_MODES:
+        for inst, results in {"vaddreluconv": wrapped(x + y), "vsubreluconv": wrapped(x - y)}.items():
+            narrow = to_int(results.astype(np.float64), 8, True, "r", saturate)
+            file.add("three", f"{inst}.s16s8", 0, ctrl, "pairs16", (2, 1), narrow)
+    return file
+
+
+def reductions():
+    """Trees of neighbours, each sum rounded in the type of the lanes."""
+    file = File("reductions")
+    for ctrl, keep in MODES:
+        half = lambda values: value16(to_float(values, F16, "r", keep))
+        bits = lambda values: to_float(values, F16, "r", keep)
+        reduce_all(file, "f16", ctrl, "pairs16", 2, value16(operands(16, 0)), half, bits)
+    single = lambda values: value32(to_float(values.astype(np.float32).astype(np.float64), F32))
+    bits = lambda values: to_float(values, F32)
+    reduce_all(file, "f32", SATURATE, "pairs32", 4, value32(operands(32, 0)), single, bits)
+    return file
+
+
+def reduce_all(file, ty, ctrl, inputs, size, x, narrow, bits):
+    lanes = 256 // size
+    kept = lambda values: to_float(values, F16 if size == 2 else F32)
+    for name, group in [("vc", lanes), ("vcg", 32 // size), ("vcp", 2)]:
+        rows = x.reshape(-1, group)
+        total = rows
+        while total.shape[1] > 1:
+            total = narrow(total[:, 0::2] + total[:, 1::2])
+        file.add(f"groups{group}", f"{name}add.{ty}", 0, ctrl, inputs, (size, size), bits(total[:, 0]))
+        if name == "vcp":
+            continue
+        for inst, join in [("max", maximum), ("min", minimum)]:
+            best = rows[:, 0]
+            for column in rows.T[1:]:
+                best = join(best, column)
+            file.add(f"groups{group}", f"{name}{inst}.{ty}", 0, ctrl, inputs, (size, size), kept(best))
+
+
 def binary_f16():
     file = File("binary_f16")
     x, y, z = (value16(operands(16, which)) for which in range(3))
@@ -508,7 +619,6 @@ def binary_f32():
     for ctrl, keep in MODES:
         total = relu((a + b).astype(np.float64))
         file.add("three", "vaddreluconv.f32f16", 0, ctrl, "pairs32", (4, 2), to_float(total, F16, "r", keep))
-    file.add("two", "vsqrt.f32", 0, SATURATE, "near_int", (4, 4), f32(np.sqrt(SETS["near_int"]().view(np.float32))))
     comparisons(file, "f32", "pairs32", 4, x, y)
     return file
 
@@ -552,7 +662,10 @@ def positive():
 
 TRANSCENDENT = {"small": small, "positive": positive}
 
-FILES = [unary_f16, unary_s16, casts_from_16, casts_from_32, casts_of_whole_numbers, quantisation, binary_f16, binary_f32, elementary]
+FILES = [
+    unary_f16, unary_f32, unary_s16, casts_from_16, casts_from_32, casts_of_whole_numbers, quantisation,
+    binary_f16, binary_f32, axpy, whole_numbers, reductions, elementary,
+]
 
 
 def show(name, number, block):
