@@ -19,6 +19,7 @@ mod flow;
 mod masks;
 mod reduce;
 mod regs;
+mod transpose;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -233,6 +234,12 @@ impl Sel<'_> {
                 cols,
             } => self.ew(*op, *dst, [Some(*a), *b, *c], [*rows, *cols])?,
             Op::Spread { dst, src, rows } => self.spread(*dst, *src, *rows)?,
+            Op::Transpose {
+                dst,
+                src,
+                rows,
+                cols,
+            } => self.transpose(*dst, *src, [*rows, *cols])?,
             Op::Accumulate {
                 op,
                 acc,

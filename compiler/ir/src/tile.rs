@@ -597,6 +597,17 @@ pub enum Op {
         /// Rows of the destination.
         rows: Arg,
     },
+    /// `dst[c, r] = src[r, c]` for elements of 2 or 4 bytes; both extents are known multiples of 16.
+    Transpose {
+        /// Destination.
+        dst: View,
+        /// Source.
+        src: View,
+        /// Rows of the source.
+        rows: Arg,
+        /// Columns of the source.
+        cols: Arg,
+    },
     /// `acc[r, c mod 64] = op(acc[r, c mod 64], src[r, c])`, `c` ascending, for 32-bit types; `acc` has 64 columns.
     Accumulate {
         /// The operator.

@@ -156,6 +156,7 @@ tile_tokens! {
     SyncAll "syncall",
     Tile "tile",
     To "to",
+    Transpose "transpose",
     Transposed "transposed",
     WaitCross "waitcross",
     WaitFlag "waitflag",

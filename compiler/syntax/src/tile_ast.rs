@@ -294,6 +294,15 @@ pub enum TileStmtKind {
         /// Rows.
         size: Extents,
     },
+    /// `transpose X[0, 0] <- S[0, 0] size (r, c);`
+    Transpose {
+        /// Destination.
+        dst: TilePlace,
+        /// Source.
+        src: TilePlace,
+        /// Rows and columns of the source.
+        size: Extents,
+    },
     /// `accumulate sum L[0, 0] <- X[0, 0] size (r, c);`
     Accumulate {
         /// The operator.

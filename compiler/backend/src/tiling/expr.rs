@@ -23,6 +23,7 @@ use isa::types::Elem;
 use std::collections::BTreeMap;
 
 pub(crate) use self::convert::int_range;
+pub(crate) use self::load::SQUARE;
 
 /// What a value varies with inside a block.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

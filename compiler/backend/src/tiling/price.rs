@@ -170,6 +170,13 @@ impl Pricing<'_> {
             Op::Spread { dst, rows, .. } => {
                 time.vector = ceil_div(self.rows(*dst, *rows), 8) + self.latency(Opcode::Vbrcb);
             }
+            Op::Transpose { rows, cols, .. } => {
+                let (rows, cols) = (known(*rows), known(*cols));
+                let squares = ceil_div(rows, 16).saturating_mul(ceil_div(cols, 16));
+                let rate = self.rate(Opcode::Vnchwconv, 2);
+                time.vector = squares.saturating_mul(rate) + self.latency(Opcode::Vnchwconv);
+                time.scalar = ceil_div(rows, 16).saturating_mul(AROUND * AROUND);
+            }
             Op::Peek { .. } | Op::PeekBuf { .. } | Op::Poke { .. } => {
                 time.scalar = int(self.chip.scalar.load_hit);
             }
@@ -331,6 +338,13 @@ impl Pricing<'_> {
         let data = &self.func.bufs[buf];
         debug_assert!(data.space == Space::Ub, "vector operations are on UB");
         data.elem
+    }
+}
+
+fn known(extent: Arg) -> i64 {
+    match extent {
+        Arg::Const(extent) => extent,
+        Arg::Val(_) => UNKNOWN_TRIPS,
     }
 }
 

@@ -14,7 +14,7 @@ use isa::types::Elem;
 
 use super::access::{collapse, flatten};
 use super::builder::{Builder, whole};
-use super::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, ceil_div, round_up};
+use super::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, SQUARE, ceil_div, round_up};
 use super::{Result, StepCx};
 use crate::Level;
 use crate::partition::{Rows, as_load, loads, root_reduce};
@@ -39,8 +39,42 @@ pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     let mut sizes = blocks_by_rule(cx, step);
     if cx.level != Level::O0 {
         sizes.extend(shares(cx, step));
+        if reads_across(cx, step) {
+            sizes.extend(squares(step));
+        }
     }
     sizes
+}
+
+/// Whether a load follows the columns of its tensor.
+fn reads_across(cx: &StepCx<'_>, step: &Rows) -> bool {
+    let across = |def: usize| {
+        let order = cx.indices(def);
+        let (rows, cols) = order.split_at(step.rows.len().min(order.len()));
+        let (Some(&row), Some(&col)) = (rows.last(), cols.last()) else {
+            return false;
+        };
+        let loads = loads(cx.algo, cx.algo.defs[def].value);
+        loads.into_iter().any(|e| {
+            as_load(cx.algo, e)
+                .and_then(|(tensor, at, _)| flatten(cx.algo, tensor, at))
+                .is_some_and(|linear| linear.stride(row) == 1 && linear.stride(col) > 1)
+        })
+    };
+    step.defs.iter().any(|&def| across(def))
+}
+
+/// Blocks of whole squares, for transpositions.
+fn squares(step: &Rows) -> Vec<Block> {
+    let sides = |extent: i64| {
+        let most = round_up(extent, SQUARE);
+        let sides = [16, 32, 64, 128, 256].into_iter();
+        sides.filter(move |&side| side <= most)
+    };
+    let (rows, cols) = (product(&step.rows), product(&step.cols));
+    let all = sides(rows).flat_map(|rows| sides(cols).map(move |cols| Block { rows, cols }));
+    all.filter(|block| block.rows * block.cols <= MOST_CELLS)
+        .collect()
 }
 
 /// Equal shares of the rows of a core, whole rows or chunks of them.

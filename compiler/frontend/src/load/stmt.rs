@@ -167,6 +167,16 @@ impl Loader {
                 let [rows] = self.size(size)?;
                 Some(Op::Spread { dst, src, rows })
             }
+            TileStmtKind::Transpose { dst, src, size } => {
+                let (dst, src) = (self.view(dst)?, self.view(src)?);
+                let [rows, cols] = self.size(size)?;
+                Some(Op::Transpose {
+                    dst,
+                    src,
+                    rows,
+                    cols,
+                })
+            }
             TileStmtKind::Accumulate { op, acc, src, size } => {
                 let op = self.red_op(op)?;
                 let (acc, src) = (self.view(acc)?, self.view(src)?);

@@ -29,6 +29,7 @@ impl Op {
             | Op::Drain { .. }
             | Op::Ew { .. }
             | Op::Spread { .. }
+            | Op::Transpose { .. }
             | Op::Accumulate { .. }
             | Op::Lanes { .. }
             | Op::Publish { .. }
@@ -88,9 +89,9 @@ impl Op {
                 pitch,
                 ..
             } => args.extend([*at, *rows, *cols, *pitch]),
-            Op::LoadTile { rows, cols, .. } | Op::Accumulate { rows, cols, .. } => {
-                args.extend([*rows, *cols])
-            }
+            Op::LoadTile { rows, cols, .. }
+            | Op::Transpose { rows, cols, .. }
+            | Op::Accumulate { rows, cols, .. } => args.extend([*rows, *cols]),
             Op::LoadWords { cols, .. } => args.push(*cols),
             Op::Mad { m, k, n, init, .. } => args.extend([*m, *k, *n, *init]),
             Op::Ew {
@@ -134,7 +135,8 @@ impl Op {
             | Op::Store { src, .. }
             | Op::LoadTile { src, .. }
             | Op::LoadWords { src, .. }
-            | Op::Spread { src, .. } => bufs.push(src.buf),
+            | Op::Spread { src, .. }
+            | Op::Transpose { src, .. } => bufs.push(src.buf),
             Op::Mad { c, a, b, init, .. } => {
                 bufs.extend([*a, *b]);
                 if *init != Arg::Const(1) {
@@ -179,7 +181,9 @@ impl Op {
     pub fn writes(&self) -> Option<Buf> {
         match self {
             Op::Poke { dst, .. } | Op::Load { dst, .. } | Op::Ew { dst, .. } => Some(dst.buf),
-            Op::Spread { dst, .. } | Op::Lanes { dst, .. } => Some(dst.buf),
+            Op::Spread { dst, .. } | Op::Transpose { dst, .. } | Op::Lanes { dst, .. } => {
+                Some(dst.buf)
+            }
             Op::LoadTile { dst, .. } | Op::LoadWords { dst, .. } => Some(*dst),
             Op::Mad { c, .. } => Some(*c),
             Op::Accumulate { acc, .. } => Some(acc.buf),
@@ -244,7 +248,9 @@ impl Op {
                         .filter_map(Operand::view),
                 );
             }
-            Op::Spread { dst, src, .. } => views.extend([*dst, *src]),
+            Op::Spread { dst, src, .. } | Op::Transpose { dst, src, .. } => {
+                views.extend([*dst, *src]);
+            }
             Op::Accumulate { acc, src, .. } => views.extend([*acc, *src]),
             Op::Lanes { dst, acc, .. } => views.extend([*dst, *acc]),
             Op::Scalar { .. }

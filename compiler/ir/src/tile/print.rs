@@ -332,6 +332,15 @@ impl Printer<'_> {
                     self.size(&[*rows])
                 )
             }
+            Op::Transpose {
+                dst,
+                src,
+                rows,
+                cols,
+            } => {
+                let (dst, src) = (self.view(*dst), self.view(*src));
+                format!("transpose {dst} <- {src} {}", self.size(&[*rows, *cols]))
+            }
             Op::Accumulate {
                 op,
                 acc,

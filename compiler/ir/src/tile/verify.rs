@@ -225,6 +225,7 @@ impl Checker<'_> {
             | Op::Drain { .. }
             | Op::Ew { .. }
             | Op::Spread { .. }
+            | Op::Transpose { .. }
             | Op::Accumulate { .. }
             | Op::Lanes { .. } => self.operation(op),
         }

@@ -5,10 +5,13 @@ use super::lanes::solid;
 use super::{Emitter, Internal, Kind, Loaded, Place, Result, Val, decode, element, low_bits, rep};
 use crate::errors;
 use crate::tiling::access::{self, Linear};
-use crate::tiling::builder::whole;
+use crate::tiling::builder::{Shape, whole};
 use ir::algo::{self, Affine, Expr, ExprKind, Index};
 use ir::tile::{self, Arg, Buf, EwOp, Op, Operand, ScalarOp};
-use isa::types::Elem;
+use isa::types::{Elem, Layout, Space};
+
+/// Rows and columns of what is transposed are multiples of this.
+pub(crate) const SQUARE: i64 = 16;
 
 impl Emitter<'_> {
     pub(super) fn index_value(&mut self, index: Index) -> Result<Val> {
@@ -106,9 +109,11 @@ impl Emitter<'_> {
     ) -> Result<Loaded> {
         if border.is_none()
             && let Some(linear) = access::flatten(self.algo, tensor, at)
-            && let Some(buf) = self.stream(tensor, &linear, kind)
         {
-            return Ok(Loaded { buf, beyond: None });
+            let streamed = self.stream(tensor, &linear, kind);
+            if let Some(buf) = streamed.or_else(|| self.across(tensor, &linear, kind)) {
+                return Ok(Loaded { buf, beyond: None });
+            }
         }
         self.poke_loads(tensor, at, border, kind)
     }
@@ -231,6 +236,62 @@ impl Emitter<'_> {
                 self.push_load(dst, gm, at, Arg::Const(1), Arg::Const(0));
             }
         }
+        Some(dst)
+    }
+
+    /// Loads by DMA what lies in columns of consecutive elements, and transposes it; `None` if it does not, or if the
+    /// block is not one of whole squares.
+    fn across(&mut self, tensor: algo::Tensor, linear: &Linear, kind: Kind) -> Option<Buf> {
+        let elem = self.algo.tensors[tensor].elem;
+        let along_rows = access::collapse(&self.strides(linear, true));
+        let pitch = access::collapse(&self.strides(linear, false))?;
+        let (rows, cols) = (self.extent.cap_rows, self.extent.cap_cols);
+        let squares = rows % SQUARE == 0 && cols % SQUARE == 0;
+        let movable = elem != Elem::Bool && matches!(elem.bytes(), 2 | 4);
+        if kind != Kind::Full || along_rows != Some(1) || pitch <= 0 || !squares || !movable {
+            return None;
+        }
+        let src = self.b.buf(
+            "x",
+            Shape {
+                elem,
+                space: Space::Ub,
+                layout: Layout::Nd,
+                depth: self.extent.depth,
+                rows: cols,
+                cols: rows,
+            },
+        );
+        let (row_count, col_count) = (self.extent.row_count, self.extent.col_count);
+        let whole_squares = |n: Arg| matches!(n, Arg::Const(n) if n % SQUARE == 0);
+        let (all_rows, all_cols) = if whole_squares(row_count) && whole_squares(col_count) {
+            (row_count, col_count)
+        } else {
+            // What a ragged block leaves out is transposed with the rest.
+            let all = (Arg::Const(cols), Arg::Const(rows));
+            self.b.ew(EwOp::Copy, src, Operand::Bits(0), None, all);
+            (Arg::Const(rows), Arg::Const(cols))
+        };
+        let (base, tensor) = (self.base(linear), self.gm_tensor(tensor));
+        let (row0, col0) = (self.extent.row0, self.extent.col0);
+        let down = self.b.mul(col0, pitch);
+        let at = self.b.add(base, down);
+        let at = self.b.add(at, row0);
+        self.b.push(Op::Load {
+            dst: whole(src),
+            tensor,
+            at,
+            rows: col_count,
+            cols: row_count,
+            pitch: Arg::Const(pitch),
+        });
+        let dst = self.temp(Kind::Full, elem);
+        self.b.push(Op::Transpose {
+            dst: whole(dst),
+            src: whole(src),
+            rows: all_cols,
+            cols: all_rows,
+        });
         Some(dst)
     }
 

@@ -200,6 +200,26 @@ fn choose<T: Copy>(chosen: &[bool], a: &[T], b: &[T]) -> Vec<T> {
         .collect()
 }
 
+/// The lane `at` of each column, side by side; columns are of one type.
+pub(crate) fn across(columns: &[Column], at: usize) -> Column {
+    let lanes = columns.iter().map(|column| column.part(at, 1));
+    lanes
+        .reduce(|mut all, lane| {
+            match (&mut all, lane) {
+                (Column::F32(all), Column::F32(lane)) => all.extend(lane),
+                (Column::Half(all), Column::Half(lane)) => all.extend(lane),
+                (Column::Int(all), Column::Int(lane)) => all.extend(lane),
+                (Column::Bool(all), Column::Bool(lane)) => all.extend(lane),
+                (
+                    Column::F32(_) | Column::Half(_) | Column::Int(_) | Column::Bool(_),
+                    Column::F32(_) | Column::Half(_) | Column::Int(_) | Column::Bool(_),
+                ) => {}
+            }
+            all
+        })
+        .unwrap_or(Column::Bool(Vec::new()))
+}
+
 /// Applies a unary operation in type `elem`.
 pub(crate) fn unary(op: UnaryOp, elem: Elem, a: &Column) -> Column {
     match (a, int_format(elem)) {

@@ -249,7 +249,11 @@ impl Core {
             Op::LoadTile { .. } | Op::LoadWords { .. } | Op::Mad { .. } | Op::Drain { .. } => {
                 self.cube(machine, op)?;
             }
-            Op::Ew { .. } | Op::Spread { .. } | Op::Accumulate { .. } | Op::Lanes { .. } => {
+            Op::Ew { .. }
+            | Op::Spread { .. }
+            | Op::Transpose { .. }
+            | Op::Accumulate { .. }
+            | Op::Lanes { .. } => {
                 self.vector(machine, op)?;
             }
             Op::Acquire { dst, chan } => return Ok(self.acquire(machine, *dst, *chan)),

@@ -35,6 +35,16 @@ impl Core {
             let extent = self.extent(*rows, Arg::Const(1))?;
             return self.spread(machine, *dst, *src, extent.rows);
         }
+        if let Op::Transpose {
+            dst,
+            src,
+            rows,
+            cols,
+        } = op
+        {
+            let extent = self.extent(*rows, *cols)?;
+            return self.transpose(machine, *dst, *src, extent);
+        }
         if let Op::Accumulate {
             op,
             acc,
@@ -182,6 +192,21 @@ impl Core {
         let source = self.read(machine, src, 0, rows)?.expanded(block);
         for row in 0..rows {
             self.write(machine, dst, row, &source.part(row * block, block))?;
+        }
+        Ok(())
+    }
+
+    fn transpose(
+        &mut self,
+        machine: &Machine<'_>,
+        dst: View,
+        src: View,
+        extent: Extent,
+    ) -> Result<(), Fault> {
+        let rows = (0..extent.rows).map(|row| self.read(machine, src, row, extent.cols));
+        let rows = rows.collect::<Result<Vec<Column>, Fault>>()?;
+        for col in 0..extent.cols {
+            self.write(machine, dst, col, &column::across(&rows, col))?;
         }
         Ok(())
     }

@@ -142,6 +142,12 @@ impl<'a> Checker<'a> {
                 self.in_range(*dst, *rows, 1.into(), Columns::Aligned)?;
                 self.in_range(*src, 1.into(), *rows, Columns::Aligned)
             }
+            Op::Transpose {
+                dst,
+                src,
+                rows,
+                cols,
+            } => self.transpose(*dst, *src, [*rows, *cols]),
             Op::Accumulate {
                 op: _,
                 acc,
@@ -376,6 +382,28 @@ impl<'a> Checker<'a> {
                 "the fixpipe does not turn {from} into {to} this way"
             ))
         }
+    }
+
+    fn transpose(&self, dst: View, src: View, [rows, cols]: [Arg; 2]) -> Check {
+        self.in_space(dst.buf, &[Space::Ub])?;
+        self.same_elem(dst.buf, src.buf)?;
+        let elem = self.buf(dst.buf)?.elem;
+        if elem == Elem::Bool || !matches!(elem.bytes(), 2 | 4) {
+            return Err(format!("the vector unit does not transpose {elem}"));
+        }
+        if [rows, cols]
+            .iter()
+            .any(|extent| !matches!(extent, Arg::Const(x) if x % 16 == 0))
+        {
+            return Err(String::from(
+                "what is transposed has known multiples of 16 as its extents",
+            ));
+        }
+        if dst.buf == src.buf {
+            return Err(String::from("a buffer is not transposed in place"));
+        }
+        self.in_range(src, rows, cols, Columns::Aligned)?;
+        self.in_range(dst, cols, rows, Columns::Aligned)
     }
 
     fn one_block(&self, buf: Buf) -> Check {
