@@ -12,7 +12,7 @@ mod waits;
 use std::collections::{BTreeMap, VecDeque};
 
 use isa::chip::Chip;
-use isa::inst::{Executor, Inst};
+use isa::inst::{Executor, Inst, Spr, XVal};
 use isa::types::{CoreKind, Pipe, Space};
 
 use crate::cross::{Heard, Logged};
@@ -62,18 +62,27 @@ pub(crate) struct Program {
     pub(crate) queues: Vec<Pipe>,
     /// What the price of each instruction depends on, if it is remembered.
     pub(crate) named: Vec<Named>,
+    /// Whether it may store atomically.
+    pub(crate) atomic: bool,
 }
 
 impl Program {
     pub(crate) fn new(code: Vec<Inst>) -> Program {
         let queues = code.iter().map(Inst::queue).collect();
         let named = code.iter().map(price::named).collect();
+        let atomic = code.iter().any(sets_atomic);
         Program {
+            atomic,
             code,
             queues,
             named,
         }
     }
+}
+
+/// Whether an instruction may turn an atomic mode on.
+fn sets_atomic(inst: &Inst) -> bool {
+    matches!(inst, Inst::Wrspr(i) if i.spr == Spr::Atomic && i.src != XVal::Imm(0))
 }
 
 /// What every core of a launch shares and none changes.

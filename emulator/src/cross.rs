@@ -37,13 +37,22 @@ pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
     }
 }
 
+/// How an access uses global memory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Read,
+    Write,
+    /// An atomic store in that mode; stores of one mode need no order among themselves.
+    Atomic(u8),
+}
+
 /// One access to global memory that another core might meet.
 #[derive(Clone, Debug)]
 pub(crate) struct Logged {
     pub(crate) operand: &'static str,
     pub(crate) start: u64,
     pub(crate) len: u64,
-    pub(crate) write: bool,
+    pub(crate) sort: Use,
     pub(crate) lane: usize,
     pub(crate) count: u32,
     pub(crate) pc: u32,
@@ -57,6 +66,7 @@ struct Who {
     lane: usize,
     count: u32,
     pc: u32,
+    sort: Use,
 }
 
 /// Ranges that do not overlap, by start, each with its end.
@@ -106,6 +116,8 @@ pub(crate) struct Shared {
     writes: Ranges,
     /// Reads, a list a core.
     reads: BTreeMap<usize, Ranges>,
+    /// Atomic stores, a list a core.
+    atomics: BTreeMap<usize, Ranges>,
 }
 
 impl Shared {
@@ -138,28 +150,39 @@ impl Shared {
         let clash = |ranges: &Ranges| {
             ranges
                 .overlapping(start, end)
-                .find(|(_, who)| unordered(who))
+                .find(|(_, who)| unordered(who) && (who.sort != access.sort || is_plain(who.sort)))
         };
-        let mut found = clash(&self.writes).map(|(at, who)| (at, who, true));
-        if access.write && found.is_none() {
-            let readers = self.reads.iter().filter(|(reader, _)| **reader != core);
-            found = readers
-                .filter_map(|(_, ranges)| clash(ranges))
-                .next()
-                .map(|(at, who)| (at, who, false));
+        let others = |lists: &BTreeMap<usize, Ranges>| {
+            let others = lists.iter().filter(|(other, _)| **other != core);
+            others.filter_map(|(_, ranges)| clash(ranges)).next()
+        };
+        let writes = |found: (u64, Who)| (found.0, found.1, true);
+        let mut found = clash(&self.writes)
+            .or_else(|| others(&self.atomics))
+            .map(writes);
+        if access.sort != Use::Read && found.is_none() {
+            found = others(&self.reads).map(|(at, who)| (at, who, false));
         }
         let who = Who {
             core,
             lane: access.lane,
             count: access.count,
             pc: access.pc,
+            sort: access.sort,
         };
-        match access.write {
-            true => self.writes.put(start, end, who),
-            false => self.reads.entry(core).or_default().put(start, end, who),
-        }
+        let list = match access.sort {
+            Use::Write => &mut self.writes,
+            Use::Read => self.reads.entry(core).or_default(),
+            Use::Atomic(_) => self.atomics.entry(core).or_default(),
+        };
+        list.put(start, end, who);
         found.map(|(at, who, write)| (at.max(start), who, write))
     }
+}
+
+/// Whether it is no atomic store.
+fn is_plain(sort: Use) -> bool {
+    matches!(sort, Use::Read | Use::Write)
 }
 
 fn conflict(
@@ -178,7 +201,7 @@ fn conflict(
             space: Space::Gm,
             address,
             pipe: lane_pipe(access.lane),
-            write: access.write,
+            write: access.sort != Use::Read,
             other: Box::new(OtherAccess {
                 core: other_core,
                 pipe: lane_pipe(other.lane),
@@ -208,6 +231,7 @@ mod tests {
             lane: 0,
             count: 1,
             pc: 0,
+            sort: Use::Write,
         }
     }
 

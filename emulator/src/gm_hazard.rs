@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use isa::types::Space;
 
 use crate::core::Core;
-use crate::cross::Logged;
+use crate::cross::{Logged, Use};
 use crate::fault::Stop;
 use crate::hazard::{Conflict, Track};
 
@@ -29,7 +29,7 @@ impl Core<'_> {
         address: u64,
         len: usize,
     ) -> Result<(), Stop> {
-        self.gm_access(operand, address, len, false)
+        self.gm_access(operand, address, len, Use::Read)
     }
 
     /// Notes a write of global memory.
@@ -39,7 +39,18 @@ impl Core<'_> {
         address: u64,
         len: usize,
     ) -> Result<(), Stop> {
-        self.gm_access(operand, address, len, true)
+        self.gm_access(operand, address, len, Use::Write)
+    }
+
+    /// Notes an atomic store to global memory in that mode.
+    pub(crate) fn gm_combines(
+        &mut self,
+        operand: &'static str,
+        address: u64,
+        len: usize,
+        mode: u8,
+    ) -> Result<(), Stop> {
+        self.gm_access(operand, address, len, Use::Atomic(mode))
     }
 
     fn gm_access(
@@ -47,7 +58,7 @@ impl Core<'_> {
         operand: &'static str,
         address: u64,
         len: usize,
-        write: bool,
+        sort: Use,
     ) -> Result<(), Stop> {
         if !self.launch.sanitize.hazards || len == 0 {
             return Ok(());
@@ -61,7 +72,7 @@ impl Core<'_> {
                 operand,
                 start: address,
                 len: len as u64,
-                write,
+                sort,
                 lane: self.lane,
                 count: self.order.issued[self.lane],
                 pc: self.pc,
@@ -72,7 +83,8 @@ impl Core<'_> {
         let end = address + len as u64;
         while at < end {
             let stop = end.min((at / PAGE + 1) * PAGE);
-            if let Some(conflict) = self.page_access(at, (stop - at) as usize, write) {
+            if let Some(conflict) = self.page_access(at, (stop - at) as usize, sort) {
+                let write = sort != Use::Read;
                 return Err(self.conflict(operand, Space::Gm, write, conflict));
             }
             at = stop;
@@ -80,7 +92,7 @@ impl Core<'_> {
         Ok(())
     }
 
-    fn page_access(&mut self, at: u64, len: usize, write: bool) -> Option<Conflict> {
+    fn page_access(&mut self, at: u64, len: usize, sort: Use) -> Option<Conflict> {
         let page = at / PAGE;
         let track = self
             .pages
@@ -90,9 +102,10 @@ impl Core<'_> {
         let (order, lane) = (&self.order, self.lane);
         let known = order.known[lane];
         let offset = (at % PAGE) as usize;
-        let found = match write {
-            true => track.write(order, &known, lane, offset, len),
-            false => track.read(order, &known, lane, offset, len),
+        let found = match sort {
+            Use::Read => track.read(order, &known, lane, offset, len),
+            Use::Write => track.write(order, &known, lane, offset, len),
+            Use::Atomic(_) => track.atomic(order, &known, lane, offset, len),
         };
         let base = (page * PAGE) as usize;
         found.map(|c| Conflict {

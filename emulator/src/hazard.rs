@@ -109,6 +109,8 @@ pub(crate) struct Track {
     /// Count in the upper half, bytes of the block in the lower; empty for a lane that never came.
     writes: Accesses,
     reads: Accesses,
+    /// Atomic stores, which need no order among themselves.
+    atomics: Accesses,
 }
 
 /// The last accesses of one sort.
@@ -131,12 +133,13 @@ impl Track {
             blocks: bytes.div_ceil(32),
             writes: Accesses::default(),
             reads: Accesses::default(),
+            atomics: Accesses::default(),
         }
     }
 
     /// Forgets all accesses.
     pub(crate) fn clear(&mut self) {
-        for accesses in [&mut self.writes, &mut self.reads] {
+        for accesses in [&mut self.writes, &mut self.reads, &mut self.atomics] {
             accesses.latest = [0; LANES];
             accesses.lists.iter_mut().for_each(|list| list.fill(0));
         }
@@ -152,7 +155,8 @@ impl Track {
         len: usize,
     ) -> Option<Conflict> {
         let now = order.issued[lane];
-        let found = find(&self.writes, known, lane, now, at, len, true);
+        let found = find(&self.writes, known, lane, now, at, len, true)
+            .or_else(|| find(&self.atomics, known, lane, now, at, len, true));
         self.reads.latest[lane] = now;
         note(
             &mut self.reads.lists[lane],
@@ -178,10 +182,37 @@ impl Track {
         let mut in_order = *known;
         in_order[lane] = now;
         let found = find(&self.writes, known, lane, now, at, len, true)
+            .or_else(|| find(&self.atomics, known, lane, now, at, len, true))
             .or_else(|| find(&self.reads, &in_order, lane, now, at, len, false));
         self.writes.latest[lane] = now;
         note(
             &mut self.writes.lists[lane],
+            self.blocks,
+            now,
+            known[lane],
+            at,
+            len,
+        );
+        found
+    }
+
+    /// Notes an atomic store and returns what it conflicts with: writes and reads, but no other atomic store.
+    pub(crate) fn atomic(
+        &mut self,
+        order: &Order,
+        known: &Known,
+        lane: usize,
+        at: usize,
+        len: usize,
+    ) -> Option<Conflict> {
+        let now = order.issued[lane];
+        let mut in_order = *known;
+        in_order[lane] = now;
+        let found = find(&self.writes, known, lane, now, at, len, true)
+            .or_else(|| find(&self.reads, &in_order, lane, now, at, len, false));
+        self.atomics.latest[lane] = now;
+        note(
+            &mut self.atomics.lists[lane],
             self.blocks,
             now,
             known[lane],

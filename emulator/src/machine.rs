@@ -97,7 +97,8 @@ impl<'s> Machine<'s> {
 
     fn pool(&self) -> Option<rayon::ThreadPool> {
         let threads = self.setup.options.threads;
-        if threads == 1 {
+        // Atomic stores take effect in the order of the cores.
+        if threads == 1 || self.cores.iter().any(|core| core.program.atomic) {
             return None;
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();

@@ -435,11 +435,11 @@ fn nd2nz(rows: u64, row_bytes: u64, chip: &Chip) -> Cost {
 
 fn fix_gm(i: &FixL0cGm, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
     let (m, n) = (i.m.get(regs), i.n.get(regs));
-    let elem = i.quant.dst(i.ty).bytes();
-    let columns = n.saturating_mul(elem).div_ceil(BLOCK_BYTES);
+    let row = i.quant.row_bytes(i.ty, n);
+    let columns = row.div_ceil(BLOCK_BYTES);
     let (bytes, bursts) = match i.nd {
-        Adj::On => (m.saturating_mul(n).saturating_mul(elem), m),
-        Adj::Off => (
+        Adj::On => (m.saturating_mul(row), m),
+        Adj::Off | Adj::Whole => (
             m.saturating_mul(columns).saturating_mul(BLOCK_BYTES),
             columns,
         ),
@@ -460,7 +460,7 @@ fn fix_l1(i: &FixL0cL1, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
     let whole = |extent: u64| extent.div_ceil(16).saturating_mul(16);
     let (m, n) = (whole(i.m.get(regs)), whole(i.n.get(regs)));
     let elements = m.saturating_mul(n);
-    let bytes = elements.saturating_mul(i.quant.dst(i.ty).bytes());
+    let bytes = i.quant.row_bytes(i.ty, elements);
     let cycles = elements
         .div_ceil(chip.fix.l1_elements.max(1))
         .max(bytes.div_ceil(chip.fix.l1_port.max(1)));

@@ -421,6 +421,23 @@ fn fixpipe(inst: &Inst, known: Known<'_>) -> Checked {
         if quant.src().is_some_and(|src| src != ty) {
             return fail("quant", Rule::Source);
         }
+        let nd = if let Inst::FixL0cGm(i) = inst {
+            i.nd
+        } else {
+            Adj::Off
+        };
+        if nd == Adj::Whole && quant.dst(ty).bytes() != 4 {
+            return fail("nd", Rule::Type);
+        }
+        let unit = match nd {
+            Adj::On if quant.is_s4() => 2,
+            Adj::On => 1,
+            Adj::Off | Adj::Whole => quant.columns(ty, nd == Adj::Whole),
+        };
+        if let Some(value) = known.val(n).filter(|n| !n.is_multiple_of(unit)) {
+            let expected = "whole fractals, or an even count of half bytes";
+            return fail("n", Rule::Field { value, expected });
+        }
         known.at_most("m", m, MAX_FIX_ROWS)?;
         return known.at_most("n", n, MAX_MMAD);
     }

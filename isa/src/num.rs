@@ -51,7 +51,10 @@ pub use narrow::{
     bf16_abs, bf16_add, bf16_div, bf16_max, bf16_min, bf16_mul, bf16_neg, bf16_sqrt, bf16_sub,
     f16_abs, f16_add, f16_div, f16_max, f16_min, f16_mul, f16_neg, f16_sqrt, f16_sub,
 };
-pub use quant::{QuantWord, Relu, dequant_s32_f16, quant_f32_s8, requant_s32_s8, shift_s32_s16};
+pub use quant::{
+    QuantWord, Relu, activate_s32_s16, dequant_s32_f16, quant_f32_s4, quant_f32_s8, requant_s32_s4,
+    requant_s32_s8, shift_s32_s16,
+};
 pub use single::{
     Compare, abs_f32, add_f32, canonical_f32, cmp_f32, div_f32, max_f32, min_f32, mul_f32, neg_f32,
     sqrt_f32, sub_f32,

@@ -210,6 +210,11 @@ instructions! {
 
     engine Mte3 executes Mte3Unit {
         /// Copies bursts of blocks of 32 B from UB to global memory. (row 49)
+        ///
+        /// Spr `atomic`, which every store of MTE3 and the fixpipe obeys, makes it combine each element with the one there:
+        /// bits 1:0 say add (1), max (2) or min (3), bits 6:4 the type. Stores of one kind from several cores or queues
+        /// need no order among themselves; their sums are taken in the order of the cores within a round, integers wrap,
+        /// floats round to nearest even and overflow by CTRL\\[48\\] (we choose).
         0x58 mov_ub_gm MovUbGm { dst: Out<Gm>, src: In<Ub>, burst: Burst, src_gap: Val<16>, dst_gap: Val<16> };
         /// Copies `count` bursts of exactly `len` bytes from UB (each at a block boundary, `src_gap` blocks apart) to global memory (`dst_gap` bytes apart). (row 50)
         0x59 movpad_ub_gm MovpadUbGm { dst: Out<Gm>, src: In<Ub>, burst: Burst, src_gap: BlockGap, dst_gap: ByteGap };
@@ -218,11 +223,17 @@ instructions! {
     }
 
     engine Fix executes FixUnit {
-        /// Drains an m×n tile of L0C (NZ, `src_rows` padded rows) to global memory: quantise or cast, ReLU, then NZ→ND rows `dst_stride` elements apart. (row 54)
+        /// Drains an m×n tile of L0C (NZ, `src_rows` padded rows) to global memory: quantise or cast, ReLU, then NZ→ND rows `dst_stride` elements apart. (rows 54, 58)
         ///
-        /// With `nd` off the tile is written as NZ fractals of the output type, C0 blocks `dst_stride` blocks of 32 B apart.
-        /// Casts round to nearest even and saturate. Scalar quantisation takes its word from spr `quant`, the per-column
-        /// forms from the fixpipe buffer at spr `fpc`, one 8-byte word per column.
+        /// With `nz` the tile is written as NZ fractals of the output type, C0 blocks `dst_stride` blocks of 32 B apart: 8-bit
+        /// outputs merge two fractals of L0C side by side into 16×32, 4-bit outputs four into 16×64, and 32-bit outputs are
+        /// split into 16×8 each. `nz16` does not split those: its columns of 64 B are `dst_stride` blocks of 32 B apart.
+        /// Where fractals are written, `n` is a multiple of 16, or of 8 where they are split. Casts round to nearest even
+        /// and saturate. Scalar quantisation (row 58) takes its word from spr `quant`, the per-column forms from the
+        /// fixpipe buffer at spr `fpc`, one 8-byte word per column; s8 forms write u8 where the word says so. The s16 forms
+        /// shift and saturate; a slope multiplies what is shifted, rounded to even (we choose). s4 forms saturate to s4,
+        /// two a byte, the even column in the low half; `n`, and with `nd` `dst_stride`, are even. Slopes of `prelu` are
+        /// binary32, one per column. Spr `atomic` combines with what is in global memory, as for `mov_ub_gm`.
         0x60 fix_l0c_gm FixL0cGm { ty: FixSrc, quant: QuantMode, relu: Relu, nd: Adj, unit: UnitFlag, dst: Out<Gm>, src: In<L0c>, m: Val<14>, n: Val<12>, src_rows: Val<14>, dst_stride: Val<16> };
         /// Drains an m×n tile of L0C to L1 as NZ fractals of the output type with `dst_rows` padded rows. (row 55)
         0x61 fix_l0c_l1 FixL0cL1 { ty: FixSrc, quant: QuantMode, relu: Relu, unit: UnitFlag, dst: Out<L1>, src: In<L0c>, m: Val<14>, n: Val<12>, src_rows: Val<14>, dst_rows: Val<14> };

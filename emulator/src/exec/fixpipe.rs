@@ -18,7 +18,6 @@ struct Drain {
     ty: FixSrc,
     quant: QuantMode,
     relu: Relu,
-    alpha: f32,
     src: usize,
     m: usize,
     n: usize,
@@ -30,6 +29,11 @@ impl Drain {
         self.quant.dst(self.ty)
     }
 
+    /// Bytes of so many elements of the output.
+    fn row_bytes(&self, elements: usize) -> usize {
+        self.quant.row_bytes(self.ty, elements as u64) as usize
+    }
+
     /// Its rows in L0C.
     fn blocks(&self) -> Blocks {
         Blocks {
@@ -38,6 +42,19 @@ impl Drain {
             column_bytes: self.src_rows * 64,
             columns: self.n.div_ceil(16),
         }
+    }
+}
+
+/// What there is one of for every column: words of the quantising modes, slopes of the activation.
+#[derive(Clone, Debug, Default)]
+struct Columns {
+    words: Vec<QuantWord>,
+    slopes: Vec<f32>,
+}
+
+impl Columns {
+    fn slope(&self, column: usize) -> Option<f32> {
+        self.slopes.get(column).copied()
     }
 }
 
@@ -61,15 +78,16 @@ impl FixUnit for Core<'_> {
         let Some(drain) = self.drain_of(i.ty, i.quant, i.relu, src, (m, n), i.src_rows)? else {
             return Ok(());
         };
-        self.plain_store()?;
+        check_shape(&drain, i.nd, stride)?;
         let dst = self.address_of(i.dst.at);
         let tile = drain.blocks();
         self.unit_wait(i.unit, &tile, true)?;
         self.check_tile(&drain, i.unit)?;
-        let mut line = Line::new(&drain, self.quant_words(&drain)?);
-        let size = drain.out().bytes() as usize;
+        let mut line = Line::new(&drain, self.columns(&drain)?);
+        let pitch = drain.row_bytes(stride);
         let mut row = std::mem::take(&mut self.scratch);
-        row.resize(drain.n * size, 0);
+        row.clear();
+        row.resize(drain.row_bytes(drain.n), 0);
         for r in 0..drain.m {
             line.convert(
                 &drain,
@@ -78,14 +96,12 @@ impl FixUnit for Core<'_> {
                 &mut row,
             );
             match i.nd {
-                Adj::On => self.store("dst", dst.wrapping_add((r * stride * size) as u64), &row)?,
-                Adj::Off => {
-                    for (column, block) in row.chunks(32).enumerate() {
-                        self.store(
-                            "dst",
-                            dst.wrapping_add((column * stride * 32 + r * 32) as u64),
-                            block,
-                        )?;
+                Adj::On => self.drain_to(dst.wrapping_add((r * pitch) as u64), &row)?,
+                Adj::Off | Adj::Whole => {
+                    let width = if i.nd == Adj::Whole { 64 } else { 32 };
+                    for (column, block) in row.chunks(width).enumerate() {
+                        let at = column * stride * 32 + r * width;
+                        self.drain_to(dst.wrapping_add(at as u64), block)?;
                     }
                 }
             }
@@ -108,22 +124,23 @@ impl FixUnit for Core<'_> {
         let Some(drain) = self.drain_of(i.ty, i.quant, i.relu, src, (m, n), i.src_rows)? else {
             return Ok(());
         };
+        check_shape(&drain, Adj::Off, 0)?;
         let tile = drain.blocks();
         self.unit_wait(i.unit, &tile, true)?;
         self.check_tile(&drain, i.unit)?;
-        let mut line = Line::new(&drain, self.quant_words(&drain)?);
-        let size = drain.out().bytes() as usize;
-        let columns = (drain.n * size).div_ceil(32);
-        let extent = ((columns - 1) * rows + drain.m) * 32;
+        let mut line = Line::new(&drain, self.columns(&drain)?);
+        let width = drain.row_bytes(drain.n).div_ceil(32);
+        let extent = ((width - 1) * rows + drain.m) * 32;
         let dst = self.address_of(i.dst.at);
         let base = self
             .memory(Space::L1)
             .aligned("dst", dst, extent as u64, 32)?;
-        for column in 0..columns {
+        for column in 0..width {
             self.writes("dst", Space::L1, base + column * rows * 32, drain.m * 32)?;
         }
         let mut row = std::mem::take(&mut self.scratch);
-        row.resize(drain.n * size, 0);
+        row.clear();
+        row.resize(drain.row_bytes(drain.n), 0);
         for r in 0..drain.m {
             line.convert(
                 &drain,
@@ -140,7 +157,7 @@ impl FixUnit for Core<'_> {
         }
         self.scratch = row;
         self.memory(Space::L1).touch(base + extent);
-        self.count(Path::L0cL1, drain.m * drain.n * size);
+        self.count(Path::L0cL1, drain.m * drain.row_bytes(drain.n));
         self.unit_done(i.unit, &tile, false);
         Ok(())
     }
@@ -172,9 +189,12 @@ impl Core<'_> {
                 expected: "a mode that takes the element type of `ty`",
             }));
         }
-        if relu == Relu::Leaky && quant == QuantMode::None && ty == FixSrc::S32 {
+        if matches!(relu, Relu::Leaky | Relu::Prelu)
+            && quant == QuantMode::None
+            && ty == FixSrc::S32
+        {
             return Err(Box::new(FaultKind::NotModelled {
-                what: "a leaky ReLU on s32 without quantisation",
+                what: "a ReLU with a slope on s32 without quantisation",
             }));
         }
         if m == 0 || n == 0 {
@@ -183,12 +203,10 @@ impl Core<'_> {
         let extent = ((n.div_ceil(16) - 1) * src_rows + m) * 64;
         let align = self.launch.chip.align.l0c;
         let src = self.memories[Space::L0c as usize].aligned("src", src, extent as u64, align)?;
-        let alpha = f32::from_bits(c.spr(Spr::ReluAlpha) as u32);
         Ok(Some(Drain {
             ty,
             quant,
             relu,
-            alpha,
             src,
             m,
             n,
@@ -226,56 +244,97 @@ impl Core<'_> {
         Ok(())
     }
 
-    /// The quantisation word of every column; empty if the mode has none.
-    fn quant_words(&mut self, d: &Drain) -> Result<Vec<QuantWord>, Stop> {
-        if d.quant.per_tensor() {
-            return Ok(vec![QuantWord::unpack(self.context.spr(Spr::Quant)); d.n]);
-        }
-        if !d.quant.per_column() {
-            return Ok(Vec::new());
-        }
-        let address = self.context.spr(Spr::Fpc);
+    /// The parameters of every column; empty where the modes have none.
+    fn columns(&mut self, d: &Drain) -> Result<Columns, Stop> {
+        let words = if d.quant.per_tensor() {
+            vec![QuantWord::unpack(self.context.spr(Spr::Quant)); d.n]
+        } else if d.quant.per_column() {
+            let bytes = self.parameters("quant", Spr::Fpc, d.n * 8)?;
+            let words = bytes.as_chunks::<8>().0.iter();
+            words
+                .map(|b| QuantWord::unpack(u64::from_le_bytes(*b)))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let slopes = match d.relu {
+            Relu::Off | Relu::On => Vec::new(),
+            Relu::Leaky => vec![f32::from_bits(self.context.spr(Spr::ReluAlpha) as u32); d.n],
+            Relu::Prelu => {
+                let bytes = self.parameters("relu", Spr::FpcRelu, d.n * 4)?;
+                let slopes = bytes.as_chunks::<4>().0.iter();
+                slopes.map(|b| f32::from_le_bytes(*b)).collect()
+            }
+        };
+        Ok(Columns { words, slopes })
+    }
+
+    /// Bytes of the fixpipe buffer from the address in a special register on.
+    fn parameters(&mut self, operand: &'static str, spr: Spr, len: usize) -> Result<&[u8], Stop> {
+        let address = self.context.spr(spr);
         let align = self.launch.chip.align.fb;
         let at = self
             .memory(Space::Fb)
-            .aligned("quant", address, d.n as u64 * 8, align)?;
-        self.reads("quant", Space::Fb, at, d.n * 8, true)?;
-        let bytes = &self.memory(Space::Fb).bytes[at..at + d.n * 8];
-        let words = bytes.as_chunks::<8>().0;
-        Ok(words
-            .iter()
-            .map(|b| QuantWord::unpack(u64::from_le_bytes(*b)))
-            .collect())
+            .aligned(operand, address, len as u64, align)?;
+        self.reads(operand, Space::Fb, at, len, true)?;
+        Ok(&self.memory(Space::Fb).bytes[at..at + len])
     }
 
     /// Writes bytes to global memory.
-    fn store(&mut self, operand: &'static str, address: u64, data: &[u8]) -> Result<(), Stop> {
-        let span = self.launch.gm.span(operand, address, data.len() as u64)?;
-        span.region.writable(operand, address, data.len() as u64)?;
-        self.gm_writes(operand, address, data.len())?;
-        span.region.write(span.offset, data);
-        span.region.set(span.offset, data.len());
+    fn drain_to(&mut self, address: u64, data: &[u8]) -> Result<(), Stop> {
+        self.store_gm("dst", address, data)?;
         self.count(Path::L0cGm, data.len());
         Ok(())
     }
 }
 
-/// The activation in the form of the quantising modes.
-fn activation(d: &Drain, word: QuantWord) -> num::Relu {
-    match d.relu {
-        Relu::Off => num::Relu::None,
-        Relu::On => num::Relu::Zero,
-        Relu::Leaky => num::Relu::Multiplier(num::mul_f32(d.alpha, word.scale)),
+/// Refuses extents that the form of the output does not have (davinci-facts §3.6).
+fn check_shape(d: &Drain, nd: Adj, stride: usize) -> Result<(), Stop> {
+    let illegal = |operand, value: usize, expected| {
+        Err(Box::new(FaultKind::IllegalValue {
+            operand,
+            value: value as i64,
+            expected,
+        }))
+    };
+    if nd == Adj::Whole && d.quant.dst(d.ty).bytes() != 4 {
+        return illegal("nd", d.n, "an output of 32 bits for fractals of 16 columns");
+    }
+    if nd == Adj::On {
+        return match d.quant.is_s4() && !(d.n.is_multiple_of(2) && stride.is_multiple_of(2)) {
+            true => illegal("n", d.n, "even counts and strides of half bytes"),
+            false => Ok(()),
+        };
+    }
+    match (d.n as u64).is_multiple_of(d.quant.columns(d.ty, nd == Adj::Whole)) {
+        true => Ok(()),
+        false => illegal(
+            "n",
+            d.n,
+            "a multiple of 16 columns, or of 8 where fractals are split",
+        ),
+    }
+}
+
+/// The activation in the form of the quantising modes. The shift to s16 has no scale.
+fn activation(d: &Drain, word: QuantWord, slope: Option<f32>) -> num::Relu {
+    let plain = matches!(d.quant, QuantMode::S32S16 | QuantMode::S32S16Vec);
+    match (d.relu, slope) {
+        (Relu::On, _) => num::Relu::Zero,
+        (Relu::Leaky | Relu::Prelu, Some(slope)) if plain => num::Relu::Multiplier(slope),
+        (Relu::Leaky | Relu::Prelu, Some(slope)) => {
+            num::Relu::Multiplier(num::mul_f32(slope, word.scale))
+        }
+        (Relu::Off | Relu::Leaky | Relu::Prelu, _) => num::Relu::None,
     }
 }
 
 /// The activation of a float that is not quantised; it comes before the cast, so that one rounding is left.
-fn activated(d: &Drain, x: f32) -> f32 {
-    match d.relu {
-        Relu::Off => x,
-        Relu::On => num::max_f32(x, 0.0),
-        Relu::Leaky if x < 0.0 => num::mul_f32(x, d.alpha),
-        Relu::Leaky => x,
+fn activated(d: &Drain, x: f32, slope: Option<f32>) -> f32 {
+    match (d.relu, slope) {
+        (Relu::On, _) => num::max_f32(x, 0.0),
+        (Relu::Leaky | Relu::Prelu, Some(slope)) if x < 0.0 => num::mul_f32(x, slope),
+        (Relu::Off | Relu::Leaky | Relu::Prelu, _) => x,
     }
 }
 
@@ -283,18 +342,19 @@ fn activated(d: &Drain, x: f32) -> f32 {
 struct Line {
     words: Vec<u32>,
     floats: Vec<f32>,
-    quant: Vec<QuantWord>,
-    /// The same taken apart, if a whole row can be converted at once.
-    columns: Option<QuantColumns>,
+    columns: Columns,
+    /// The words of the columns taken apart, if a whole row can be converted at once.
+    fast: Option<QuantColumns>,
 }
 
 impl Line {
-    fn new(d: &Drain, quant: Vec<QuantWord>) -> Line {
+    fn new(d: &Drain, columns: Columns) -> Line {
+        let whole = d.relu != Relu::Prelu && !d.quant.is_s4() && d.out() != Elem::I16;
         Line {
             words: vec![0; d.n],
             floats: vec![0.0; d.n],
-            columns: QuantColumns::new(&quant),
-            quant,
+            fast: QuantColumns::new(&columns.words).filter(|_| whole),
+            columns,
         }
     }
 
@@ -308,17 +368,23 @@ impl Line {
             }
         }
         match d.quant {
-            QuantMode::None => keep(d, &self.words, out),
+            QuantMode::None => keep(d, &self.words, &self.columns, out),
             QuantMode::F32F16 | QuantMode::F32Bf16 => self.cast(d, out),
             QuantMode::F32S8
             | QuantMode::F32S8Vec
             | QuantMode::S32S8
             | QuantMode::S32S8Vec
             | QuantMode::S32F16
-            | QuantMode::S32F16Vec => match self.columns.take() {
+            | QuantMode::S32F16Vec
+            | QuantMode::F32S4
+            | QuantMode::F32S4Vec
+            | QuantMode::S32S4
+            | QuantMode::S32S4Vec
+            | QuantMode::S32S16
+            | QuantMode::S32S16Vec => match self.fast.take() {
                 Some(columns) => {
                     self.quantise(d, &columns, out);
-                    self.columns = Some(columns);
+                    self.fast = Some(columns);
                 }
                 None => self.quantise_singly(d, out),
             },
@@ -327,8 +393,9 @@ impl Line {
 
     /// f32 to a 16-bit float, nearest even and saturating (davinci-facts §3.6).
     fn cast(&mut self, d: &Drain, out: &mut [u8]) {
-        for (to, &x) in self.floats.iter_mut().zip(&self.words) {
-            *to = activated(d, f32::from_bits(x));
+        let row = self.floats.iter_mut().zip(&self.words).enumerate();
+        for (column, (to, &x)) in row {
+            *to = activated(d, f32::from_bits(x), self.columns.slope(column));
         }
         let halves = out.as_chunks_mut::<2>().0;
         if d.out() == Elem::Bf16 {
@@ -338,11 +405,12 @@ impl Line {
         }
     }
 
+    /// A whole row to 8 bits or f16, where every column has the same slope.
     fn quantise(&mut self, d: &Drain, columns: &QuantColumns, out: &mut [u8]) {
-        let relu = match d.relu {
-            Relu::Off => RowRelu::None,
-            Relu::On => RowRelu::Zero,
-            Relu::Leaky => RowRelu::Leaky(d.alpha),
+        let relu = match (d.relu, self.columns.slope(0)) {
+            (Relu::On, _) => RowRelu::Zero,
+            (Relu::Leaky, Some(slope)) => RowRelu::Leaky(slope),
+            (Relu::Off | Relu::Leaky | Relu::Prelu, _) => RowRelu::None,
         };
         match d.ty {
             FixSrc::F32 => columns.scale_f32(&mut self.floats, &self.words, relu),
@@ -357,30 +425,53 @@ impl Line {
     }
 
     fn quantise_singly(&self, d: &Drain, out: &mut [u8]) {
-        let size = d.out().bytes() as usize;
-        let row = self.words.iter().zip(&self.quant);
-        for (to, (&x, &word)) in out.chunks_exact_mut(size).zip(row) {
-            let relu = activation(d, word);
-            match (d.ty, d.out()) {
-                (FixSrc::F32, _) => to[0] = num::quant_f32_s8(f32::from_bits(x), word, relu) as u8,
-                (FixSrc::S32, Elem::F16) => {
-                    let half = num::dequant_s32_f16(x as i32, word, relu);
-                    to.copy_from_slice(&half.to_le_bytes());
-                }
-                (FixSrc::S32, _) => to[0] = num::requant_s32_s8(x as i32, word, relu) as u8,
-            }
+        if d.quant.is_s4() {
+            // Two values share a byte.
+            out.fill(0);
+        }
+        let row = self.words.iter().zip(&self.columns.words).enumerate();
+        for (column, (&x, &word)) in row {
+            let relu = activation(d, word, self.columns.slope(column));
+            put_quantised(d, out, column, quantised(d, x, word, relu));
         }
     }
 }
 
+/// The low bits of a quantised element.
+fn quantised(d: &Drain, x: u32, word: QuantWord, relu: num::Relu) -> u16 {
+    let (float, int) = (f32::from_bits(x), x as i32);
+    match (d.ty, d.out(), d.quant.is_s4()) {
+        (FixSrc::F32, _, true) => num::quant_f32_s4(float, word, relu) as u16,
+        (FixSrc::F32, _, false) => num::quant_f32_s8(float, word, relu) as u16,
+        (FixSrc::S32, _, true) => num::requant_s32_s4(int, word, relu) as u16,
+        (FixSrc::S32, Elem::F16, false) => num::dequant_s32_f16(int, word, relu),
+        (FixSrc::S32, Elem::I16, false) => num::activate_s32_s16(int, word, relu) as u16,
+        (FixSrc::S32, _, false) => num::requant_s32_s8(int, word, relu) as u16,
+    }
+}
+
+/// Writes an element of 4, 8 or 16 bits to its place in a row; the first of two half bytes is the lower.
+fn put_quantised(d: &Drain, out: &mut [u8], column: usize, value: u16) {
+    let [low, high] = value.to_le_bytes();
+    if d.quant.is_s4() {
+        out[column / 2] |= (low & 0xf) << (column % 2 * 4);
+    } else if d.out().bytes() == 1 {
+        out[column] = low;
+    } else {
+        out[2 * column..2 * column + 2].copy_from_slice(&[low, high]);
+    }
+}
+
 /// Words as they are, activation apart.
-fn keep(d: &Drain, row: &[u32], out: &mut [u8]) {
+fn keep(d: &Drain, row: &[u32], columns: &Columns, out: &mut [u8]) {
     let words = out.as_chunks_mut::<4>().0;
-    for (to, &x) in words.iter_mut().zip(row) {
+    for (column, (to, &x)) in words.iter_mut().zip(row).enumerate() {
         let y = match (d.ty, d.relu) {
             (_, Relu::Off) => x,
-            (FixSrc::F32, Relu::On | Relu::Leaky) => activated(d, f32::from_bits(x)).to_bits(),
-            (FixSrc::S32, Relu::On | Relu::Leaky) => (x as i32).max(0) as u32,
+            (FixSrc::F32, Relu::On | Relu::Leaky | Relu::Prelu) => {
+                activated(d, f32::from_bits(x), columns.slope(column)).to_bits()
+            }
+            (FixSrc::S32, Relu::On | Relu::Leaky | Relu::Prelu) => (x as i32).max(0) as u32,
         };
         *to = y.to_le_bytes();
     }

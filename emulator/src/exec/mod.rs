@@ -1,5 +1,6 @@
 //! What instructions do: one file a unit, one method a row of the table. No cycles here.
 
+mod atomic;
 mod convert;
 mod cube;
 mod direct;

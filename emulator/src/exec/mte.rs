@@ -137,7 +137,7 @@ impl Core<'_> {
 
     /// A local memory to global memory; the values must be there.
     fn copy_out(&mut self, space: Space, dst: u64, src: u64, pieces: Pieces) -> Result<(), Stop> {
-        self.plain_store()?;
+        let atomic = self.context.spr(Spr::Atomic) & Spr::ATOMIC_OP != 0;
         for n in 0..pieces.count as u64 {
             let (dst, src) = (
                 dst.wrapping_add(n * pieces.dst_step),
@@ -150,12 +150,17 @@ impl Core<'_> {
                 continue;
             }
             self.reads("src", space, at, pieces.len, true)?;
-            let span = self.launch.gm.span("dst", dst, pieces.len as u64)?;
-            span.region.writable("dst", dst, pieces.len as u64)?;
-            self.gm_writes("dst", dst, pieces.len)?;
-            span.region
-                .write(span.offset, &self.memory(space).bytes[at..at + pieces.len]);
-            span.region.set(span.offset, pieces.len);
+            if atomic {
+                let data = self.memory(space).bytes[at..at + pieces.len].to_vec();
+                self.store_gm("dst", dst, &data)?;
+            } else {
+                let span = self.launch.gm.span("dst", dst, pieces.len as u64)?;
+                span.region.writable("dst", dst, pieces.len as u64)?;
+                self.gm_writes("dst", dst, pieces.len)?;
+                span.region
+                    .write(span.offset, &self.memory(space).bytes[at..at + pieces.len]);
+                span.region.set(span.offset, pieces.len);
+            }
             self.count(
                 if space == Space::L1 {
                     Path::L1Gm
@@ -171,16 +176,6 @@ impl Core<'_> {
     /// Counts bytes for the report.
     pub(super) fn count(&mut self, path: Path, bytes: usize) {
         self.moved[path as usize] += bytes as u64;
-    }
-
-    /// Refuses the atomic modes, whose result would depend on the order of cores.
-    pub(super) fn plain_store(&self) -> Result<(), Stop> {
-        match self.context.spr(Spr::Atomic) & Spr::ATOMIC_OP {
-            0 => Ok(()),
-            _ => Err(Box::new(FaultKind::NotModelled {
-                what: "atomic stores to global memory",
-            })),
-        }
     }
 
     /// Loads fractals from L1, one after the other in the destination with a gap.

@@ -71,9 +71,9 @@ fn path(inst: &Inst, from: Space, to: Space) -> Option<Path> {
 /// Bytes of the elements that the fixpipe writes, without the padding of its blocks.
 fn drained(inst: &Inst, regs: &impl Regs) -> Option<u64> {
     if let Inst::FixL0cGm(i) = inst {
-        Some(i.m.get(regs) * i.n.get(regs) * i.quant.dst(i.ty).bytes())
+        Some(i.m.get(regs) * i.quant.row_bytes(i.ty, i.n.get(regs)))
     } else if let Inst::FixL0cL1(i) = inst {
-        Some(i.m.get(regs) * i.n.get(regs) * i.quant.dst(i.ty).bytes())
+        Some(i.m.get(regs) * i.quant.row_bytes(i.ty, i.n.get(regs)))
     } else {
         None
     }

@@ -1,5 +1,6 @@
 //! The emulator as its users see it: objects in, tensors, reports and faults out.
 
+mod atomic;
 mod common;
 mod cross;
 mod cube;

@@ -2,7 +2,7 @@
 
 use super::{Access, Collector, Place, Steps, places};
 use crate::img2col::Img2col;
-use crate::inst::{Adj, FixSrc, QuantMode};
+use crate::inst::{Adj, FixSrc, QuantMode, Relu};
 use crate::inst::{
     CInit, Dir, FillL0a, FillL0b, FillL1, FixL0cGm, FixL0cL1, Gemv, Inst, Ld2dA, Ld2dB, Ld2dtA,
     Ld2dtB, MmadTy, MovGmL0a, MovGmL0b, Nd2nzGmL1, Regs, Spr, Val,
@@ -216,17 +216,29 @@ fn nd2nz<R: Regs + ?Sized>(i: &Nd2nzGmL1, places: &[Place], to: &mut Collector<'
 
 fn fix_gm<R: Regs + ?Sized>(i: &FixL0cGm, places: &[Place], to: &mut Collector<'_, R>) {
     let (m, n) = (i.m.get(to.regs), i.n.get(to.regs));
-    let bytes = i.quant.dst(i.ty).bytes();
+    let row = i.quant.row_bytes(i.ty, n);
     let stride = i.dst_stride.get(to.regs);
     match i.nd {
         Adj::On => to.rows(
             places[0],
-            n.saturating_mul(bytes),
-            Steps::new(m, stride.saturating_mul(bytes)),
+            row,
+            Steps::new(m, i.quant.row_bytes(i.ty, stride)),
+        ),
+        Adj::Whole => to.rows(
+            places[0],
+            m.saturating_mul(2 * BLOCK_BYTES),
+            Steps::new(n.div_ceil(16), stride.saturating_mul(BLOCK_BYTES)),
         ),
         Adj::Off => columns(i.ty, i.quant, (m, n), stride, places[0], to),
     }
-    drained(i.quant, (m, n), i.src_rows.get(to.regs), places[1], to);
+    drained(
+        i.quant,
+        i.relu,
+        (m, n),
+        i.src_rows.get(to.regs),
+        places[1],
+        to,
+    );
 }
 
 fn fix_l1<R: Regs + ?Sized>(i: &FixL0cL1, places: &[Place], to: &mut Collector<'_, R>) {
@@ -239,7 +251,14 @@ fn fix_l1<R: Regs + ?Sized>(i: &FixL0cL1, places: &[Place], to: &mut Collector<'
         places[0],
         to,
     );
-    drained(i.quant, (m, n), i.src_rows.get(to.regs), places[1], to);
+    drained(
+        i.quant,
+        i.relu,
+        (m, n),
+        i.src_rows.get(to.regs),
+        places[1],
+        to,
+    );
 }
 
 /// NZ columns of the output type, `rows` blocks apart.
@@ -251,9 +270,7 @@ fn columns<R: Regs + ?Sized>(
     place: Place,
     to: &mut Collector<'_, R>,
 ) {
-    let columns = n
-        .saturating_mul(quant.dst(ty).bytes())
-        .div_ceil(BLOCK_BYTES);
+    let columns = quant.row_bytes(ty, n).div_ceil(BLOCK_BYTES);
     to.rows(
         place,
         m.saturating_mul(BLOCK_BYTES),
@@ -261,9 +278,10 @@ fn columns<R: Regs + ?Sized>(
     );
 }
 
-/// NZ columns of L0C: 16 words of 4 bytes a row; and the quantisation words if there is one per column.
+/// NZ columns of L0C: 16 words of 4 bytes a row; and the parameters of which there is one per column.
 fn drained<R: Regs + ?Sized>(
     quant: QuantMode,
+    relu: Relu,
     (m, n): (u64, u64),
     rows: u64,
     place: Place,
@@ -274,12 +292,11 @@ fn drained<R: Regs + ?Sized>(
         m.saturating_mul(64),
         Steps::new(n.div_ceil(16), rows.saturating_mul(64)),
     );
-    if quant.per_column() && m > 0 {
-        let base = to.regs.spr(Spr::Fpc);
-        let len = n.saturating_mul(8);
+    let mut parameters = |operand, spr, word: u64| {
         let (outer, inner) = (Steps::ONCE, Steps::ONCE);
+        let (base, len) = (to.regs.spr(spr), n.saturating_mul(word));
         to.add(Access {
-            operand: "quant",
+            operand,
             space: Space::Fb,
             dir: Dir::In,
             base,
@@ -287,5 +304,11 @@ fn drained<R: Regs + ?Sized>(
             outer,
             inner,
         });
+    };
+    if quant.per_column() && m > 0 {
+        parameters("quant", Spr::Fpc, 8);
+    }
+    if relu == Relu::Prelu && m > 0 {
+        parameters("relu", Spr::FpcRelu, 4);
     }
 }

@@ -83,6 +83,16 @@ pub fn quant_f32_s8(x: f32, word: QuantWord, relu: Relu) -> i32 {
     narrow_to_8(scale(x, word, relu), word)
 }
 
+/// REQ4, s32 to s4: as REQ8, saturating to s4 (*we choose*: the rest is as for s8).
+pub fn requant_s32_s4(x: i32, word: QuantWord, relu: Relu) -> i32 {
+    narrow_to_4(scaled_s32(x, word, relu), word)
+}
+
+/// QF4, f32 to s4: as QF8, saturating to s4 (*we choose*: the rest is as for s8).
+pub fn quant_f32_s4(x: f32, word: QuantWord, relu: Relu) -> i32 {
+    narrow_to_4(scale(x, word, relu), word)
+}
+
 /// DEQ16, s32 to f16: shift if asked, to f32, multiply, round to nearest even, saturating.
 pub fn dequant_s32_f16(x: i32, word: QuantWord, relu: Relu) -> u16 {
     f32_to_f16(scaled_s32(x, word, relu), Round::Even, Overflow::Saturate)
@@ -92,6 +102,19 @@ pub fn dequant_s32_f16(x: i32, word: QuantWord, relu: Relu) -> u16 {
 pub fn shift_s32_s16(x: i32, word: QuantWord) -> i32 {
     let shifted = i64::from(x) >> word.shift.min(63);
     saturate_int(shifted, 16, true) as i32
+}
+
+/// DEQS16 with an activation of what is shifted: a slope's product rounds to nearest even (*we choose*).
+pub fn activate_s32_s16(x: i32, word: QuantWord, relu: Relu) -> i32 {
+    let shifted = shift_s32_s16(x, word);
+    match relu {
+        Relu::Zero => shifted.max(0),
+        Relu::Multiplier(slope) if shifted < 0 => {
+            let product = shifted as f32 * slope;
+            f32_to_int(product, Round::Even, Overflow::Saturate, 16, true) as i32
+        }
+        Relu::None | Relu::Multiplier(_) => shifted,
+    }
 }
 
 fn scaled_s32(x: i32, word: QuantWord, relu: Relu) -> f32 {
@@ -112,7 +135,16 @@ fn scale(x: f32, word: QuantWord, relu: Relu) -> f32 {
 }
 
 fn narrow_to_8(scaled: f32, word: QuantWord) -> i32 {
+    saturate_int(narrow_to_9(scaled, word), 8, word.signed) as i32
+}
+
+fn narrow_to_4(scaled: f32, word: QuantWord) -> i32 {
+    saturate_int(narrow_to_9(scaled, word), 4, true) as i32
+}
+
+/// Clips to 9 bits, rounds and adds the offset.
+fn narrow_to_9(scaled: f32, word: QuantWord) -> i64 {
     // Clipping to 9 bits and rounding commute, because both ends are whole numbers.
     let rounded = f32_to_int(scaled, Round::Even, Overflow::Saturate, 9, true);
-    saturate_int(rounded + i64::from(word.offset), 8, word.signed) as i32
+    rounded + i64::from(word.offset)
 }

@@ -230,6 +230,18 @@ words! {
         S32S8 "s32s8",
         /// s32 to s8, a word per column.
         S32S8Vec "s32s8v",
+        /// f32 to s4, one word for all columns.
+        F32S4 "f32s4",
+        /// f32 to s4, a word per column.
+        F32S4Vec "f32s4v",
+        /// s32 to s4, one word for all columns.
+        S32S4 "s32s4",
+        /// s32 to s4, a word per column.
+        S32S4Vec "s32s4v",
+        /// s32 to s16 by a shift, one word for all columns.
+        S32S16 "s32s16",
+        /// s32 to s16 by a shift, a word per column.
+        S32S16Vec "s32s16v",
     }
     /// Element type that the fixpipe finds in L0C.
     FixSrc bits 1 suffix true {
@@ -246,13 +258,17 @@ words! {
         On "relu",
         /// Negative values times spr `relu_alpha`.
         Leaky "lrelu",
+        /// Negative values times a binary32 per column, in the fixpipe buffer at spr `fpc_relu`.
+        Prelu "prelu",
     }
     /// Whether the fixpipe turns NZ fractals into plain rows.
-    Adj bits 1 suffix true {
-        /// Writes NZ fractals.
+    Adj bits 2 suffix true {
+        /// Writes NZ fractals of the output type.
         Off "nz",
         /// Writes rows.
         On "nd",
+        /// Writes 32-bit elements in fractals of 16 columns, as L0C has them.
+        Whole "nz16",
     }
     /// Lane type of a vector instruction; where lanes are only moved, any type of the width stands for it.
     VecTy bits 2 suffix true {
@@ -378,26 +394,67 @@ impl QuantMode {
     pub const fn src(self) -> Option<FixSrc> {
         match self {
             QuantMode::None => None,
-            QuantMode::F32F16 | QuantMode::F32Bf16 | QuantMode::F32S8 | QuantMode::F32S8Vec => {
-                Some(FixSrc::F32)
-            }
-            QuantMode::S32F16 | QuantMode::S32F16Vec | QuantMode::S32S8 | QuantMode::S32S8Vec => {
-                Some(FixSrc::S32)
-            }
+            QuantMode::F32F16
+            | QuantMode::F32Bf16
+            | QuantMode::F32S8
+            | QuantMode::F32S8Vec
+            | QuantMode::F32S4
+            | QuantMode::F32S4Vec => Some(FixSrc::F32),
+            QuantMode::S32F16
+            | QuantMode::S32F16Vec
+            | QuantMode::S32S8
+            | QuantMode::S32S8Vec
+            | QuantMode::S32S4
+            | QuantMode::S32S4Vec
+            | QuantMode::S32S16
+            | QuantMode::S32S16Vec => Some(FixSrc::S32),
         }
     }
 
-    /// The element type it writes when L0C holds `src`.
+    /// The element type it writes when L0C holds `src`; that of the bytes where two elements share one.
     pub const fn dst(self, src: FixSrc) -> Elem {
         match (self, src) {
             (QuantMode::None, FixSrc::F32) => Elem::F32,
             (QuantMode::None, FixSrc::S32) => Elem::I32,
             (QuantMode::F32F16 | QuantMode::S32F16 | QuantMode::S32F16Vec, _) => Elem::F16,
             (QuantMode::F32Bf16, _) => Elem::Bf16,
+            (QuantMode::S32S16 | QuantMode::S32S16Vec, _) => Elem::I16,
             (
-                QuantMode::F32S8 | QuantMode::F32S8Vec | QuantMode::S32S8 | QuantMode::S32S8Vec,
+                QuantMode::F32S8
+                | QuantMode::F32S8Vec
+                | QuantMode::S32S8
+                | QuantMode::S32S8Vec
+                | QuantMode::F32S4
+                | QuantMode::F32S4Vec
+                | QuantMode::S32S4
+                | QuantMode::S32S4Vec,
                 _,
             ) => Elem::I8,
+        }
+    }
+
+    /// Whether it writes two elements a byte.
+    pub const fn is_s4(self) -> bool {
+        matches!(
+            self,
+            QuantMode::F32S4 | QuantMode::F32S4Vec | QuantMode::S32S4 | QuantMode::S32S4Vec
+        )
+    }
+
+    /// Bytes of so many elements in a row.
+    pub const fn row_bytes(self, src: FixSrc, elements: u64) -> u64 {
+        if self.is_s4() {
+            return elements.div_ceil(2);
+        }
+        elements.saturating_mul(self.dst(src).bytes())
+    }
+
+    /// What the columns must be a multiple of where fractals are written: 16, or 8 where those of 32 bits are split.
+    pub const fn columns(self, src: FixSrc, whole: bool) -> u64 {
+        if self.dst(src).bytes() == 4 && !whole {
+            8
+        } else {
+            16
         }
     }
 
@@ -405,7 +462,12 @@ impl QuantMode {
     pub const fn per_column(self) -> bool {
         matches!(
             self,
-            QuantMode::F32S8Vec | QuantMode::S32F16Vec | QuantMode::S32S8Vec
+            QuantMode::F32S8Vec
+                | QuantMode::S32F16Vec
+                | QuantMode::S32S8Vec
+                | QuantMode::F32S4Vec
+                | QuantMode::S32S4Vec
+                | QuantMode::S32S16Vec
         )
     }
 
@@ -413,7 +475,12 @@ impl QuantMode {
     pub const fn per_tensor(self) -> bool {
         matches!(
             self,
-            QuantMode::F32S8 | QuantMode::S32F16 | QuantMode::S32S8
+            QuantMode::F32S8
+                | QuantMode::S32F16
+                | QuantMode::S32S8
+                | QuantMode::F32S4
+                | QuantMode::S32S4
+                | QuantMode::S32S16
         )
     }
 }

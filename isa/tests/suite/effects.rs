@@ -307,7 +307,9 @@ fn every_named_place_has_effects_of_its_direction() {
                 .iter()
                 .any(|p| p.operand == access.operand && p.space == access.space);
             assert!(
-                named || ["base", "quant"].contains(&access.operand) || opcode == Opcode::Vnchwconv,
+                named
+                    || ["base", "quant", "relu"].contains(&access.operand)
+                    || opcode == Opcode::Vnchwconv,
                 "{inst}: {access:?}"
             );
         }

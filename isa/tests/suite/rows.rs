@@ -332,9 +332,7 @@ const OPEN: &str = "
     cvt.s32f32r cvt.s32f32a cvt.s32f32f cvt.s32f32c cvt.s32f32z cvt.f32f16 cvt.f32f16o cvt.f16f32
     dsb.dsb_all dsb.dsb_ddr dsb.dsb_ub dsb.dsb_seq dcci_line
     
-    fix_l0c_gm.nz16 fix_l0c_gm.prelu fix_l0c_l1.prelu
-    fix_l0c_gm.f32s4 fix_l0c_gm.f32s4v fix_l0c_gm.s32s4 fix_l0c_gm.s32s4v
-    fix_l0c_gm.s32s16 fix_l0c_gm.s32s16v
+    
 ";
 
 fn open() -> BTreeSet<&'static str> {
