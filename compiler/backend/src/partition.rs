@@ -12,6 +12,7 @@ use ir::algo::{Affine, Expr, ExprKind, Func, Index, Order, Reduce, ReduceOp, Rol
 use self::product::fix_epilogue;
 use crate::pass::normalize::operands;
 use crate::tiling::access::{Linear, collapse, flatten};
+use crate::tiling::scan::prefix;
 
 pub(crate) use self::product::product;
 
@@ -24,6 +25,8 @@ pub(crate) enum Step {
     Rows(Rows),
     /// One reduction whose items are visited in order, on the vector cores.
     Items(usize),
+    /// One reduction over the prefixes along an index, on the vector cores.
+    Scan(usize),
 }
 
 /// A matrix product `d[outer…, m, n] = Σk a · b`.
@@ -132,7 +135,7 @@ pub(crate) fn members(step: &Step) -> Vec<usize> {
             [p.def].into_iter().chain(defs.iter().copied()).collect()
         }
         Step::Rows(rows) => rows.defs.clone(),
-        Step::Items(def) => vec![*def],
+        Step::Items(def) | Step::Scan(def) => vec![*def],
     }
 }
 
@@ -147,6 +150,9 @@ impl Partition<'_> {
         if let Some(product) = product(self.func, def) {
             let epilogue = self.epilogue(&product);
             return Step::Product(Box::new(product), epilogue);
+        }
+        if prefix(self.func, def).is_some() {
+            return Step::Scan(def);
         }
         match root_reduce(self.func, def) {
             Some(reduce) if !self.runs_along_columns(def, reduce) => Step::Items(def),
@@ -290,6 +296,7 @@ impl Partition<'_> {
                 shape == step.rows
                     && self.axes(reduce) == step.cols
                     && product(self.func, def).is_none()
+                    && prefix(self.func, def).is_none()
                     && self.runs_along_columns(def, reduce)
             }
             None => {
@@ -381,7 +388,7 @@ impl Partition<'_> {
     }
 }
 
-/// Every load below an expression, each once.
+/// Every load and gather below an expression, each once.
 pub(crate) fn loads(func: &Func, root: Expr) -> Vec<Expr> {
     let mut seen = BTreeSet::new();
     let mut work = vec![root];
@@ -391,7 +398,7 @@ pub(crate) fn loads(func: &Func, root: Expr) -> Vec<Expr> {
         }
     }
     seen.into_iter()
-        .filter(|&e| matches!(func.exprs[e].kind, ExprKind::Load { .. }))
+        .filter(|&e| as_load(func, e).is_some())
         .collect()
 }
 
@@ -403,10 +410,14 @@ pub(crate) fn root_reduce(func: &Func, def: usize) -> Option<&Reduce> {
     Some(reduce)
 }
 
-/// Tensor, coordinates and border of a load.
+/// Tensor, coordinates and border of a load or gather; of a gather without what data adds.
 pub(crate) fn as_load(func: &Func, expr: Expr) -> Option<(Tensor, &[Affine], Option<Expr>)> {
-    let ExprKind::Load { tensor, at, border } = &func.exprs[expr].kind else {
-        return None;
-    };
-    Some((*tensor, at, *border))
+    if let ExprKind::Load { tensor, at, border }
+    | ExprKind::Gather {
+        tensor, at, border, ..
+    } = &func.exprs[expr].kind
+    {
+        return Some((*tensor, at, *border));
+    }
+    None
 }

@@ -10,6 +10,7 @@ mod items;
 mod price;
 mod product;
 mod rows;
+pub(crate) mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ use self::product::sizes::{self, Tiles};
 use self::product::{Extents, Output, cube, vector, words};
 use crate::Level;
 use crate::errors;
-use crate::partition::{Epilogue, Product, Step, loads, members, partition, root_reduce};
+use crate::partition::{Epilogue, Product, Step, as_load, loads, members, partition, root_reduce};
 use crate::pass::normalize;
 use crate::plan;
 
@@ -148,8 +149,8 @@ fn stored(algo: &algo::Func, steps: &[Step]) -> BTreeSet<usize> {
         let inside = members(step);
         for &def in &inside {
             for load in loads(algo, algo.defs[def].value) {
-                if let ExprKind::Load { tensor, .. } = &algo.exprs[load].kind
-                    && let Some(source) = by_target.get(tensor)
+                if let Some((tensor, ..)) = as_load(algo, load)
+                    && let Some(source) = by_target.get(&tensor)
                     && !inside.contains(source)
                 {
                     stored.insert(*source);
@@ -236,6 +237,19 @@ fn step_phases(
                 let b = items::emit(cx, *def, cap, b, gm)?;
                 let note = format!(
                     "// `{name}`: item by item, {cap} columns at a time\n    engine {} = vector",
+                    name.replace('.', "_")
+                );
+                Ok((b.func, note))
+            })
+        }
+        Step::Scan(def) => {
+            let sizes = scan::capacities(cx, *def);
+            let name = &cx.algo.tensors[cx.algo.defs[*def].target].name;
+            first_that_fits(cx, &out, &sizes, &mut |base, &cap| {
+                let b = vector_phase(base, span_of(cx, *def));
+                let b = scan::emit(cx, *def, cap, b, gm)?;
+                let note = format!(
+                    "// `{name}`: prefixes item by item, {cap} at a time\n    engine {} = vector",
                     name.replace('.', "_")
                 );
                 Ok((b.func, note))
@@ -497,6 +511,9 @@ fn work(algo: &algo::Func, steps: &[Step]) -> Work {
                 }
                 // The fixpipe's conversion costs the vector units nothing.
                 Step::Product(_, Epilogue::Fixpipe(_)) => {}
+                Step::Scan(_) => {
+                    work.vector_ops += items * operations(algo, algo.defs[def].value);
+                }
                 Step::Product(..) | Step::Rows(_) | Step::Items(_) => {
                     work.vector_ops += items * reduced * operations(algo, algo.defs[def].value);
                 }
@@ -526,7 +543,11 @@ fn operations(algo: &algo::Func, root: algo::Expr) -> u64 {
             let kind = &algo.exprs[e].kind;
             let arithmetic = !matches!(
                 kind,
-                ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) | ExprKind::Load { .. }
+                ExprKind::Float(_)
+                    | ExprKind::Int(_)
+                    | ExprKind::Index(_)
+                    | ExprKind::Load { .. }
+                    | ExprKind::Gather { .. }
             );
             count += u64::from(arithmetic);
             stack.extend(normalize::operands(kind));

@@ -114,6 +114,7 @@ codes! {
     E0707 Error "unknown-target" "unknown target";
     E0708 Error "cannot-write-file" "cannot write a file";
     E0709 Error "check-failed" "result differs from the reference";
+    E0710 Error "monoid-law" "monoid that breaks a law";
 
     F0001 Error "uninitialised-read" "read of memory that nothing wrote";
     F0002 Error "access-out-of-bounds" "access outside a memory or a tensor";

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io;
 
 use diag::codes::{
-    E0501, E0605, E0701, E0702, E0703, E0704, E0705, E0706, E0707, E0708, E0709, F0009,
+    E0501, E0605, E0701, E0702, E0703, E0704, E0705, E0706, E0707, E0708, E0709, E0710, F0009,
 };
 use diag::{Diagnostic, Span, similar};
 use isa::types::Elem;
@@ -267,6 +267,34 @@ pub(crate) fn sizes_are_fixed(path: &str) -> Diagnostic {
 /// An evaluator found no result: the kernel divides an integer by zero.
 pub(crate) fn evaluation(span: Span, message: &str) -> Diagnostic {
     Diagnostic::new(F0009, message).primary(span, "while evaluating this")
+}
+
+/// A monoid breaks one of its laws, with the items that show it.
+pub(crate) fn monoid_law(
+    laws: &frontend::Laws,
+    pair: &frontend::Pair,
+    (place, [one, other]): (usize, [f64; 2]),
+    notes: Vec<String>,
+) -> Diagnostic {
+    let name = &laws.monoid;
+    let message = match pair.law {
+        "identity" => format!("the identity of `{name}` is none"),
+        "associativity" => format!("`merge` of `{name}` is not associative"),
+        _ => format!("`block` of `{name}` is not the `merge` of its parts"),
+    };
+    let at = if place == 0 {
+        String::new()
+    } else {
+        format!(" at element {place}")
+    };
+    let [left, right] = pair.sides;
+    let field = &pair.field;
+    let found = Diagnostic::new(E0710, message)
+        .primary(laws.span, format!("`{field}` differs{at}"))
+        .note(format!(
+            "`{left}` has {field} = {one}, `{right}` has {other}"
+        ));
+    notes.into_iter().fold(found, Diagnostic::note)
 }
 
 /// No input file is named.

@@ -140,6 +140,11 @@ impl KernelFile {
         self.checked.kernels()
     }
 
+    /// The laws of the file's monoids on blocks of these numbers of items.
+    pub fn laws(&self, lengths: [i64; 3]) -> Vec<frontend::Laws> {
+        frontend::laws(&self.checked, lengths)
+    }
+
     /// The kernel of that name; without a name the only one, or the one that is called like the file.
     pub fn choose(&self, name: Option<&str>) -> Result<KernelInfo, Diagnostic> {
         let mut kernels = self.kernels();

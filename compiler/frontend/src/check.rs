@@ -13,8 +13,10 @@ mod definitions;
 mod expr;
 mod finish;
 mod fold;
+mod gather;
 pub(crate) mod literal;
 pub(crate) mod monoids;
+pub(crate) mod open;
 mod ops;
 mod parts;
 mod primitive;
@@ -55,6 +57,8 @@ pub(crate) struct Callable<'a> {
 #[derive(Copy, Clone)]
 pub(crate) enum Symbol<'a> {
     Item(ItemId),
+    /// The first instance of a function over an open list of dimensions; the others follow it.
+    Open(ItemId),
     Const(usize, &'a ast::Const),
     /// A monoid of that file.
     Monoid(usize),
@@ -65,7 +69,11 @@ pub(crate) enum Symbol<'a> {
 /// Checks all files; the items are those of the main file and of everything they could call.
 pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Item>, Vec<usize>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let mut expanded = |file| monoids::expand(file, &mut diagnostics);
+    let mut expanded = |file: &ast::File| {
+        let open = open::expand(file);
+        let monoids = monoids::expand(open.as_ref().unwrap_or(file), &mut diagnostics);
+        monoids.or(open)
+    };
     let main = expanded(sources.main);
     let prelude = sources.prelude.and_then(&mut expanded);
     let library: Vec<_> = sources
@@ -85,13 +93,28 @@ pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Item>, Vec<usize>, Vec<Diagnost
     resolve_uses(&mut world, sources, &mut diagnostics);
     signature::read_all(&mut world, &mut diagnostics);
     cycles::report_recursion(&world, &mut diagnostics);
-    let items = (0..world.callables.len())
-        .map(|id| body::check(&world, ItemId(id), &mut diagnostics))
-        .collect();
+    let items = check_bodies(&world, &mut diagnostics);
     body::check_asserts(&world, &mut diagnostics);
     report_schedules(&world, &mut diagnostics);
     let files = world.callables.iter().map(|c| c.file).collect();
     (items, files, diagnostics)
+}
+
+/// Checks every body; what is wrong with several instances of a function is reported for the first.
+fn check_bodies(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Item> {
+    let mut reported = None;
+    let mut items = Vec::new();
+    for (id, callable) in world.callables.iter().enumerate() {
+        let mut found = Vec::new();
+        items.push(body::check(world, ItemId(id), &mut found));
+        let place = callable.ast.name.span;
+        if found.is_empty() || reported == Some(place) {
+            continue;
+        }
+        reported = open::open_list(callable.ast).map(|_| place);
+        diagnostics.append(&mut found);
+    }
+    items
 }
 
 impl Symbol<'_> {
@@ -117,8 +140,17 @@ impl<'a> World<'a> {
         let name = monoids::function(monoid, part);
         match self.scopes.get(home)?.get(name.as_str()) {
             Some(Symbol::Item(item)) => Some(*item),
-            Some(Symbol::Const(..) | Symbol::Monoid(_) | Symbol::Error) | None => None,
+            Some(Symbol::Open(_) | Symbol::Const(..) | Symbol::Monoid(_) | Symbol::Error)
+            | None => None,
         }
+    }
+
+    /// The instances of a function over an open list of dimensions, from the first.
+    pub(crate) fn instances(&self, first: ItemId) -> impl Iterator<Item = ItemId> + '_ {
+        let place = |id: usize| self.callables.get(id).map(|c| c.ast.name.span);
+        let all = first.0..self.callables.len();
+        all.take_while(move |id| place(*id) == place(first.0))
+            .map(ItemId)
     }
 
     /// Every top-level name that a file sees.
@@ -168,10 +200,12 @@ fn collect_file<'a>(
                     ast: callable,
                     span: item.span,
                 });
-                (
-                    &callable.name,
-                    Symbol::Item(ItemId(world.callables.len() - 1)),
-                )
+                let id = ItemId(world.callables.len() - 1);
+                match open_instance(&scope, callable) {
+                    Some(Instance::Next) => continue,
+                    Some(Instance::First) => (&callable.name, Symbol::Open(id)),
+                    None => (&callable.name, Symbol::Item(id)),
+                }
             }
             ast::ItemKind::Const(constant) => (&constant.name, Symbol::Const(number, constant)),
             ast::ItemKind::Monoid(monoid) => (&monoid.name, Symbol::Monoid(number)),
@@ -190,6 +224,27 @@ fn collect_file<'a>(
         }
     }
     scope
+}
+
+/// Which instance of a function over an open list of dimensions this is.
+enum Instance {
+    First,
+    Next,
+}
+
+fn open_instance(scope: &BTreeMap<&str, Symbol<'_>>, callable: &ast::Callable) -> Option<Instance> {
+    open::open_list(callable)?;
+    if callable.kind == ast::CallableKind::Kernel {
+        return None;
+    }
+    let known = scope.get(callable.name.text.as_str());
+    // Instances with more dimensions follow the first one.
+    let next = matches!(known, Some(Symbol::Open(_))) && open::dimensions(callable) > 0;
+    Some(if next {
+        Instance::Next
+    } else {
+        Instance::First
+    })
 }
 
 /// `use nn::softmax;` names a function of the library file `nn`.

@@ -273,6 +273,13 @@ pub(crate) enum ExprKind {
     Reduce(Box<Reduce>),
     ScalarCall(Box<Call>),
     TensorCall(Box<Call>),
+    /// `gather(table, index)`: the table without its first dimension.
+    Gather {
+        table: ExprId,
+        index: ExprId,
+    },
+    /// `scatter(base, index, source, op: …)`.
+    Scatter(Box<Scatter>),
     /// The values of an expression for all values of an index, as a leading dimension; an argument of a fold.
     Along(ExprId),
 }
@@ -293,6 +300,28 @@ pub(crate) struct Reduce {
     pub(crate) body: ExprId,
     /// As written.
     pub(crate) order: Option<Order>,
+}
+
+/// What a scatter does where an index points.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ScatterOp {
+    /// The last one stays.
+    Set,
+    /// They are summed, the base first.
+    Add,
+    /// The largest stays.
+    Max,
+    /// The least stays.
+    Min,
+}
+
+/// A scatter.
+#[derive(Clone, Debug)]
+pub(crate) struct Scatter {
+    pub(crate) op: ScatterOp,
+    pub(crate) base: ExprId,
+    pub(crate) index: ExprId,
+    pub(crate) source: ExprId,
 }
 
 /// A call with its generic arguments resolved.

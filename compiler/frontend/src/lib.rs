@@ -20,6 +20,7 @@ mod poly;
 mod tests;
 
 pub use hir::Class;
+pub use lower::laws::{Laws, Pair};
 
 use diag::{Diagnostic, Span};
 use hir::{Item, ItemKind, Local, Ty};
@@ -147,6 +148,46 @@ pub fn bind(checked: &Checked, kernel: &str, given: &Bindings) -> Result<Func, V
             Err(vec![errors::resolve::unknown_kernel(kernel, &known)])
         }
     }
+}
+
+/// The laws of every monoid of the main file, on blocks of these numbers of items.
+///
+/// What cannot be expanded has no laws here; a kernel that folds with it says why.
+pub fn laws(checked: &Checked, lengths: [i64; 3]) -> Vec<Laws> {
+    if checked.has_errors() {
+        return Vec::new();
+    }
+    let own = checked.items.iter().zip(&checked.files).enumerate();
+    let own = own.filter(|(_, (_, file))| **file == 0);
+    let named: Vec<(&str, hir::ItemId)> = own
+        .map(|(number, (item, _))| (item.name.as_str(), hir::ItemId(number)))
+        .collect();
+    let find = |monoid: &str, part: &str| {
+        let name = check::monoids::function(monoid, part);
+        let found = named.iter().find(|(known, _)| *known == name);
+        found.map(|(_, id)| *id)
+    };
+    let mut all = Vec::new();
+    for (name, block) in &named {
+        let Some(monoid) = name.strip_suffix(".block") else {
+            continue;
+        };
+        let parts = (
+            find(monoid, check::monoids::IDENTITY),
+            find(monoid, check::monoids::MERGE),
+        );
+        let (Some(identity), Some(merge)) = parts else {
+            continue;
+        };
+        let parts = lower::laws::Parts {
+            identity,
+            merge,
+            block: *block,
+        };
+        let place = (monoid, checked.items[block.0].name_span);
+        all.extend(lower::laws::laws(&checked.items, parts, place, lengths));
+    }
+    all
 }
 
 impl Checked {

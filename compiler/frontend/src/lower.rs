@@ -13,7 +13,9 @@ mod conditions;
 mod define;
 mod expr;
 mod fold;
+mod gather;
 mod index;
+pub(crate) mod laws;
 mod parts;
 
 mod values;

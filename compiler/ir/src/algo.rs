@@ -130,10 +130,6 @@ pub struct ExprData {
 /// What an expression computes. Each float operation rounds once, to nearest even, in its own type; f16 and bf16
 /// results saturate (NaN becomes 0), f32 results do not; integers wrap.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "loads are the most frequent node"
-)]
 pub enum ExprKind {
     /// A float constant already rounded to the node's type, as exact f64; may be infinite or NaN.
     Float(f64),
@@ -145,6 +141,20 @@ pub enum ExprKind {
     Load {
         /// The tensor read.
         tensor: Tensor,
+        /// One coordinate per dimension.
+        at: SmallVec<[Affine; 4]>,
+        /// The value if any coordinate is out of range, of the tensor's type.
+        border: Option<Expr>,
+    },
+    /// An element of a tensor with one coordinate from data. Without `border` the other coordinates are proved in
+    /// bounds, and a value that takes this one out of range is a fault.
+    Gather {
+        /// The tensor read.
+        tensor: Tensor,
+        /// What is added to coordinate `dim`, of any integer type.
+        index: Expr,
+        /// The dimension of that coordinate.
+        dim: usize,
         /// One coordinate per dimension.
         at: SmallVec<[Affine; 4]>,
         /// The value if any coordinate is out of range, of the tensor's type.

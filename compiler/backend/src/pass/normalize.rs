@@ -8,10 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diag::Span;
 use ir::algo::{
     Affine, Atom, BinaryOp, Def, Expr, ExprData, ExprKind, Func, Index, IndexData, Order, Reduce,
-    ReduceOp, Role, Tensor, TensorData,
+    ReduceOp, Role, Tensor, TensorData, UnaryOp,
 };
+
 use isa::types::Elem;
 
 use super::places;
@@ -65,6 +67,8 @@ struct Scope {
     target: Tensor,
     indices: Vec<(Index, Index)>,
     done: BTreeMap<Expr, Expr>,
+    /// Conditions under which what is copied counts, and which value of each.
+    guards: Vec<(Expr, bool)>,
 }
 
 impl Scope {
@@ -84,6 +88,7 @@ impl Copier<'_> {
             target: def.target,
             indices: Vec::new(),
             done: BTreeMap::new(),
+            guards: Vec::new(),
         };
         let indices = def
             .indices
@@ -112,6 +117,7 @@ impl Copier<'_> {
             | ExprKind::Int(_)
             | ExprKind::Index(_)
             | ExprKind::Load { .. }
+            | ExprKind::Gather { .. }
             | ExprKind::Unary(..)
             | ExprKind::Binary(..)
             | ExprKind::Compare(..)
@@ -125,7 +131,10 @@ impl Copier<'_> {
         let outer = std::mem::take(&mut scope.done);
         let axes = reduce.axes.iter().map(|&i| self.bind(scope, i)).collect();
         let mask = reduce.mask.map(|m| self.copy(m, scope));
+        let guards = scope.guards.len();
+        scope.guards.extend(mask.map(|mask| (mask, true)));
         let body = self.copy_body(reduce, scope);
+        scope.guards.truncate(guards);
         scope.indices.truncate(depth);
         scope.done = outer;
         let kind = ExprKind::Reduce(Box::new(Reduce {
@@ -172,6 +181,26 @@ impl Copier<'_> {
                 at: at.iter().map(|a| self.affine(a, scope)).collect(),
                 border: border.map(|e| self.copy(e, scope)),
             },
+            ExprKind::Gather {
+                tensor,
+                index,
+                dim,
+                at,
+                border,
+            } => {
+                let index = self.copy(index, scope);
+                let index = match border {
+                    None => self.guarded(expr, index, scope),
+                    Some(_) => index,
+                };
+                ExprKind::Gather {
+                    tensor,
+                    index,
+                    dim,
+                    at: at.iter().map(|a| self.affine(a, scope)).collect(),
+                    border: border.map(|e| self.copy(e, scope)),
+                }
+            }
             ExprKind::Unary(op, a) => ExprKind::Unary(op, self.copy(a, scope)),
             ExprKind::Binary(op, a, b) => {
                 ExprKind::Binary(op, self.copy(a, scope), self.copy(b, scope))
@@ -179,11 +208,12 @@ impl Copier<'_> {
             ExprKind::Compare(op, a, b) => {
                 ExprKind::Compare(op, self.copy(a, scope), self.copy(b, scope))
             }
-            ExprKind::Select(c, a, b) => ExprKind::Select(
-                self.copy(c, scope),
-                self.copy(a, scope),
-                self.copy(b, scope),
-            ),
+            ExprKind::Select(c, a, b) => {
+                let c = self.copy(c, scope);
+                let a = self.copy_where(a, (c, true), scope);
+                let b = self.copy_where(b, (c, false), scope);
+                ExprKind::Select(c, a, b)
+            }
             ExprKind::Cast {
                 value,
                 round,
@@ -205,6 +235,73 @@ impl Copier<'_> {
         new
     }
 
+    /// A side of a choice. Vector code computes both sides, so what may fault in this one is told when it counts; such
+    /// a copy is no other use's.
+    fn copy_where(&mut self, expr: Expr, guard: (Expr, bool), scope: &mut Scope) -> Expr {
+        if !self.seeks(expr) {
+            return self.copy(expr, scope);
+        }
+        let outer = scope.done.clone();
+        scope.done.retain(|old, _| !self.seeks(*old));
+        scope.guards.push(guard);
+        let copied = self.copy(expr, scope);
+        scope.guards.pop();
+        scope.done = outer;
+        copied
+    }
+
+    /// The index of a gather where its value counts, elsewhere 0, which every table has.
+    fn guarded(&mut self, gather: Expr, index: Expr, scope: &Scope) -> Expr {
+        let ExprData { elem, span, .. } = self.new.exprs[index];
+        let mut all: Option<Expr> = None;
+        for (condition, wanted) in &scope.guards {
+            let condition = match wanted {
+                true => *condition,
+                false => {
+                    let kind = ExprKind::Unary(UnaryOp::Not, *condition);
+                    self.condition(kind, span)
+                }
+            };
+            all = Some(match all {
+                None => condition,
+                Some(before) => {
+                    let kind = ExprKind::Binary(BinaryOp::And, before, condition);
+                    self.condition(kind, span)
+                }
+            });
+        }
+        let Some(condition) = all else { return index };
+        let zero = self.new.exprs.push(ExprData {
+            kind: ExprKind::Int(0),
+            elem,
+            span,
+        });
+        let kind = ExprKind::Select(condition, index, zero);
+        let span = self.old.exprs[gather].span;
+        self.new.exprs.push(ExprData { kind, elem, span })
+    }
+
+    fn condition(&mut self, kind: ExprKind, span: Span) -> Expr {
+        let elem = Elem::Bool;
+        self.new.exprs.push(ExprData { kind, elem, span })
+    }
+
+    /// Whether a gather that may fault is inside.
+    fn seeks(&self, expr: Expr) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut work = vec![expr];
+        while let Some(e) = work.pop() {
+            let kind = &self.old.exprs[e].kind;
+            if matches!(kind, ExprKind::Gather { border: None, .. }) {
+                return true;
+            }
+            if seen.insert(e) {
+                work.extend(operands(kind));
+            }
+        }
+        false
+    }
+
     /// Gives an expression a tensor of its own, over the indices it depends on.
     fn hoist(&mut self, expr: Expr, role: &str, scope: &Scope) -> Expr {
         let free = self.free(expr);
@@ -218,6 +315,7 @@ impl Copier<'_> {
             target: scope.target,
             indices: Vec::new(),
             done: BTreeMap::new(),
+            guards: Vec::new(),
         };
         let indices = order
             .iter()
@@ -305,6 +403,7 @@ pub(crate) fn operands(kind: &ExprKind) -> Vec<Expr> {
     match kind {
         ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) => Vec::new(),
         ExprKind::Load { border, .. } => border.iter().copied().collect(),
+        ExprKind::Gather { index, border, .. } => [*index].into_iter().chain(*border).collect(),
         ExprKind::Unary(_, a) => vec![*a],
         ExprKind::Binary(_, a, b) | ExprKind::Compare(_, a, b) => vec![*a, *b],
         ExprKind::Select(c, a, b) => vec![*c, *a, *b],
@@ -319,7 +418,9 @@ pub(crate) fn indices_of(kind: &ExprKind, into: &mut BTreeSet<Index>) {
         ExprKind::Index(i) => {
             into.insert(*i);
         }
-        ExprKind::Load { at, .. } => at.iter().for_each(|a| affine_indices(a, into)),
+        ExprKind::Load { at, .. } | ExprKind::Gather { at, .. } => {
+            at.iter().for_each(|a| affine_indices(a, into));
+        }
         ExprKind::Float(_)
         | ExprKind::Int(_)
         | ExprKind::Unary(..)

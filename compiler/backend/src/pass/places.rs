@@ -62,6 +62,7 @@ fn rewrite(out: &mut Func, data: &ExprData, moved: &[Expr]) -> Expr {
         | ExprKind::Int(_)
         | ExprKind::Index(_)
         | ExprKind::Load { .. }
+        | ExprKind::Gather { .. }
         | ExprKind::Unary(..)
         | ExprKind::Binary(..)
         | ExprKind::Compare(..)
@@ -81,6 +82,19 @@ fn renumbered(kind: &ExprKind, moved: &[Expr]) -> ExprKind {
             border,
         } => ExprKind::Load {
             tensor,
+            at: coordinates,
+            border: border.map(to),
+        },
+        ExprKind::Gather {
+            tensor,
+            index,
+            dim,
+            at: coordinates,
+            border,
+        } => ExprKind::Gather {
+            tensor,
+            index: to(index),
+            dim,
             at: coordinates,
             border: border.map(to),
         },

@@ -8,6 +8,7 @@
 mod arith;
 mod convert;
 mod gather;
+mod indexed;
 mod kinds;
 mod lanes;
 mod load;
@@ -290,6 +291,7 @@ impl<'a> Emitter<'a> {
             ExprKind::Int(x) => Ok(Val::Scalar(Arg::Const(x))),
             ExprKind::Index(i) => self.index_value(i),
             ExprKind::Load { tensor, at, border } => self.load(expr, tensor, &at, border),
+            ExprKind::Gather { .. } => self.gather(expr),
             ExprKind::Unary(op, a) => {
                 let a = self.value(a)?;
                 self.unary(expr, op, a)

@@ -261,7 +261,7 @@ fn power_of_two(cells: i64) -> i64 {
 }
 
 /// An operation on one row of cells, over the columns that the items have.
-fn one_row(e: &mut Emitter<'_>, op: EwOp, dst: View, [a, b]: [Operand; 2]) {
+pub(super) fn one_row(e: &mut Emitter<'_>, op: EwOp, dst: View, [a, b]: [Operand; 2]) {
     let cols = columns(e);
     e.b.push(Op::Ew {
         op,
@@ -274,7 +274,7 @@ fn one_row(e: &mut Emitter<'_>, op: EwOp, dst: View, [a, b]: [Operand; 2]) {
     });
 }
 
-fn copy_row(e: &mut Emitter<'_>, dst: View, src: Buf) {
+pub(super) fn copy_row(e: &mut Emitter<'_>, dst: View, src: Buf) {
     let cols = columns(e);
     e.b.push(Op::Ew {
         op: EwOp::Copy,
@@ -296,7 +296,7 @@ fn columns(e: &Emitter<'_>) -> Arg {
 }
 
 /// The result in the type that is stored.
-fn store_form(e: &mut Emitter<'_>, cx: &StepCx<'_>, def: usize, acc: Buf) -> Buf {
+pub(super) fn store_form(e: &mut Emitter<'_>, cx: &StepCx<'_>, def: usize, acc: Buf) -> Buf {
     let data = &cx.algo.defs[def];
     let result = cx.algo.exprs[data.value].elem;
     // The first cell is copied, so that not all of them are doubled for the sake of the store.
@@ -310,7 +310,7 @@ fn store_form(e: &mut Emitter<'_>, cx: &StepCx<'_>, def: usize, acc: Buf) -> Buf
     e.as_stored(cx.algo.tensors[data.target].elem, Kind::Col, val)
 }
 
-fn ew_op(op: ReduceOp) -> EwOp {
+pub(super) fn ew_op(op: ReduceOp) -> EwOp {
     match op {
         ReduceOp::Prod => EwOp::Mul,
         ReduceOp::Max => EwOp::Max,

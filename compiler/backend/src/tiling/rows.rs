@@ -176,6 +176,9 @@ fn border(algo: &Func, e: Expr) -> bool {
         ExprKind::Load {
             border: Some(_),
             ..
+        } | ExprKind::Gather {
+            border: Some(_),
+            ..
         }
     )
 }
@@ -275,7 +278,8 @@ impl<'a> Plan<'a> {
             let cols = order.get(self.step.rows.len()..).unwrap_or(&[]).to_vec();
             loads(algo, algo.defs[def].value).into_iter().all(|e| {
                 let ExprKind::Load { tensor, at, border } = &algo.exprs[e].kind else {
-                    return true;
+                    // Elements that data names are put one by one.
+                    return false;
                 };
                 if self.member(*tensor).is_some() {
                     return true;

@@ -9,7 +9,7 @@ use crate::files::Form;
 use crate::host::Stop;
 use crate::kernel::{self, Values};
 use crate::session::Session;
-use crate::{assembly, tile};
+use crate::{assembly, laws, tile};
 
 /// Checks every file and shows what is wrong with all of them.
 pub(crate) fn run(args: &Check, session: &mut Session<'_, '_>) -> Result<(), Stop> {
@@ -48,12 +48,12 @@ fn check(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> {
     }
 }
 
-/// Checks a file, and binds every kernel whose sizes a shape line gives.
+/// Checks a file, tests the laws of its monoids, and binds every kernel whose sizes a shape line gives.
 fn check_kernels(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> {
     let file = session.read_text(path)?;
     let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
     let shapes = loaded.lines("shape")?;
-    let mut found: Vec<Diagnostic> = Vec::new();
+    let mut found: Vec<Diagnostic> = laws::check(|lengths| loaded.laws(lengths));
     for kernel in loaded.kernels() {
         let fits = |values: &&Values| kernel.sizes.iter().all(|s| values.sizes.contains_key(s));
         let mine = |values: &Values| Values {

@@ -301,7 +301,9 @@ impl<'a> Cx<'_, 'a> {
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
             | ExprKind::TensorCall(_)
-            | ExprKind::Along(_) => false,
+            | ExprKind::Along(_)
+            | ExprKind::Gather { .. }
+            | ExprKind::Scatter(_) => false,
         }
     }
 
@@ -319,8 +321,8 @@ impl<'a> Cx<'_, 'a> {
             self.access(*base, args, at, false, true)
         } else if matches!(kind, ast::ExprKind::Error) {
             self.error(at)
-        } else if let Some(gather) = gather(kind) {
-            self.not_yet("`gather`", gather)
+        } else if is_gather(kind) {
+            self.expr(access, false)
         } else {
             self.fail(
                 types::wrong_operand("a border", "one access", "expression", at)
@@ -338,10 +340,7 @@ impl<'a> Cx<'_, 'a> {
     }
 }
 
-/// The place of the word, if this is a gather.
-fn gather(kind: &ast::ExprKind) -> Option<Span> {
-    let ast::ExprKind::Call { callee, .. } = kind else {
-        return None;
-    };
-    (callee.text == "gather").then_some(callee.span)
+/// Whether this is a gather from a vector, which has no brackets.
+fn is_gather(kind: &ast::ExprKind) -> bool {
+    matches!(kind, ast::ExprKind::Call { callee, .. } if callee.text == "gather")
 }

@@ -379,7 +379,11 @@ fn check_tuple(cx: &mut Cx<'_, '_>, targets: &[LocalId], value: ast::ExprId, spa
         return;
     };
     let id = match cx.world.lookup(cx.file, &callee.text) {
-        Some(Symbol::Item(id)) if cx.signature(id).kind == ItemKind::TensorFn => id,
+        Some(Symbol::Item(id) | Symbol::Open(id))
+            if cx.signature(id).kind == ItemKind::TensorFn =>
+        {
+            id
+        }
         _ => {
             // Either reports, or is a single value.
             let value = cx.expr(value, true);
@@ -389,10 +393,10 @@ fn check_tuple(cx: &mut Cx<'_, '_>, targets: &[LocalId], value: ast::ExprId, spa
             return;
         }
     };
-    let item = cx.signature(id);
     let Some(call) = cx.check_call(id, callee, args, at, true) else {
         return;
     };
+    let item = cx.signature(call.item);
     if item.results != targets.len() {
         cx.report(sizes::result_count(
             &item.name,

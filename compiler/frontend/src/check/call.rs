@@ -1,8 +1,8 @@
 //! Calls: of functions against their signatures, with sizes and types inferred, and of the built-in primitives.
 
-use super::Symbol;
 use super::cx::Cx;
 use super::unify::{Solution, Unified, solve, substitute};
+use super::{Symbol, open};
 use crate::errors::{resolve, sizes, types};
 use crate::hir::{Call, Class, ExprId, ExprKind, Item, ItemId, ItemKind, Ty};
 use crate::poly::Poly;
@@ -34,7 +34,9 @@ impl<'a> Cx<'_, 'a> {
             ));
         }
         match self.world.lookup(self.file, name) {
-            Some(Symbol::Item(item)) => self.call_item(item, callee, args, span, whole),
+            Some(Symbol::Item(item) | Symbol::Open(item)) => {
+                self.call_item(item, callee, args, span, whole)
+            }
             Some(Symbol::Const(..)) => {
                 self.abandon_args(args);
                 self.fail(resolve::not_callable(name, "a constant", callee.span))
@@ -78,6 +80,8 @@ impl<'a> Cx<'_, 'a> {
         let Some(call) = self.check_call(id, callee, args, span, whole) else {
             return self.error(span);
         };
+        // Of a function over an open list, the instance that fits.
+        let item = self.signature(call.item);
         let subject = |ty: Ty| substitute_type(ty, &call.types);
         match item.kind {
             ItemKind::ScalarFn => {
@@ -122,13 +126,10 @@ impl<'a> Cx<'_, 'a> {
             self.abandon_args(args);
             return None;
         }
-        let mut found = Inference {
-            sizes: vec![None; item.sizes.len()],
-            types: vec![None; item.types.len()],
-        };
-        let good = self.named_args(item, args, &mut found);
+        let world = self.world;
+        let widest = world.instances(id).last().unwrap_or(id);
         let depth = std::mem::take(&mut self.index_depth);
-        let params = item.param_locals();
+        let params = world.signatures[widest.0].param_locals();
         let positional: Vec<&ast::Arg> = args.iter().filter(|a| a.name.is_none()).collect();
         let mut values = Vec::new();
         for (number, arg) in positional.iter().enumerate() {
@@ -141,11 +142,48 @@ impl<'a> Cx<'_, 'a> {
             values.push(self.expr(arg.value, tensors));
         }
         self.index_depth = depth;
-        if !good {
-            self.wrong_count(item, &values, span);
+        if self.wrong_count(item, &values, span) {
+            return None;
+        }
+        let id = self.instance(id, &values, callee)?;
+        let item = self.signature(id);
+        let mut found = Inference {
+            sizes: vec![None; item.sizes.len()],
+            types: vec![None; item.types.len()],
+        };
+        if !self.named_args(item, args, &mut found) {
             return None;
         }
         self.finish_call(id, values, found, (callee.span, span))
+    }
+
+    /// The instance of a function over an open list of dimensions that the arguments fit.
+    fn instance(&mut self, first: ItemId, values: &[ExprId], callee: &ast::Name) -> Option<ItemId> {
+        let world = self.world;
+        if open::open_list(world.callables[first.0].ast).is_none() {
+            return Some(first);
+        }
+        let ranks: Vec<Option<usize>> = (values.iter())
+            .map(|e| (self.ty(*e) != Ty::Error).then(|| self.item.body[*e].shape.len()))
+            .collect();
+        if ranks.contains(&None) {
+            return None;
+        }
+        let fits = |id: &ItemId| {
+            let params = world.signatures[id.0].param_locals().iter().zip(&ranks);
+            let mut params = params.filter_map(|(p, rank)| Some((p.shape.as_ref()?.len(), *rank)));
+            params.all(|(declared, rank)| declared == 0 || Some(declared) == rank)
+        };
+        let found = world.instances(first).find(fits);
+        if found.is_none() {
+            let shown: Vec<String> = (values.iter())
+                .map(|e| format!("`{}`", self.show_shape(&self.item.body[*e].shape)))
+                .collect();
+            let declared = world.signatures[first.0].name_span;
+            let d = sizes::no_instance(&callee.text, &shown.join(", "), callee.span, declared);
+            self.report(d);
+        }
+        found
     }
 
     /// Reports arguments that are too many or too few.

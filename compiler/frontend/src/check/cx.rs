@@ -199,8 +199,12 @@ impl<'w, 'a> Cx<'w, 'a> {
         }
         match (self.world.lookup(self.file, name), name) {
             (Some(Symbol::Const(file, constant)), _) => self.constant(file, constant, span),
-            (Some(Symbol::Item(_)), _) if self.index_depth > 0 => self.unknown_name(name, span),
-            (Some(Symbol::Item(_)), _) => self.fail(resolve::not_a_value(name, "a function", span)),
+            (Some(Symbol::Item(_) | Symbol::Open(_)), _) if self.index_depth > 0 => {
+                self.unknown_name(name, span)
+            }
+            (Some(Symbol::Item(_) | Symbol::Open(_)), _) => {
+                self.fail(resolve::not_a_value(name, "a function", span))
+            }
             (Some(Symbol::Monoid(_)), _) => self.fail(resolve::not_a_value(name, "a monoid", span)),
             (Some(Symbol::Error), _) => self.error(span),
             (None, "inf") => self.float(f64::INFINITY, span),

@@ -45,6 +45,12 @@ fn calls(world: &World<'_>, number: usize) -> Vec<(usize, Span)> {
         {
             found.push((to, callee.span));
         }
+        if let ast::ExprKind::Call { callee, .. } = kind
+            && let Some(Symbol::Open(first)) = world.lookup(callable.file, &callee.text)
+        {
+            let all = world.instances(first);
+            found.extend(all.map(|ItemId(to)| (to, callee.span)));
+        }
         if let Some(monoid) = used_monoid(kind) {
             let parts = [monoids::BLOCK, monoids::MERGE].into_iter();
             let items =
@@ -92,8 +98,8 @@ pub(crate) fn stmt_exprs(stmt: &ast::Stmt, visit: &mut impl FnMut(ast::ExprId)) 
     }
 }
 
-/// Visits an expression and everything in it, without recursion. The order of a reduction is left out: its words
-/// (`lanes(8)`, `free`) name neither functions nor definitions.
+/// Visits an expression and everything in it, without recursion. The order of a reduction and the operation of a
+/// scatter are left out: their words (`lanes(8)`, `free`, `add`) name neither functions nor definitions.
 pub(crate) fn walk(file: &ast::File, root: ast::ExprId, visit: &mut impl FnMut(&ast::ExprKind)) {
     let mut open = vec![root];
     while let Some(id) = open.pop() {
@@ -102,6 +108,12 @@ pub(crate) fn walk(file: &ast::File, root: ast::ExprId, visit: &mut impl FnMut(&
         let mut order = None;
         if let ast::ExprKind::Reduce { head, .. } | ast::ExprKind::Fold { head, .. } = kind {
             order = head.order;
+        }
+        if let ast::ExprKind::Call { callee, args } = kind
+            && callee.text == "scatter"
+        {
+            let is_op = |arg: &&ast::Arg| arg.name.as_ref().is_some_and(|n| n.text == "op");
+            order = args.iter().find(is_op).map(|arg| arg.value);
         }
         kind.operands(|e| {
             if Some(e) != order {

@@ -92,7 +92,9 @@ fn resolve_sizes(cx: &mut Cx<'_, '_>) {
             | ExprKind::Select(..)
             | ExprKind::Cast { .. }
             | ExprKind::Reduce(_)
-            | ExprKind::Along(_) => {}
+            | ExprKind::Along(_)
+            | ExprKind::Gather { .. }
+            | ExprKind::Scatter(_) => {}
         }
     }
     cx.item.body = body;

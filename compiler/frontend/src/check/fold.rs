@@ -199,7 +199,7 @@ impl<'a> Cx<'_, 'a> {
         match world.lookup(self.file, &name.text) {
             // Its declaration was reported.
             Some(Symbol::Monoid(_) | Symbol::Error) => {}
-            Some(Symbol::Item(_) | Symbol::Const(..)) => {
+            Some(Symbol::Item(_) | Symbol::Open(_) | Symbol::Const(..)) => {
                 let what = "a monoid";
                 let d = types::wrong_operand("`fold`", what, &name.text, name.span);
                 self.report(d.help("a reduction is written `sum(j) …`"));

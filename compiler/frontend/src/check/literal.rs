@@ -78,7 +78,9 @@ impl Cx<'_, '_> {
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
             | ExprKind::TensorCall(_)
-            | ExprKind::Along(_) => true,
+            | ExprKind::Along(_)
+            | ExprKind::Gather { .. }
+            | ExprKind::Scatter(_) => true,
         };
         self.body()[e].ty = if good { to } else { Ty::Error };
         good

@@ -139,7 +139,9 @@ impl Cx<'_, '_> {
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
             | ExprKind::TensorCall(_)
-            | ExprKind::Along(_) => false,
+            | ExprKind::Along(_)
+            | ExprKind::Gather { .. }
+            | ExprKind::Scatter(_) => false,
         }
     }
 

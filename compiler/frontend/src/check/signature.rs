@@ -16,7 +16,13 @@ pub(crate) fn read_all(world: &mut World<'_>, diagnostics: &mut Vec<Diagnostic>)
         read(&mut cx, callable.ast);
         let (mut item, found) = (cx.item, cx.diagnostics);
         item.broken = found.iter().any(Diagnostic::is_error);
-        diagnostics.extend(found);
+        let place = callable.ast.name.span;
+        let again = world.callables[..number]
+            .last()
+            .is_some_and(|before| before.ast.name.span == place);
+        if !again {
+            diagnostics.extend(found);
+        }
         world.signatures.push(item);
     }
 }
@@ -92,6 +98,8 @@ pub(crate) fn declare_generics(cx: &mut Cx<'_, '_>, callable: &ast::Callable) {
                 cx.declare(&generic.name, Meaning::Type);
                 cx.item.types.push(TypeParam { name, span, class });
             }
+            // An instance, whose sizes follow.
+            ast::GenericKind::Open if callable.kind == ast::CallableKind::Fn => {}
             ast::GenericKind::Open => {
                 cx.report(resolve::not_compiled_yet(
                     "an open list of dimensions",

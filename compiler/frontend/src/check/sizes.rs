@@ -93,7 +93,9 @@ impl Cx<'_, '_> {
             | ExprKind::Reduce(_)
             | ExprKind::ScalarCall(_)
             | ExprKind::TensorCall(_)
-            | ExprKind::Along(_) => None,
+            | ExprKind::Along(_)
+            | ExprKind::Gather { .. }
+            | ExprKind::Scatter(_) => None,
         }
     }
 

@@ -327,3 +327,12 @@ fn indices(n: usize) -> String {
         format!("{n} indices")
     }
 }
+
+pub(crate) fn no_instance(name: &str, shapes: &str, span: Span, declared: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0310,
+        format!("no number of open dimensions of `{name}` fits these arguments"),
+    )
+    .primary(span, format!("called with {shapes}"))
+    .label(declared, "declared here, for at most four open dimensions")
+}

@@ -125,6 +125,7 @@ impl Lower<'_> {
             | ExprKind::Int(_)
             | ExprKind::Index(_)
             | ExprKind::Load { .. }
+            | ExprKind::Gather { .. }
             | ExprKind::Select(..)
             | ExprKind::Reduce(_) => return None,
         }
@@ -176,7 +177,7 @@ impl Lower<'_> {
                 ExprKind::Index(index) => {
                     free.insert(*index);
                 }
-                ExprKind::Load { at, .. } => {
+                ExprKind::Load { at, .. } | ExprKind::Gather { at, .. } => {
                     at.iter().for_each(|a| {
                         affine::visit_indices(a, &mut |index| {
                             free.insert(index);
@@ -263,6 +264,26 @@ impl Lower<'_> {
                 return self.stop(sizes::size_overflow(span, "this index expression"));
             };
             ExprKind::Load { tensor, at, border }
+        } else if let ExprKind::Gather {
+            tensor,
+            index,
+            dim,
+            at,
+            border,
+        } = kind
+        {
+            let extent = |index: Index| self.func.indices[index].extent;
+            let forms = at.iter().map(|a| affine::substitute(a, map, &extent));
+            let Some(at) = forms.collect::<Option<SmallVec<[Affine; 4]>>>() else {
+                return self.stop(sizes::size_overflow(span, "this index expression"));
+            };
+            ExprKind::Gather {
+                tensor,
+                index,
+                dim,
+                at,
+                border,
+            }
         } else {
             kind
         };
@@ -345,6 +366,22 @@ fn map_operands(kind: &ExprKind, map: &mut impl FnMut(Expr) -> Expr) -> ExprKind
             at: at.clone(),
             border: border.map(map),
         },
+        ExprKind::Gather {
+            tensor,
+            index,
+            dim,
+            at,
+            border,
+        } => {
+            let index = map(*index);
+            ExprKind::Gather {
+                tensor: *tensor,
+                index,
+                dim: *dim,
+                at: at.clone(),
+                border: border.map(map),
+            }
+        }
         ExprKind::Unary(op, a) => ExprKind::Unary(*op, map(*a)),
         ExprKind::Binary(op, a, b) => {
             let a = map(*a);
@@ -411,7 +448,7 @@ fn drop_unused_tensors(mut func: Func) -> Func {
     func.results.iter_mut().for_each(place);
     func.defs.iter_mut().for_each(|def| place(&mut def.target));
     for data in func.exprs.values_mut() {
-        if let ExprKind::Load { tensor, .. } = &mut data.kind {
+        if let ExprKind::Load { tensor, .. } | ExprKind::Gather { tensor, .. } = &mut data.kind {
             place(tensor);
         }
     }
@@ -427,7 +464,7 @@ fn visit_tensors(func: &Func, root: Expr, visit: &mut impl FnMut(Tensor)) {
             continue;
         }
         let kind = &func.exprs[e].kind;
-        if let ExprKind::Load { tensor, .. } = kind {
+        if let ExprKind::Load { tensor, .. } | ExprKind::Gather { tensor, .. } = kind {
             visit(*tensor);
         }
         visit_operands(kind, &mut |operand| open.push(operand));
@@ -489,7 +526,9 @@ fn compact_indices(mut func: Func) -> Func {
         match &mut data.kind {
             ExprKind::Reduce(reduce) => reduce.axes.iter_mut().for_each(place),
             ExprKind::Index(index) => place(index),
-            ExprKind::Load { at, .. } => at.iter_mut().for_each(|a| renumber(a, &lookup)),
+            ExprKind::Load { at, .. } | ExprKind::Gather { at, .. } => {
+                at.iter_mut().for_each(|a| renumber(a, &lookup))
+            }
             ExprKind::Float(_)
             | ExprKind::Int(_)
             | ExprKind::Unary(..)

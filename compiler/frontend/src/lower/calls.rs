@@ -223,7 +223,9 @@ impl<'a> Lower<'a> {
             | hir::ExprKind::Cast { .. }
             | hir::ExprKind::Reduce(_)
             | hir::ExprKind::ScalarCall(_)
-            | hir::ExprKind::Along(_) => self.store_argument(f, arg, name),
+            | hir::ExprKind::Along(_)
+            | hir::ExprKind::Gather { .. }
+            | hir::ExprKind::Scatter(_) => self.store_argument(f, arg, name),
         }
     }
 

@@ -88,6 +88,7 @@ impl<'a> Lower<'a> {
                 ExprKind::Float(_)
                 | ExprKind::Index(_)
                 | ExprKind::Load { .. }
+                | ExprKind::Gather { .. }
                 | ExprKind::Unary(..)
                 | ExprKind::Binary(..)
                 | ExprKind::Compare(..)

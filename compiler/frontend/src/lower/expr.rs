@@ -85,6 +85,10 @@ impl<'a> Lower<'a> {
             }
             hir::ExprKind::Reduce(reduce) => self.reduce(f, reduce, elem, span),
             hir::ExprKind::ScalarCall(call) => self.scalar_call(f, call, at, span),
+            hir::ExprKind::Gather { table, index } => {
+                self.gather(f, (*table, *index), at, None, span)
+            }
+            hir::ExprKind::Scatter(scatter) => self.scatter(f, scatter, at, span),
             hir::ExprKind::TensorCall(call) => {
                 let view = self.nested_call(f, call, span)?;
                 self.load(f, &view, at, None, span)
@@ -170,10 +174,18 @@ impl<'a> Lower<'a> {
         otherwise: ExprId,
         span: Span,
     ) -> Lowered<Expr> {
+        if let hir::ExprKind::Gather { table, index } = &f.item.body[access].kind {
+            let otherwise = self.expr(f, otherwise, &[])?;
+            return self.gather(f, (*table, *index), &[], Some(otherwise), span);
+        }
         let hir::ExprKind::Access { base, at: own } = &f.item.body[access].kind else {
             return Err(Stop);
         };
         let at = self.coordinates(f, (*base, own), &[], span, true)?;
+        if let hir::ExprKind::Gather { table, index } = &f.item.body[*base].kind {
+            let otherwise = self.expr(f, otherwise, &[])?;
+            return self.gather(f, (*table, *index), &at, Some(otherwise), span);
+        }
         let shape = f.item.body[*base].shape.clone();
         let mut inside = true;
         for (coordinate, size) in at.iter().zip(&shape) {
@@ -231,6 +243,27 @@ impl<'a> Lower<'a> {
         border: Option<Expr>,
         span: Span,
     ) -> Lowered<Expr> {
+        let coordinates = self.full_coordinates(f, view, at, span)?;
+        let elem = elem_of(&self.func, view.tensor);
+        self.node(
+            ExprKind::Load {
+                tensor: view.tensor,
+                at: coordinates,
+                border,
+            },
+            elem,
+            span,
+        )
+    }
+
+    /// The coordinates of an element of a view, in the tensor.
+    pub(super) fn full_coordinates(
+        &mut self,
+        f: &Frame<'a>,
+        view: &View,
+        at: &[Affine],
+        span: Span,
+    ) -> Lowered<SmallVec<[Affine; 4]>> {
         let mut open = at.iter();
         let mut coordinates: SmallVec<[Affine; 4]> = SmallVec::new();
         for slot in &view.at {
@@ -247,16 +280,7 @@ impl<'a> Lower<'a> {
                 }
             }
         }
-        let elem = elem_of(&self.func, view.tensor);
-        self.node(
-            ExprKind::Load {
-                tensor: view.tensor,
-                at: coordinates,
-                border,
-            },
-            elem,
-            span,
-        )
+        Ok(coordinates)
     }
 
     // ---- reductions ----

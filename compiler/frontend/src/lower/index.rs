@@ -49,7 +49,9 @@ impl<'a> Lower<'a> {
             | hir::ExprKind::Reduce(_)
             | hir::ExprKind::ScalarCall(_)
             | hir::ExprKind::TensorCall(_)
-            | hir::ExprKind::Along(_) => Ok(None),
+            | hir::ExprKind::Along(_)
+            | hir::ExprKind::Gather { .. }
+            | hir::ExprKind::Scatter(_) => Ok(None),
         }
     }
 

@@ -187,7 +187,7 @@ fn types() {
 #[test]
 fn not_yet() {
     bodies(&[
-        ("y[i] = gather(v, n[0])[0];", &["E0502 gather"]),
+        ("y[i] = gather(v, n[0])[0];", &["E0303 gather(v, n[0])"]),
         ("let s = scan(j, sum) v[j]; y[i] = 1.0;", &["E0205 j"]),
         ("y[2 * i] = 1.0;", &["E0312 i"]),
         ("y[i] = v[i]; y[N + j] = x[j];", &["E0305 x[j]"]),

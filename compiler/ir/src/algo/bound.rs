@@ -295,6 +295,29 @@ impl<'f> Shadow<'f> {
                 (None, Some(border)) => self.value(*border),
                 (None, None) => Ok(Near::unknown()),
             },
+            ExprKind::Gather {
+                tensor,
+                index,
+                dim,
+                at,
+                border,
+            } => {
+                let index = self.value(*index)?;
+                if index.error != 0.0 {
+                    return Ok(Near::unknown());
+                }
+                let coordinates = at.iter().enumerate().map(|(d, affine)| {
+                    let from_data = if d == *dim { index.value as i64 } else { 0 };
+                    self.affine(affine).wrapping_add(from_data)
+                });
+                let at: Vec<i64> = coordinates.collect();
+                let at = at.into_iter();
+                match (self.flat(*tensor, at), border) {
+                    (Some(position), _) => self.element(*tensor, position),
+                    (None, Some(border)) => self.value(*border),
+                    (None, None) => Err(EvalError::index_out_of_range(data.span)),
+                }
+            }
             ExprKind::Unary(op, a) => Ok(near::unary(*op, data.elem, self.value(*a)?)),
             ExprKind::Binary(op, a, b) => {
                 let (a, b) = (self.value(*a)?, self.value(*b)?);
@@ -336,9 +359,12 @@ impl<'f> Shadow<'f> {
     }
 
     fn place(&self, tensor: Tensor, at: &[Affine]) -> Option<usize> {
+        self.flat(tensor, at.iter().map(|affine| self.affine(affine)))
+    }
+
+    fn flat(&self, tensor: Tensor, at: impl Iterator<Item = i64>) -> Option<usize> {
         let mut place = 0;
-        for (affine, &extent) in at.iter().zip(&self.func.tensors[tensor].shape) {
-            let coordinate = self.affine(affine);
+        for (coordinate, &extent) in at.zip(&self.func.tensors[tensor].shape) {
             if !(0..extent).contains(&coordinate) {
                 return None;
             }

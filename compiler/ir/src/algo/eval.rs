@@ -48,6 +48,8 @@ pub struct EvalError {
 pub enum EvalErrorKind {
     /// An integer division or remainder by zero that the function's meaning does evaluate.
     DivisionByZero,
+    /// An index from data that is out of range, and that the function's meaning does use.
+    IndexOutOfRange,
     /// The number of parameters, or the number of bytes of one, is not what the function declares.
     BadInput,
     /// The function breaks an invariant of the IR.
@@ -68,6 +70,14 @@ impl EvalError {
             EvalErrorKind::DivisionByZero,
             span,
             "integer division by zero",
+        )
+    }
+
+    pub(crate) fn index_out_of_range(span: Span) -> EvalError {
+        EvalError::new(
+            EvalErrorKind::IndexOutOfRange,
+            span,
+            "an index from data is out of range",
         )
     }
 }

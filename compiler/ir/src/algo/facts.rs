@@ -47,7 +47,7 @@ impl Facts {
         &self.free[expr.as_u32() as usize]
     }
 
-    /// Whether evaluation may fault: an integer division is inside.
+    /// Whether evaluation may fault: an integer division or a gather is inside.
     pub(crate) fn may_fault(&self, expr: Expr) -> bool {
         self.faults[expr.as_u32() as usize]
     }
@@ -66,7 +66,7 @@ impl Facts {
         if let ExprKind::Index(index) = kind {
             free.push(*index);
         }
-        if let ExprKind::Load { at, .. } = kind {
+        if let ExprKind::Load { at, .. } | ExprKind::Gather { at, .. } = kind {
             at.iter()
                 .for_each(|affine| affine_indices(affine, &mut free));
         }
@@ -85,7 +85,8 @@ fn can_fault_itself(func: &Func, expr: Expr) -> bool {
         data.kind,
         ExprKind::Binary(BinaryOp::Div | BinaryOp::Rem, ..)
     );
-    divides && !data.elem.is_float()
+    let seeks = matches!(data.kind, ExprKind::Gather { border: None, .. });
+    seeks || divides && !data.elem.is_float()
 }
 
 /// The operands of a node: of a reduction mask and body, of a load its border.
@@ -93,6 +94,7 @@ pub(crate) fn operands(kind: &ExprKind) -> impl Iterator<Item = Expr> {
     let three = match kind {
         ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) => [None, None, None],
         ExprKind::Load { border, .. } => [*border, None, None],
+        ExprKind::Gather { index, border, .. } => [Some(*index), *border, None],
         ExprKind::Unary(_, a) | ExprKind::Cast { value: a, .. } => [Some(*a), None, None],
         ExprKind::Binary(_, a, b) | ExprKind::Compare(_, a, b) => [Some(*a), Some(*b), None],
         ExprKind::Select(c, a, b) => [Some(*c), Some(*a), Some(*b)],

@@ -185,7 +185,8 @@ impl Printer<'_> {
         let brief = match &data.kind {
             ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) => true,
             ExprKind::Load { border, .. } => border.is_none(),
-            ExprKind::Unary(..)
+            ExprKind::Gather { .. }
+            | ExprKind::Unary(..)
             | ExprKind::Binary(..)
             | ExprKind::Compare(..)
             | ExprKind::Select(..)
@@ -215,6 +216,22 @@ impl Printer<'_> {
             ExprKind::Index(index) => (self.index(*index), Level::Atom),
             ExprKind::Load { tensor, at, border } => {
                 let access = self.access(*tensor, at);
+                match border {
+                    Some(border) => {
+                        let border = self.expr(*border, Level::Open);
+                        (format!("({access} else {border})"), Level::Atom)
+                    }
+                    None => (access, Level::Atom),
+                }
+            }
+            ExprKind::Gather {
+                tensor,
+                index,
+                dim,
+                at,
+                border,
+            } => {
+                let access = self.gather(*tensor, (*index, *dim), at);
                 match border {
                     Some(border) => {
                         let border = self.expr(*border, Level::Open);
@@ -341,6 +358,35 @@ impl Printer<'_> {
             format!("[{}]", at.join(", "))
         };
         format!("{}{brackets}", self.tensors[&tensor])
+    }
+
+    /// `gather(t[h, :, :], i)[d]`: the dimension that data indexes is the first of those left open.
+    fn gather(&mut self, tensor: Tensor, (index, dim): (Expr, usize), at: &[Affine]) -> String {
+        let index = self.expr(index, Level::Open);
+        let name = self.tensors[&tensor].clone();
+        let texts: Vec<String> = at.iter().map(|affine| self.affine(affine)).collect();
+        let (before, rest) = texts.split_at(dim.min(texts.len()));
+        let (base, behind) = rest
+            .split_first()
+            .map_or(("0", rest), |(b, r)| (b.as_str(), r));
+        let open = before.iter().map(String::as_str);
+        let open: Vec<&str> = open.chain(rest.iter().map(|_| ":")).collect();
+        let table = if dim == 0 {
+            name
+        } else {
+            format!("{name}[{}]", open.join(", "))
+        };
+        let index = if base == "0" {
+            index
+        } else {
+            format!("{base} + {index}")
+        };
+        let brackets = if behind.is_empty() {
+            String::new()
+        } else {
+            format!("[{}]", behind.join(", "))
+        };
+        format!("gather({table}, {index}){brackets}")
     }
 
     fn index(&self, index: Index) -> String {

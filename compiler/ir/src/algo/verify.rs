@@ -111,7 +111,7 @@ fn check_exprs(func: &Func, problems: &mut Problems) {
 fn check_entities(func: &Func, expr: Expr) -> Result<(), String> {
     match &func.exprs[expr].kind {
         ExprKind::Index(index) => check_index(func, *index),
-        ExprKind::Load { tensor, at, .. } => {
+        ExprKind::Load { tensor, at, .. } | ExprKind::Gather { tensor, at, .. } => {
             let Some(data) = func.tensors.get(*tensor) else {
                 return Err(format!("{tensor} does not exist"));
             };
@@ -121,6 +121,11 @@ fn check_entities(func: &Func, expr: Expr) -> Result<(), String> {
                     "`{}` of rank {rank} has {given} coordinates",
                     data.name
                 ));
+            }
+            if let ExprKind::Gather { dim, .. } = &func.exprs[expr].kind
+                && *dim >= at.len()
+            {
+                return Err(format!("`{}` has no dimension {dim}", data.name));
             }
             at.iter().try_for_each(|affine| check_affine(func, affine))
         }
@@ -279,7 +284,16 @@ impl Walk<'_> {
     fn check_node(&mut self, expr: Expr) {
         match &self.func.exprs[expr].kind {
             ExprKind::Load { tensor, at, border } => {
-                self.check_load(expr, *tensor, at, border.is_none());
+                self.check_load(expr, *tensor, (None, at), border.is_none());
+            }
+            ExprKind::Gather {
+                tensor,
+                dim,
+                at,
+                border,
+                ..
+            } => {
+                self.check_load(expr, *tensor, (Some(*dim), at), border.is_none());
             }
             ExprKind::Reduce(reduce) => {
                 for &axis in &reduce.axes {
@@ -307,7 +321,13 @@ impl Walk<'_> {
         }
     }
 
-    fn check_load(&mut self, expr: Expr, tensor: Tensor, at: &[Affine], must_fit: bool) {
+    fn check_load(
+        &mut self,
+        expr: Expr,
+        tensor: Tensor,
+        (from_data, at): (Option<usize>, &[Affine]),
+        must_fit: bool,
+    ) {
         let data = &self.func.tensors[tensor];
         if !self.defined[tensor.as_u32() as usize] {
             let name = &data.name;
@@ -319,7 +339,10 @@ impl Walk<'_> {
             if bounds::interval(self.func, affine).is_none() {
                 self.problems
                     .push(format!("{expr}: coordinate {dimension} may overflow"));
-            } else if must_fit && !bounds::stays_within(self.func, affine, extent) {
+            } else if must_fit
+                && from_data != Some(dimension)
+                && !bounds::stays_within(self.func, affine, extent)
+            {
                 let name = &data.name;
                 self.problems.push(format!(
                     "{expr}: coordinate {dimension} of `{name}` may leave 0..{extent}"

@@ -13,11 +13,9 @@ impl Emitter<'_> {
                 Some(Internal::Map(value)) => self.kind(*value),
                 Some(Internal::Ready(_, kind) | Internal::Pending(kind)) => *kind,
                 Some(Internal::Block { .. }) => Kind::Full,
-                None => at
-                    .iter()
-                    .map(|a| self.affine_kind(a))
-                    .fold(Kind::Uniform, Kind::join),
+                None => self.access_kind(at),
             },
+            ExprKind::Gather { at, .. } => self.access_kind(at),
             ExprKind::Float(_)
             | ExprKind::Int(_)
             | ExprKind::Unary(..)
@@ -31,6 +29,12 @@ impl Emitter<'_> {
             .into_iter()
             .map(|e| self.kind(e))
             .fold(own, Kind::join)
+    }
+
+    fn access_kind(&self, at: &[Affine]) -> Kind {
+        at.iter()
+            .map(|a| self.affine_kind(a))
+            .fold(Kind::Uniform, Kind::join)
     }
 
     pub(super) fn place_kind(&self, index: Index) -> Kind {
@@ -74,6 +78,12 @@ impl Emitter<'_> {
             ExprKind::Load { tensor, at, .. } => {
                 let at: Vec<String> = at.iter().map(|a| self.affine_text(a)).collect();
                 format!("load {tensor} {at:?}")
+            }
+            ExprKind::Gather {
+                tensor, dim, at, ..
+            } => {
+                let at: Vec<String> = at.iter().map(|a| self.affine_text(a)).collect();
+                format!("gather {tensor} {dim} {at:?}")
             }
             ExprKind::Unary(op, _) => format!("{op:?}"),
             ExprKind::Binary(op, _, _) => format!("{op:?}"),

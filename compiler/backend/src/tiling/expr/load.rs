@@ -120,6 +120,15 @@ impl Emitter<'_> {
 
     /// A value in a buffer that can be stored. What is only moved keeps its storage form, and so all its bits.
     pub(crate) fn stored_form(&mut self, elem: Elem, kind: Kind, value: Expr) -> Result<Buf> {
+        if let ExprKind::Gather { .. } = &self.algo.exprs[value].kind
+            && storage(elem) != rep(elem)
+            && self.kind(value) == kind
+        {
+            let (loaded, _) = self.gather_raw(value)?;
+            if loaded.beyond.is_none() {
+                return Ok(loaded.buf);
+            }
+        }
         if let ExprKind::Load { tensor, at, border } = self.algo.exprs[value].kind.clone() {
             match self.internal.get(&tensor).copied() {
                 Some(Internal::Map(inner)) => return self.stored_form(elem, kind, inner),

@@ -256,6 +256,21 @@ impl Machine<'_> {
                 at,
                 border: Some(border),
             } => self.bordered(scope, *tensor, at, *border, active),
+            ExprKind::Gather {
+                tensor,
+                index,
+                dim,
+                at,
+                border,
+            } => {
+                let index = self.evaluate(scope, *index, active)?;
+                let found = self.gathered(scope, *tensor, (index.ints(), *dim), at);
+                match border {
+                    Some(border) => self.or_border(scope, found, *border, active),
+                    None => all_inside(found, active)
+                        .ok_or_else(|| EvalError::index_out_of_range(data.span)),
+                }
+            }
             ExprKind::Unary(op, a) => Ok(column::unary(
                 *op,
                 elem,
@@ -347,6 +362,48 @@ impl Machine<'_> {
         }
         let places = self.places(scope, tensor, at);
         let loaded = Column::gathered(data.elem, &self.tensors[tensor], &places);
+        self.or_border(scope, (loaded, inside), border, active)
+    }
+
+    /// What an access by data finds, and in which lanes its coordinates are in range.
+    fn gathered(
+        &self,
+        scope: &Scope<'_>,
+        tensor: Tensor,
+        (index, dim): (&[i64], usize),
+        at: &[Affine],
+    ) -> (Column, Vec<bool>) {
+        let data = &self.func.tensors[tensor];
+        let mut inside = vec![true; scope.lanes];
+        let mut places: Vec<i64> = vec![0; scope.lanes];
+        let mut unit = 1i64;
+        for (d, (affine, &extent)) in at.iter().zip(&data.shape).enumerate().rev() {
+            let mut coordinates = affine_column(scope, affine);
+            if d == dim {
+                add_scaled(&mut coordinates, index, 1);
+            }
+            for (inside, coordinate) in inside.iter_mut().zip(&coordinates) {
+                *inside &= (0..extent).contains(coordinate);
+            }
+            add_scaled(&mut places, &coordinates, unit);
+            unit = unit.wrapping_mul(extent);
+        }
+        let places = places.into_iter().zip(&inside);
+        let places: Vec<usize> = places
+            .map(|(place, inside)| if *inside { place as usize } else { 0 })
+            .collect();
+        let found = Column::gathered(data.elem, &self.tensors[tensor], &places);
+        (found, inside)
+    }
+
+    /// Takes the border in lanes that are outside.
+    fn or_border(
+        &self,
+        scope: &Scope<'_>,
+        (loaded, inside): (Column, Vec<bool>),
+        border: Expr,
+        active: Active<'_>,
+    ) -> Result<Column, EvalError> {
         if inside.iter().all(|&inside| inside) {
             return Ok(loaded);
         }
@@ -462,6 +519,15 @@ fn both(a: Active<'_>, b: Active<'_>) -> Option<Vec<bool>> {
         (Some(one), None) | (None, Some(one)) => Some(one.to_vec()),
         (None, None) => None,
     }
+}
+
+/// What was found, if every active lane is inside.
+fn all_inside((found, inside): (Column, Vec<bool>), active: Active<'_>) -> Option<Column> {
+    let unseen = |lane: usize| active.is_some_and(|active| !active[lane]);
+    let mut lanes = inside.iter().enumerate();
+    lanes
+        .all(|(lane, inside)| *inside || unseen(lane))
+        .then_some(found)
 }
 
 fn affine_column(scope: &Scope<'_>, affine: &Affine) -> Vec<i64> {

@@ -74,6 +74,26 @@ fn value(
                 "an access without border is out of bounds",
             )),
         },
+        ExprKind::Gather {
+            tensor,
+            index,
+            dim,
+            at,
+            border,
+        } => {
+            let index = value(func, tensors, point, *index)?.int();
+            let coordinates = at.iter().enumerate().map(|(d, affine)| {
+                let from_data = if d == *dim { index } else { 0 };
+                affine_value(affine, point).wrapping_add(from_data)
+            });
+            let at: Vec<i64> = coordinates.collect();
+            let at = at.into_iter();
+            match (flat(&func.tensors[*tensor].shape, at), border) {
+                (Some(position), _) => Ok(Value::load(data.elem, &tensors[*tensor], position)),
+                (None, Some(border)) => value(func, tensors, point, *border),
+                (None, None) => Err(EvalError::index_out_of_range(data.span)),
+            }
+        }
         ExprKind::Unary(op, a) => Ok(scalar::unary(
             *op,
             data.elem,
@@ -122,9 +142,14 @@ fn value(
 
 /// The flat position of an access; `None` if a coordinate is out of range.
 fn position(func: &Func, tensor: Tensor, at: &[Affine], point: &Point) -> Option<usize> {
+    let at = at.iter().map(|affine| affine_value(affine, point));
+    flat(&func.tensors[tensor].shape, at)
+}
+
+/// The flat position of coordinates; `None` if one is out of range.
+fn flat(shape: &[i64], at: impl Iterator<Item = i64>) -> Option<usize> {
     let mut position = 0;
-    for (affine, &extent) in at.iter().zip(&func.tensors[tensor].shape) {
-        let coordinate = affine_value(affine, point);
+    for (coordinate, &extent) in at.zip(shape) {
         if !(0..extent).contains(&coordinate) {
             return None;
         }

@@ -16,7 +16,10 @@ pub(super) fn check(func: &Func, expr: Expr) -> Result<(), String> {
         ExprKind::Float(x) => check_float(elem, *x),
         ExprKind::Int(x) => check_int(elem, *x),
         ExprKind::Index(_) => demand(elem == Elem::I64, || format!("an index is i64, not {elem}")),
-        ExprKind::Load { tensor, border, .. } => {
+        ExprKind::Gather { index, .. } if !of(*index).is_int() => {
+            Err(format!("a gather by {}", of(*index)))
+        }
+        ExprKind::Load { tensor, border, .. } | ExprKind::Gather { tensor, border, .. } => {
             let stored = func.tensors[*tensor].elem;
             demand(elem == stored, || {
                 format!("a load of {stored} is typed {elem}")
