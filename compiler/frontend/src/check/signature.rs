@@ -1,7 +1,7 @@
 //! Signatures: generic parameters, parameters and results with symbolic shapes.
 
 use super::cx::{Cx, Meaning};
-use super::{Callable, World};
+use super::{Callable, World, open};
 use crate::errors::{resolve, types};
 use crate::hir::{Body, Class, Item, ItemKind, Local, LocalId, Named, Ty, TypeParam};
 use crate::poly::Poly;
@@ -17,9 +17,9 @@ pub(crate) fn read_all(world: &mut World<'_>, diagnostics: &mut Vec<Diagnostic>)
         let (mut item, found) = (cx.item, cx.diagnostics);
         item.broken = found.iter().any(Diagnostic::is_error);
         let place = callable.ast.name.span;
-        let again = world.callables[..number]
-            .last()
-            .is_some_and(|before| before.ast.name.span == place);
+        let instance = open::open_list(callable.ast).is_some();
+        let before = world.callables[..number].last();
+        let again = instance && before.is_some_and(|before| before.ast.name.span == place);
         if !again {
             diagnostics.extend(found);
         }
