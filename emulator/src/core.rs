@@ -7,6 +7,7 @@ mod context;
 mod issue;
 mod late;
 mod origin;
+mod seen;
 mod waits;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,7 @@ use crate::unit::UnitFlags;
 pub(crate) use self::context::{Context, LoopFrame};
 pub(crate) use self::issue::call;
 pub use self::origin::Origin;
+pub(crate) use self::seen::Seen;
 pub(crate) use self::waits::{CrossSet, Flag, Flags, flag_index};
 
 use self::context::initial_context;
@@ -109,7 +111,7 @@ pub(crate) enum State {
 }
 
 /// One core.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Core<'a> {
     pub(crate) id: CoreId,
     pub(crate) launch: Launch<'a>,
@@ -166,6 +168,8 @@ pub(crate) struct Core<'a> {
     /// What the queues had got when the instruction that runs now was dispatched.
     pub(crate) seen: [u64; 7],
     pub(crate) mads: u64,
+    /// Counts what changes the core, so that unchanged copies are known.
+    pub(crate) version: u64,
     /// Whether the last round did anything.
     pub(crate) progressed: bool,
     queue_depth: usize,
@@ -173,6 +177,8 @@ pub(crate) struct Core<'a> {
     pub(crate) late: Option<Box<Late>>,
     /// Whether an instruction is executed and nothing else.
     plain: bool,
+    /// What was accessed since somebody last looked, if anybody looks.
+    pub(crate) seen_accesses: Option<Vec<Seen>>,
     /// The first results that are no finite numbers, one of each sort.
     pub(crate) origins: Vec<Origin>,
 }
@@ -234,9 +240,11 @@ impl<'a> Core<'a> {
             done: [0; 7],
             seen: [0; 7],
             mads: 0,
+            version: 0,
             progressed: false,
             queue_depth: launch.chip.sync.queue_depth as usize,
             plain: launch.schedule == Schedule::InOrder && !launch.sanitize.origins(),
+            seen_accesses: None,
             origins: Vec::new(),
             late: match launch.schedule {
                 Schedule::InOrder => None,

@@ -70,7 +70,7 @@ struct Who {
 }
 
 /// Ranges that do not overlap, by start, each with its end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ranges {
     list: BTreeMap<u64, (u64, Who)>,
 }
@@ -111,7 +111,7 @@ impl Ranges {
 }
 
 /// The last accesses of all cores.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shared {
     writes: Ranges,
     /// Reads, a list a core.

@@ -32,6 +32,13 @@ pub(crate) struct Region<'a> {
     shadow: Vec<AtomicU32>,
 }
 
+/// A copy of a region's bytes and of which hold values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    words: Vec<u64>,
+    shadow: Vec<u32>,
+}
+
 /// A checked range inside a region.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Span<'g> {
@@ -98,6 +105,11 @@ impl<'a> Global<'a> {
             None => FIRST_ADDRESS,
             Some(r) => (r.start + r.len + GUARD).next_multiple_of(REGION_ALIGN),
         }
+    }
+
+    /// Every region, in the order of addresses.
+    pub(crate) fn regions(&self) -> &[Region<'a>] {
+        &self.regions
     }
 
     pub(crate) fn region(&self, number: usize) -> &Region<'a> {
@@ -306,6 +318,23 @@ impl Region<'_> {
             false => 0,
         };
         (((high << 32 | low) >> shift) as u32) & byte_mask(0, len)
+    }
+
+    /// A copy of what the program may change; none of an input.
+    pub(crate) fn image(&self) -> Option<Image> {
+        let words = self.words.iter().map(|word| word.load(Relaxed)).collect();
+        let shadow = self.shadow.iter().map(|bits| bits.load(Relaxed)).collect();
+        (!self.read_only).then_some(Image { words, shadow })
+    }
+
+    /// Makes the region what it was when the copy was taken of it.
+    pub(crate) fn restore(&self, image: &Image) {
+        for (word, &value) in self.words.iter().zip(&image.words) {
+            word.store(value, Relaxed);
+        }
+        for (bits, &value) in self.shadow.iter().zip(&image.shadow) {
+            bits.store(value, Relaxed);
+        }
     }
 
     /// All bytes of the region.

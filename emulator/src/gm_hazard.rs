@@ -16,7 +16,7 @@ use crate::hazard::{Conflict, Track};
 const PAGE: u64 = 4096;
 
 /// The pages that a core has touched.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pages {
     pages: HashMap<u64, Track>,
 }

@@ -5,18 +5,28 @@
 //! the host schedules its threads. An adversarial run has no rounds: its [`crate::schedule`] picks a core and a lane, and
 //! sets travel as long as it likes.
 
+mod checkpoint;
+mod inspect;
+mod watch;
+
 use std::collections::VecDeque;
 
 use isa::types::{CoreKind, Pipe};
 use rayon::prelude::*;
 
-use crate::core::{Core, CrossSet, State};
+use crate::core::{Core, CrossSet, Seen, State};
 use crate::cross::Shared;
 use crate::fault::{CoreId, Fault, FaultKind, Wait, WaitReason};
 use crate::room::Rooms;
 use crate::run::{Outcome, outcome};
 use crate::schedule::{Adversary, Schedule};
 use crate::setup::Setup;
+
+pub use self::checkpoint::Checkpoint;
+pub use self::inspect::{Bytes, Tensor};
+pub use self::watch::{Reached, Stops, Watch, Writer, pcs_of_line};
+
+use self::watch::Writers;
 
 /// A launch in progress.
 #[derive(Debug)]
@@ -34,6 +44,17 @@ pub struct Machine<'s> {
     /// Cross-core sets that travel, of each core in order.
     sets: Vec<VecDeque<CrossSet>>,
     ended: bool,
+    /// Whether a core has gone on although it was not its turn.
+    out_of_turn: bool,
+    steps: u64,
+    rounds: u64,
+    /// Whether the scalar unit went on in the last step.
+    went_on: bool,
+    /// Whether accesses are listed.
+    watches: bool,
+    /// Accesses of the last step.
+    last_seen: Vec<(CoreId, Seen)>,
+    writers: Writers,
 }
 
 /// Where a round stands that is run core by core.
@@ -60,6 +81,13 @@ impl<'s> Machine<'s> {
             },
             sets: vec![VecDeque::new(); cores.len()],
             ended: cores.is_empty(),
+            out_of_turn: false,
+            steps: 0,
+            rounds: 0,
+            went_on: false,
+            watches: false,
+            last_seen: Vec::new(),
+            writers: Writers::default(),
             setup,
             cores,
         }
@@ -107,16 +135,55 @@ impl<'s> Machine<'s> {
 
     /// Takes the core whose turn it is one instruction further; which that was, or none if every program has ended.
     pub fn step(&mut self) -> Result<Option<CoreId>, Fault> {
+        self.furnish();
+        let stepped = match self.adversary {
+            None => self.step_in_order(),
+            Some(_) => self.step_by_adversary(),
+        };
+        self.take_seen();
+        let stepped = stepped?;
+        self.steps += u64::from(stepped.is_some());
+        Ok(stepped.map(|number| self.cores[number].id))
+    }
+
+    /// Gives every core its memories, which a run that hands them on gives late.
+    fn furnish(&mut self) {
         if !self.furnished {
             let running = self.cores.iter_mut().filter(|core| !core.ended);
             running.for_each(|core| self.rooms.open(core));
             self.furnished = true;
         }
-        let stepped = match self.adversary {
-            None => self.step_in_order()?,
-            Some(_) => self.step_by_adversary()?,
+    }
+
+    /// Takes one core an instruction further, whoever's turn it is; false if it waits for others or has ended. Other cores
+    /// hear of it when the round ends, which takes [`Machine::step`].
+    pub fn step_core(&mut self, core: CoreId) -> Result<bool, Fault> {
+        self.furnish();
+        let Some(number) = self.cores.iter().position(|known| known.id == core) else {
+            return Ok(false);
         };
-        Ok(stepped.map(|number| self.cores[number].id))
+        let core = &mut self.cores[number];
+        let went_on = match self.adversary {
+            None => core.advance().map(|state| state.is_none()),
+            Some(_) => core.act_any(),
+        };
+        self.take_seen();
+        self.went_on = went_on?;
+        self.out_of_turn |= self.went_on;
+        self.steps += u64::from(self.went_on);
+        self.shared.replay_core(&mut self.cores, number)?;
+        Ok(self.went_on)
+    }
+
+    /// Runs to the end of the round: every core until it waits for another or has ended. One step in an adversarial run,
+    /// which has no rounds.
+    pub fn round(&mut self) -> Result<(), Fault> {
+        loop {
+            let before = self.rounds;
+            if self.step()?.is_none() || self.rounds != before || self.adversary.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     fn step_in_order(&mut self) -> Result<Option<usize>, Fault> {
@@ -131,6 +198,7 @@ impl<'s> Machine<'s> {
                 self.round.begun = true;
             }
             if core.advance()?.is_none() {
+                self.went_on = true;
                 return Ok(Some(number));
             }
             self.round = Round {
@@ -144,6 +212,8 @@ impl<'s> Machine<'s> {
     /// Exchanges what the cores of a round have for each other.
     fn end_round(&mut self) -> Result<(), Fault> {
         self.round = Round::default();
+        self.rounds += 1;
+        let out_of_turn = std::mem::take(&mut self.out_of_turn);
         self.shared.replay(&mut self.cores)?;
         self.collect_sets();
         let mut delivered = false;
@@ -153,7 +223,7 @@ impl<'s> Machine<'s> {
             }
         }
         self.ended = self.cores.iter().all(|core| core.state() == State::Ended);
-        if self.ended || delivered || self.cores.iter().any(|core| core.progressed) {
+        if self.ended || delivered || out_of_turn || self.cores.iter().any(|core| core.progressed) {
             return Ok(());
         }
         Err(deadlock(&mut self.cores))
@@ -173,6 +243,7 @@ impl<'s> Machine<'s> {
                 adversary.sleeps(number, lane);
                 continue;
             }
+            self.went_on = lane == Pipe::S.index();
             adversary.wakes(number);
             let delivers = adversary.delivers();
             self.shared.replay_core(&mut self.cores, number)?;

@@ -35,7 +35,7 @@ struct Key {
 }
 
 /// The latest prices.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Prices {
     /// By a hash of the key; empty until the first price.
     entries: Vec<Option<(Key, Cost)>>,

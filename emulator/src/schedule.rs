@@ -150,6 +150,11 @@ impl Adversary {
         Some(self.current)
     }
 
+    /// The core that it prefers for now.
+    pub(crate) fn current(&self) -> usize {
+        self.current
+    }
+
     /// A lane could not go on.
     pub(crate) fn sleeps(&mut self, core: usize, lane: usize) {
         self.awake[core] &= !(1 << lane);

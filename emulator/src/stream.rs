@@ -68,7 +68,7 @@ pub(crate) struct Traffic {
 }
 
 /// The stream of one core.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stream<'c> {
     pub(crate) events: Vec<Event>,
     pub(crate) traffic: Vec<Traffic>,
@@ -276,7 +276,7 @@ fn global_side(inst: &Inst, regs: &impl Regs, cost: &Cost) -> Option<Traffic> {
 }
 
 /// The scalar data cache: which lines are there, by address alone; direct mapped (we choose).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DataCache {
     lines: Vec<u64>,
     line_bytes: u64,

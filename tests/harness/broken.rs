@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use emulator::{Fault, Options, Outcome, Sanitize, Schedule};
+use emulator::{Fault, Options, Outcome, Sanitize, Schedule, Setup, Stops};
 use isa::asm::assemble;
 use isa::chip::Chip;
 use isa::object::Object;
@@ -33,6 +33,17 @@ pub(crate) fn check(path: &str) {
     if case.name() == "original.vasm" {
         let outcome = ran.unwrap_or_else(|fault| panic!("{path}: {fault}"));
         schedules::check(&object, &inputs, &chip, &outcome.tensors, 0..SEEDS);
+        for schedule in [Schedule::InOrder, Schedule::Adversarial(3)] {
+            let again = steps_and_back(&object, &inputs, &chip, schedule);
+            assert!(
+                again.tensors == outcome.tensors,
+                "{path}: stepping changes bits"
+            );
+            assert_eq!(
+                again.report, outcome.report,
+                "{path}: stepping changes cycles"
+            );
+        }
         return;
     }
     let said = case.text.lines().next().unwrap_or_default();
@@ -83,6 +94,35 @@ fn run(object: &Object, inputs: &[Option<Vec<u8>>], chip: &Chip) -> Result<Outco
         ..Options::default()
     };
     emulator::run(object, inputs, chip, &options)
+}
+
+/// Goes step by step, back to a copy twice, a round, and to the end.
+fn steps_and_back(
+    object: &Object,
+    inputs: &[Option<Vec<u8>>],
+    chip: &Chip,
+    schedule: Schedule,
+) -> Outcome {
+    let options = Options {
+        schedule,
+        ..Options::default()
+    };
+    let mut setup = Setup::new(object, inputs, chip, &options).expect("the original is right");
+    let mut machine = setup.machine();
+    machine.watch_memory();
+    let right = |fault: Fault| -> ! { panic!("the original is right: {fault}") };
+    let stops = Stops::default();
+    machine.run_until(&stops, 11).unwrap_or_else(|f| right(f));
+    let first = machine.checkpoint(None);
+    machine.run_until(&stops, 17).unwrap_or_else(|f| right(f));
+    let second = machine.checkpoint(Some(&first));
+    machine.run_until(&stops, 1000).unwrap_or_else(|f| right(f));
+    machine.restore(&second);
+    assert_eq!(machine.steps(), second.steps());
+    machine.round().unwrap_or_else(|f| right(f));
+    machine.restore(&first);
+    machine.run_until(&stops, 5).unwrap_or_else(|f| right(f));
+    machine.finish().unwrap_or_else(|f| right(f))
 }
 
 /// A mistake is small: few instructions differ from the original.

@@ -18,7 +18,7 @@ use crate::hazard::{Known, STORES};
 const RECORDED_SHARE: u64 = 64;
 
 /// An instruction that waits in its queue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub(super) pc: u32,
     pub(super) context: Box<Context>,
@@ -75,6 +75,21 @@ impl Core<'_> {
         busy.fold(u8::from(!self.ended), |work, (lane, _)| work | 1 << lane)
     }
 
+    /// The instructions that wait in a queue, the next one first.
+    pub(crate) fn queued(&self, pipe: Pipe) -> impl Iterator<Item = u32> {
+        self.queues[pipe.index()].iter().map(|pending| pending.pc)
+    }
+
+    /// Runs the next instruction of some lane, the scalar unit's first; false if all wait.
+    pub(crate) fn act_any(&mut self) -> Result<bool, Fault> {
+        for lane in 0..Pipe::ALL.len() {
+            if self.work() >> lane & 1 == 1 && self.act(lane)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Runs the next instruction of one lane and nothing else; false if it waits.
     pub(crate) fn act(&mut self, lane: usize) -> Result<bool, Fault> {
         if lane == Pipe::S.index() {
@@ -126,6 +141,7 @@ impl Core<'_> {
             }
         };
         if went_on {
+            self.version += 1;
             self.steps += 1;
             self.executed[queue.index()] += 1;
             self.progressed = true;
@@ -253,6 +269,7 @@ impl Core<'_> {
         lane: usize,
     ) -> Result<Option<WaitReason>, Fault> {
         self.lane = lane;
+        self.version += 1;
         self.pc = at as u32;
         self.order.begin(lane, self.pc);
         let outcome = match self.plain {
@@ -275,10 +292,10 @@ impl Core<'_> {
             true => core.execute_finite(inst, |core| call(inst, core)),
             false => call(inst, core),
         };
-        match self.late {
-            None => finite(self),
-            Some(_) => self.execute_late(inst, finite),
-        }
+        self.execute_seen(inst, |core| match core.late {
+            None => finite(core),
+            Some(_) => core.execute_late(inst, finite),
+        })
     }
 
     /// An instruction of this core as a place.

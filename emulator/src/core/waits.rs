@@ -66,6 +66,19 @@ impl<T: Default> Flags<T> {
 }
 
 impl Core<'_> {
+    /// The flags that are set.
+    pub(crate) fn set_flags(&self) -> Vec<(Pipe, Pipe, u8)> {
+        let pairs = Pipe::ALL
+            .into_iter()
+            .flat_map(|src| Pipe::ALL.map(|dst| (src, dst)));
+        let flags = pairs.flat_map(|(src, dst)| (0..FLAGS).map(move |id| (src, dst, id)));
+        let set = flags.filter(|&(src, dst, id)| {
+            let flag = self.flags.get(flag_index(src, dst, id));
+            flag.is_some_and(|flag| flag.set.is_some())
+        });
+        set.map(|(src, dst, id)| (src, dst, id as u8)).collect()
+    }
+
     /// What every blocked queue of this core waits for.
     pub(crate) fn waits(&mut self) -> Vec<Wait> {
         let mut waits = Vec::new();
@@ -165,6 +178,7 @@ impl Core<'_> {
             self.mail[counter].push_back(told);
             self.counters[counter] += 1;
         }
+        self.version += 1;
         self.counters[counter] <= 15
     }
 }
