@@ -16,8 +16,8 @@
 //! [`KernelMeta::params`] in order, each the global address of that tensor (512 B aligned). Spr `blockid` is the number of
 //! the cube core on a cube core, and of its group on a vector core; `subblockid` is 0 or 1 on the vector cores of a group
 //! and 0 on cube cores; `blocknum` is the number of groups launched. General registers start as zero, every vector lane
-//! is on, `ctrl` is [`crate::inst::Spr::CTRL_RESET`], and all flags and counters are clear, which they must be again at
-//! `end`.
+//! is on, `ctrl` is [`crate::inst::Spr::CTRL_RESET`], CMPMASK and the vector address registers are zero, and all flags and
+//! counters are clear, which they must be again at `end`.
 //!
 //! Knows no source text and no compiler.
 

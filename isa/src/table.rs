@@ -254,11 +254,11 @@ instructions! {
         0x84 vmax Vmax { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
         /// Smaller of two; NaN if either is NaN, -0 below +0 (we choose). (row 63)
         0x85 vmin Vmin { ty: VecTy, dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Bitwise and of 16-bit lanes. (row 64)
+        /// Bitwise and of 16-bit lanes, signed or not. (row 64)
         0x86 vand Vand { dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Bitwise or of 16-bit lanes. (row 64)
+        /// Bitwise or of 16-bit lanes, signed or not. (row 64)
         0x87 vor Vor { dst: Out<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
-        /// Bitwise complement of 16-bit lanes. (row 65)
+        /// Bitwise complement of 16-bit lanes, signed or not. (row 65)
         0x88 vnot Vnot { dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Adds a scalar. (row 66)
         0x89 vadds Vadds { ty: VecTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
@@ -273,8 +273,12 @@ instructions! {
         /// Shifts integer lanes right by a scalar mod the bits of a lane (we choose): signed ones arithmetically, unsigned ones logically. (row 70)
         0x8e vshr Vshr { ty: ShiftTy, dst: Out<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Adds a multiple: `dst = a * scalar + dst`, product rounded first (we choose, as `vmla` f16). (row 71)
+        ///
+        /// f16f32 has an f16 source and scalar and 64 lanes a repeat; its products are exact, so it rounds once.
         0x8f vaxpy Vaxpy { ty: FmaTy, dst: InOut<Ub>, a: In<Ub>, scalar: VecScalar, rep: Rep, st: St2 };
         /// Multiplies and accumulates: `dst = a * b + dst`; f16 rounds twice, f32 is fused. (row 72)
+        ///
+        /// f16f32 has f16 sources and 64 lanes a repeat; it rounds once.
         0x90 vmla Vmla { ty: FmaTy, dst: InOut<Ub>, a: In<Ub>, b: In<Ub>, rep: Rep, st: St3 };
         /// Clamps below at zero; NaN stays NaN. (row 77)
         0x91 vrelu Vrelu { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
@@ -293,6 +297,10 @@ instructions! {
         /// Reciprocal of low precision (we choose the bits: `num::vrec_f32`). (row 84)
         0x98 vrec Vrec { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Converts between element types with a rounding mode; a repeat covers 256 B of the wider type. (row 85)
+        ///
+        /// f16 and bf16 results that overflow follow CTRL[48]: 0 saturates and makes NaN zero, 1 keeps infinities and NaN.
+        /// Integer results follow CTRL[53]: 1, as at launch, saturates, 0 keeps the low bits; with CTRL[60] they follow
+        /// CTRL[59] instead: 0 saturates, 1 keeps the low bits. NaN becomes 0.
         0x99 vconv Vconv { kind: ConvKind, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Compares lane by lane and writes one bit a lane, consecutively from `dst`. (row 87)
         ///

@@ -136,6 +136,53 @@ fn long_repeats_cost_as_their_parts() {
     }
 }
 
+/// Registers with one value in each.
+struct All(u64);
+
+impl Regs for All {
+    fn reg(&self, _reg: Reg) -> u64 {
+        self.0
+    }
+
+    fn spr(&self, _spr: Spr) -> u64 {
+        0
+    }
+
+    fn lanes(&self) -> Lanes {
+        Lanes::ALL
+    }
+}
+
+#[test]
+fn gathers_sorts_and_merges_cost_what_their_rows_say() {
+    let busy = |text: &str, value: u64| {
+        let inst = parse_inst(text, &|_| None).expect("it parses");
+        cost(&inst, &All(value), &chip()).occ
+    };
+    // Facts 10.6 rows 101, 102, 104: 24r + 3 and 12r + 3, a floor of 11, 14 a repeat.
+    let gather = |size: &str| format!("vgather.{size} ub+0x10000, ub+0x0, ub+0x8000, 10, st(1,8)");
+    assert_eq!(busy(&gather("b16"), 0), 243);
+    assert_eq!(busy(&gather("b32"), 0), 123);
+    let blocks = |rep: u32| format!("vgatherb ub+0x10000, ub+0x0, ub+0x8000, {rep}, st(1,8)");
+    assert_eq!([2, 20].map(|rep| busy(&blocks(rep), 0)), [11, 40]);
+    assert_eq!(
+        busy("vcompress.b16 1, ub+0x10000, ub+0x0, 10, st(1,8)", 0),
+        140
+    );
+    // Row 105: 16 a repeat of 32. Row 106: half a cycle a pair and 20.
+    assert_eq!(
+        busy("vsort32.f32 ub+0x10000, ub+0x0, ub+0x8000, 4", 0),
+        4 * 16
+    );
+    let merge = "vmrg4.f32.all ub+0x10000, ub+0x0, ub+0x100, ub+0x200, ub+0x300, x1, 2";
+    assert_eq!(busy(merge, 0x0020_0020_0020_0020), 2 * 128 / 2 + 20);
+    // Rows 99, 100, 85: 2 a square, 2 a repeat, s64 2 a repeat.
+    assert_eq!(busy("vtranspose ub+0x10000, ub+0x0", 0), 3);
+    assert_eq!(busy("vnchwconv.b16.low.low 0, 2, 10, 16, 16", 0), 20);
+    let wide = "vconv.f32.s64.r ub+0x10000, ub+0x0, 10, st(1,1,8,4)";
+    assert_eq!(busy(wide, 0), 20);
+}
+
 #[test]
 fn fractal_loads_meet_row_4() {
     let load = Ld2dB {

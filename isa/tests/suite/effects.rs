@@ -315,3 +315,44 @@ fn every_named_place_has_effects_of_its_direction() {
         }
     }
 }
+
+/// The ranges of an operand of an instruction given as text.
+fn of_text(text: &str, operand: &str) -> Vec<(u64, u64)> {
+    let inst = parse_inst(text, &|_| None).expect("it parses");
+    ranges(inst, Lanes::Count(100), operand)
+}
+
+#[test]
+fn results_of_another_width_take_their_own_room() {
+    let text = "vmulconv.f16s8 ub+0x0, ub+0x1000, ub+0x2000, 1, st(1,1,1,4,8,8)";
+    assert_eq!(of_text(text, "dst"), [(0, 100)]);
+    assert_eq!(of_text(text, "a"), [(0x1000, 0x1000 + 200)]);
+    let text = "vmla.f16f32 ub+0x0, ub+0x1000, ub+0x2000, 1, st(1,1,1,8,4,4)";
+    assert_eq!(of_text(text, "dst"), [(0, 400)]);
+    assert_eq!(of_text(text, "b"), [(0x2000, 0x2000 + 200)]);
+    let text = "vcmaxi.vi.f32 ub+0x0, ub+0x1000, 1, st(2,1,8)";
+    assert_eq!(of_text(text, "dst"), [(0, 8), (16, 24)]);
+    let text = "vconv_s4.r ub+0x0, ub+0x1000, 1, st(64,1,8)";
+    assert_eq!(of_text(text, "dst"), [(0, 50)]);
+    let text = "vconv.s64.f32.r ub+0x0, ub+0x1000, 1, st(1,1,4,8)";
+    assert_eq!(of_text(text, "a"), [(0x1000, 0x1000 + 800)]);
+}
+
+#[test]
+fn what_values_choose_is_all_that_they_may_choose() {
+    let text = "vgather.b32 ub+0x0, ub+0x1000, ub+0x2000, 1, st(1,8)";
+    assert_eq!(of_text(text, "offsets"), [(0x1000, 0x1000 + 400)]);
+    assert_eq!(of_text(text, "src"), [(0x2000, 0x40000)]);
+    let text = "vcompress.b32 3, ub+0x0, ub+0x1000, 1, st(1,8)";
+    assert_eq!(of_text(text, "dst"), [(0, 2 * 64)]);
+    assert_eq!(of_text(text, "a"), [(0x1000, 0x1000 + 400)]);
+}
+
+#[test]
+fn merges_reach_as_far_as_their_lists() {
+    // Register 3 holds 0x300: 768 pairs in the first list, none in the others.
+    let text = "vmrg4.f32.first ub+0x0, ub+0x2000, ub+0x8, ub+0x10, ub+0x18, x3, 1";
+    assert_eq!(of_text(text, "dst"), [(0, 768 * 8)]);
+    assert_eq!(of_text(text, "a"), [(0x2000, 0x2000 + 768 * 8)]);
+    assert_eq!(of_text(text, "b"), []);
+}
