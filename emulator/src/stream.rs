@@ -91,6 +91,16 @@ pub(crate) struct Prepared {
     traffic: Option<Traffic>,
 }
 
+impl Prepared {
+    /// Moves the global side of a copy.
+    #[inline]
+    pub(crate) fn move_traffic(&mut self, by: u64) {
+        if let Some(traffic) = &mut self.traffic {
+            traffic.address = traffic.address.wrapping_add(by);
+        }
+    }
+}
+
 impl<'c> Stream<'c> {
     pub(crate) fn new(chip: &'c Chip, quorums: [u32; 3]) -> Stream<'c> {
         Stream {
@@ -157,6 +167,22 @@ impl<'c> Stream<'c> {
         }
     }
 
+    /// Lets the scalar unit be busy.
+    #[inline]
+    pub(crate) fn pass(&mut self, cycles: u32, pc: u32) {
+        match self.gap.checked_add(cycles) {
+            Some(gap) => self.gap = gap,
+            None => {
+                let cost = Cost {
+                    occ: cycles,
+                    ..Cost::default()
+                };
+                self.push(cost, What::Scalar, Pipe::S, 0, 0, pc);
+                self.gap = cycles;
+            }
+        }
+    }
+
     /// Writes the event.
     #[inline]
     pub(crate) fn commit(&mut self, event: Prepared, pc: u32) {
@@ -168,14 +194,7 @@ impl<'c> Stream<'c> {
             traffic,
         } = event;
         if what == What::Scalar {
-            match self.gap.checked_add(cost.occ) {
-                Some(gap) => self.gap = gap,
-                None => {
-                    self.push(cost, What::Scalar, Pipe::S, 0, 0, pc);
-                    self.gap = cost.occ;
-                }
-            }
-            return;
+            return self.pass(cost.occ, pc);
         }
         let mut arg = match what {
             What::Xwait

@@ -6,17 +6,19 @@
 //! known. What a full run would find wrong stays unfound, except what would make the streams senseless: operands out of
 //! their limits and accesses outside every memory.
 
+mod memo;
 mod tally;
 
 use std::cell::Cell;
 
 use isa::chip::Chip;
-use isa::inst::{Inst, Lanes, Ld, Reg, Regs, ScalarMem, Spr};
+use isa::inst::{Inst, Lanes, Ld, Reg, Registers, Regs, ScalarMem, Spr};
 use isa::legal;
 use isa::object::{Object, ParamDir};
 use isa::types::Pipe;
 use rayon::prelude::*;
 
+use self::memo::Memo;
 use crate::core::{Context, Core, Halt, call};
 use crate::fault::{Fault, FaultKind, Stop};
 use crate::options::{Options, Sanitize};
@@ -142,13 +144,43 @@ impl Regs for Watch<'_> {
 struct Walk<'a, 'b> {
     core: &'a mut Core<'b>,
     unknown: Unknown,
+    memo: Memo,
+    /// What is known of each instruction beforehand.
+    plans: Vec<Plan>,
+}
+
+/// What is known of an instruction whatever its operands are.
+#[derive(Copy, Clone, Debug)]
+struct Plan {
+    registers: Registers,
+    /// Cycles of the scalar unit, where nothing decides them.
+    cycles: Option<u32>,
+    /// Whether it reads or writes memory itself.
+    memory: bool,
+    /// Whether it orders others and does nothing else.
+    orders: bool,
+}
+
+impl Plan {
+    fn new(inst: &Inst, context: &Context, chip: &Chip) -> Plan {
+        let scalar = inst.queue() == Pipe::S;
+        Plan {
+            registers: inst.registers(),
+            cycles: memo::fixed_cycles(inst, context, chip).filter(|_| scalar),
+            memory: matches!(inst, Inst::Ld(_) | Inst::St(_)),
+            orders: is_order(inst),
+        }
+    }
 }
 
 impl<'a, 'b> Walk<'a, 'b> {
     fn new(core: &'a mut Core<'b>) -> Walk<'a, 'b> {
+        let plan = |inst| Plan::new(inst, &core.context, core.launch.chip);
         Walk {
-            core,
             unknown: Unknown::NONE,
+            memo: Memo::new(core.program.code.len()),
+            plans: core.program.code.iter().map(plan).collect(),
+            core,
         }
     }
 
@@ -188,7 +220,11 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     /// Prices an instruction that names memory or waits in a queue, and counts what it would move.
     fn price(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
-        if self.unknown == Unknown::NONE {
+        let Unknown { x, spr, lanes } = self.unknown;
+        if x & self.plans[at].registers.reads == 0 && spr == 0 && !lanes {
+            if inst.queue() != Pipe::S && self.memo.repeat(self.core, at) {
+                return Ok(());
+            }
             let context = self.core.context.clone();
             return self.record(at, inst, &context);
         }
@@ -207,24 +243,37 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     fn record(&mut self, at: usize, inst: &Inst, regs: &impl Regs) -> Result<(), Stop> {
         legal::check_values(inst, regs, self.core.launch.chip).map_err(tally::illegal)?;
-        tally::count(self.core, inst, regs)?;
+        let (moved, mads) = tally::count(self.core, inst, regs)?;
         let event = self.core.stream.prepare(self.core.program, at, regs);
         self.core.stream.commit(event, at as u32);
+        if self.unknown == Unknown::NONE && inst.queue() != Pipe::S {
+            self.memo.learn(self.core, at, event, moved, mads);
+        }
         Ok(())
     }
 
     /// Executes an instruction of the scalar unit as far as its operands are known.
     fn scalar(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
-        if let Inst::Ld(_) | Inst::St(_) = inst {
+        let Plan {
+            registers,
+            cycles,
+            memory,
+            orders,
+        } = self.plans[at];
+        if memory {
             return self.memory(at, inst);
         }
-        let registers = inst.registers();
         let unknown = self.unknown.x & registers.reads != 0;
-        let event = self
-            .core
-            .stream
-            .prepare(self.core.program, at, &self.core.context);
-        if is_order(inst) {
+        // The event has the operands of before.
+        let stream = &mut self.core.stream;
+        match cycles {
+            Some(cycles) => stream.pass(cycles, at as u32),
+            None => {
+                let event = stream.prepare(self.core.program, at, &self.core.context);
+                stream.commit(event, at as u32);
+            }
+        }
+        if orders {
             // Who waits for whom is the clock's to find out.
         } else if unknown && matches!(inst, Inst::Bcc(_) | Inst::Loop(_)) {
             return Err(needs_values("where the program goes on"));
@@ -234,12 +283,14 @@ impl<'a, 'b> Walk<'a, 'b> {
             }
             self.pass_on(inst, registers.writes, unknown);
         }
-        self.core.stream.commit(event, at as u32);
         Ok(())
     }
 
     /// Notes what an instruction makes of unknown operands.
     fn pass_on(&mut self, inst: &Inst, writes: u32, unknown: bool) {
+        if let Inst::Wrspr(_) | Inst::Vsetmask(_) | Inst::Vsetcount(_) = inst {
+            self.memo.state += 1;
+        }
         if let Inst::Wrspr(i) = inst {
             let bit = 1 << i.spr.index();
             self.unknown.spr = self.unknown.spr & !bit | if unknown { bit } else { 0 };

@@ -9,8 +9,13 @@ use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
 use crate::report::Path;
 
-/// Counts bytes, multiply-adds and peaks of an instruction, and checks that it stays inside the tensors.
-pub(super) fn count(core: &mut Core<'_>, inst: &Inst, regs: &impl Regs) -> Result<(), Stop> {
+/// Counts bytes, multiply-adds and peaks of an instruction, and checks that it stays inside the tensors. Gives the way and
+/// bytes, and the multiply-adds.
+pub(super) fn count(
+    core: &mut Core<'_>,
+    inst: &Inst,
+    regs: &impl Regs,
+) -> Result<(Option<(Path, u64)>, u64), Stop> {
     let effects = inst.effects(regs);
     for access in &effects {
         let writes = access.dir != Dir::In;
@@ -27,25 +32,34 @@ pub(super) fn count(core: &mut Core<'_>, inst: &Inst, regs: &impl Regs) -> Resul
             }
         }
     }
-    if let Inst::Mmad(i) = inst {
-        core.mads += i.m.get(regs) * i.n.get(regs) * i.k.get(regs);
-    } else if let Inst::Gemv(i) = inst {
-        core.mads += i.n.get(regs) * i.k.get(regs);
-    }
+    let mads = mads(inst, regs);
+    core.mads += mads;
     let (Some(to), Some(from)) = (
         effects.iter().find(|access| access.dir == Dir::Out),
         effects.iter().find(|access| access.dir == Dir::In),
     ) else {
-        return Ok(());
+        return Ok((None, mads));
     };
+    let mut counted = None;
     if let Some(path) = path(inst, from.space, to.space) {
         let moved = if from.space == Space::Gm { from } else { to };
         // A copy of several matrices has an access for each.
         let parts = effects.iter().filter(|part| part.operand == moved.operand);
         let bytes = drained(inst, regs).unwrap_or_else(|| parts.map(Access::bytes).sum());
         core.moved[path as usize] += bytes;
+        counted = Some((path, bytes));
     }
-    Ok(())
+    Ok((counted, mads))
+}
+
+fn mads(inst: &Inst, regs: &impl Regs) -> u64 {
+    if let Inst::Mmad(i) = inst {
+        i.m.get(regs) * i.n.get(regs) * i.k.get(regs)
+    } else if let Inst::Gemv(i) = inst {
+        i.n.get(regs) * i.k.get(regs)
+    } else {
+        0
+    }
 }
 
 /// The way that an instruction moves bytes; none if it computes with them.

@@ -1,0 +1,290 @@
+//! What instructions of queues were found to cost and move, given again when they come with the same operands.
+//!
+//! A loop gives the same instructions to the queues with other addresses. What an address alone can change is where the
+//! bytes lie, if pricing did not ask for it: that is found out once, by asking again with shifted addresses, and from
+//! then on only alignment and bounds are looked at. Whatever is not sure is looked at in full.
+
+use std::cell::Cell;
+
+use isa::chip::Chip;
+use isa::cost;
+use isa::inst::{Addr, Dir, Inst, Lanes, Reg, Regs, Spr};
+use isa::types::Space;
+
+use crate::core::{Context, Core};
+use crate::report::Path;
+use crate::stream::Prepared;
+
+/// Operands of one instruction that are remembered side by side.
+const WAYS: usize = 4;
+/// How often an instruction may come with new operands before it is no longer remembered.
+const NEWS: u32 = 512;
+/// How far addresses are shifted to see what follows them.
+const SHIFT: u64 = 1 << 20;
+
+/// What is remembered of each instruction of a program.
+#[derive(Debug)]
+pub(super) struct Memo {
+    found: Vec<Recent>,
+    /// How often special registers or lanes have changed.
+    pub(super) state: u64,
+}
+
+/// The latest operands of one instruction.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    ways: Vec<Known>,
+    next: usize,
+    news: u32,
+}
+
+/// An instruction with its operands, and what became of it.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Registers that must have the same values.
+    keys: Vec<(Reg, u64)>,
+    state: u64,
+    places: Vec<Place>,
+    event: Prepared,
+    moved: Option<(Path, u64)>,
+    mads: u64,
+}
+
+/// A memory operand whose address is in a register.
+#[derive(Copy, Clone, Debug)]
+struct Place {
+    operand: &'static str,
+    reg: Reg,
+    space: Space,
+    /// The address when it was priced, and the bytes that are touched, counted from it.
+    base: u64,
+    reach: u64,
+    writes: bool,
+    align: u64,
+    /// Bytes of the memory.
+    size: u64,
+}
+
+impl Memo {
+    pub(super) fn new(instructions: usize) -> Memo {
+        Memo {
+            found: vec![Recent::default(); instructions],
+            state: 0,
+        }
+    }
+
+    /// Does again what was found, if it was and the addresses are good.
+    #[inline]
+    pub(super) fn repeat(&self, core: &mut Core<'_>, at: usize) -> bool {
+        let ways = self.found[at].ways.iter();
+        let mut same = ways.filter(|known| known.is_for(&core.context, self.state));
+        let Some(known) = same.next() else {
+            return false;
+        };
+        let mut event = known.event;
+        for place in &known.places {
+            let address = core.context.reg(place.reg);
+            if !place.is_good(core, address) {
+                return false;
+            }
+            if place.space == Space::Gm {
+                event.move_traffic(address.wrapping_sub(place.base));
+            }
+        }
+        for place in known.places.iter().filter(|place| place.writes) {
+            if place.space != Space::Gm {
+                let end = core.context.reg(place.reg) + place.reach;
+                core.memory(place.space).touch(end as usize);
+            }
+        }
+        if let Some((path, bytes)) = known.moved {
+            core.moved[path as usize] += bytes;
+        }
+        core.mads += known.mads;
+        core.stream.commit(event, at as u32);
+        true
+    }
+
+    /// Remembers what an instruction was priced at and what it moved.
+    pub(super) fn learn(
+        &mut self,
+        core: &Core<'_>,
+        at: usize,
+        event: Prepared,
+        moved: Option<(Path, u64)>,
+        mads: u64,
+    ) {
+        let inst = &core.program.code[at];
+        let chip = core.launch.chip;
+        let recent = &mut self.found[at];
+        if recent.news == NEWS {
+            return;
+        }
+        recent.news += 1;
+        let Some(dependence) = dependence(inst, &core.context, chip) else {
+            recent.news = NEWS;
+            return;
+        };
+        let known = Known {
+            keys: dependence.keys,
+            state: self.state,
+            places: dependence.places,
+            event,
+            moved,
+            mads,
+        };
+        if recent.ways.len() < WAYS {
+            recent.ways.push(known);
+        } else {
+            recent.ways[recent.next] = known;
+            recent.next = (recent.next + 1) % WAYS;
+        }
+    }
+}
+
+impl Known {
+    #[inline]
+    fn is_for(&self, context: &Context, state: u64) -> bool {
+        self.state == state
+            && self
+                .keys
+                .iter()
+                .all(|&(reg, value)| context.reg(reg) == value)
+    }
+}
+
+impl Place {
+    /// Whether the access stays where it may be.
+    #[inline]
+    fn is_good(&self, core: &Core<'_>, address: u64) -> bool {
+        if self.space == Space::Gm {
+            let span = core.launch.gm.span(self.operand, address, self.reach);
+            return span.is_ok_and(|span| {
+                !self.writes
+                    || span
+                        .region
+                        .writable(self.operand, address, self.reach)
+                        .is_ok()
+            });
+        }
+        let inside = address
+            .checked_add(self.reach)
+            .is_some_and(|end| end <= self.size);
+        inside && address.is_multiple_of(self.align)
+    }
+}
+
+/// What the price and the accesses of an instruction depend on.
+struct Dependence {
+    keys: Vec<(Reg, u64)>,
+    places: Vec<Place>,
+}
+
+/// Which registers decide the price, and which say no more than where bytes lie; none if that is not so simple.
+fn dependence(inst: &Inst, context: &Context, chip: &Chip) -> Option<Dependence> {
+    let memory = inst.memory();
+    let addresses = memory.iter().fold(0, |mask, place| match place.at {
+        Addr::Reg(reg) => mask | 1 << reg.index(),
+        Addr::Imm(_) => mask,
+    });
+    let asked = Probe::new(context, 0);
+    cost::cost(inst, &asked, chip);
+    let moving = addresses & !asked.asked.get();
+    let reads = inst.registers().reads & !moving;
+    let keys = (0..Reg::COUNT as u8)
+        .map(Reg)
+        .filter(|reg| reads >> reg.index() & 1 != 0)
+        .map(|reg| (reg, context.reg(reg)))
+        .collect();
+    let (here, there) = (
+        inst.effects(context),
+        inst.effects(&Probe::new(context, moving)),
+    );
+    let mut places: Vec<Place> = Vec::new();
+    for (one, other) in here.iter().zip(&there) {
+        let named = memory.iter().find(|place| place.operand == one.operand);
+        let reg = named.and_then(|place| match place.at {
+            Addr::Reg(reg) if moving >> reg.index() & 1 != 0 => Some(reg),
+            Addr::Reg(_) | Addr::Imm(_) => None,
+        });
+        let mut expected = *one;
+        if reg.is_some() {
+            expected.base = one.base.wrapping_add(SHIFT);
+        }
+        if *other != expected {
+            return None;
+        }
+        let Some(reg) = reg else { continue };
+        let base = context.reg(reg);
+        let (start, end) = one.span();
+        let align = match one.space == Space::L0c {
+            true => chip.align.l0c_mmad.max(chip.align.l0c),
+            false => chip.alignment(one.space),
+        };
+        if start < base || places.iter().any(|place| place.operand == one.operand) {
+            return None;
+        }
+        places.push(Place {
+            operand: one.operand,
+            reg,
+            space: one.space,
+            base,
+            reach: end - base,
+            writes: one.dir != Dir::In,
+            align: align.max(1),
+            size: chip.space_bytes(one.space),
+        });
+    }
+    (here.len() == there.len()).then_some(Dependence { keys, places })
+}
+
+/// Registers that remember which of them were asked for, some of them shifted.
+struct Probe<'a> {
+    context: &'a Context,
+    shifted: u32,
+    asked: Cell<u32>,
+}
+
+impl<'a> Probe<'a> {
+    fn new(context: &'a Context, shifted: u32) -> Probe<'a> {
+        Probe {
+            context,
+            shifted,
+            asked: Cell::new(0),
+        }
+    }
+}
+
+impl Regs for Probe<'_> {
+    fn reg(&self, reg: Reg) -> u64 {
+        self.asked.set(self.asked.get() | 1 << reg.index());
+        let shift = SHIFT * u64::from(self.shifted >> reg.index() & 1);
+        self.context.reg(reg).wrapping_add(shift)
+    }
+
+    fn spr(&self, spr: Spr) -> u64 {
+        self.context.spr(spr)
+    }
+
+    fn lanes(&self) -> Lanes {
+        self.context.lanes()
+    }
+}
+
+/// Cycles of an instruction of the scalar unit that no register decides; none for others.
+pub(super) fn fixed_cycles(inst: &Inst, context: &Context, chip: &Chip) -> Option<u32> {
+    let other = matches!(
+        inst,
+        Inst::Ld(_)
+            | Inst::St(_)
+            | Inst::Dcci(_)
+            | Inst::SetFlag(_)
+            | Inst::WaitFlag(_)
+            | Inst::Bar(_)
+            | Inst::Xset(_)
+            | Inst::Xwait(_)
+    );
+    let asked = Probe::new(context, 0);
+    let cost = cost::cost(inst, &asked, chip);
+    (!other && asked.asked.get() == 0 && cost.gm.is_none()).then_some(cost.occ)
+}
