@@ -67,22 +67,38 @@ impl Values {
     }
 }
 
+/// Name and text of the file that a path in a `use` means, if there is one beside the main file.
+pub type Neighbours<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
+
 /// Parses only, for `--emit=ast`; the second part is what is wrong.
 pub fn parse(file: FileId, sources: &SourceMap) -> (File, Vec<Diagnostic>) {
     let parsed = parse_kernel(file, sources.text(file));
     (parsed.file, parsed.diagnostics)
 }
 
-/// Parses and checks a file. Warnings are added to `warnings`.
+/// Parses and checks a file that has no neighbours. Warnings are added to `warnings`.
 pub fn load(
     file: FileId,
     sources: &mut SourceMap,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<KernelFile, Vec<Diagnostic>> {
+    load_with(file, sources, warnings, &|_| None)
+}
+
+/// Parses and checks a file. `neighbour` gives name and text of the file that `use` means by a path such as `nn` or
+/// `nn/norms`, if there is one.
+pub fn load_with(
+    file: FileId,
+    sources: &mut SourceMap,
+    warnings: &mut Vec<Diagnostic>,
+    neighbour: &Neighbours<'_>,
+) -> Result<KernelFile, Vec<Diagnostic>> {
     let (tree, mut found) = parse(file, sources);
     let prelude = library_tree(stdlib::PRELUDE, sources, &mut found);
-    let library = used_library(&tree, sources, &mut found);
-    let library: Vec<(&str, &File)> = library.iter().map(|(name, tree)| (*name, tree)).collect();
+    let library = used_library(&tree, sources, &mut found, neighbour);
+    let library: Vec<(&str, &File)> = (library.iter())
+        .map(|(name, tree)| (name.as_str(), tree))
+        .collect();
     let checked = frontend::check(&Sources {
         main: &tree,
         prelude: Some(&prelude),
@@ -113,25 +129,56 @@ fn library_tree(
     tree
 }
 
-/// The library's kernel files, if the tree uses any: most do not, and parsing them takes time.
+/// The files that `use` may mean: neighbours that are named, also by each other, then the library's kernel files. Most
+/// trees use none, and parsing them takes time.
 fn used_library(
     tree: &File,
     sources: &mut SourceMap,
     found: &mut Vec<Diagnostic>,
-) -> Vec<(&'static str, File)> {
-    if !tree
-        .items
-        .iter()
-        .any(|item| matches!(item.kind, ItemKind::Use(..)))
-    {
+    neighbour: &Neighbours<'_>,
+) -> Vec<(String, File)> {
+    let mut wanted = used_modules(tree);
+    if wanted.is_empty() {
         return Vec::new();
     }
-    let with_name = |&(path, text): &(&'static str, &'static str)| {
+    let mut files: Vec<(String, File)> = Vec::new();
+    while let Some(module) = wanted.pop() {
+        if files.iter().any(|(known, _)| *known == module) {
+            continue;
+        }
+        let Some((name, text)) = neighbour(&module) else {
+            continue;
+        };
+        let file = sources.add(name, text);
+        let (tree, diagnostics) = parse(file, sources);
+        found.extend(diagnostics);
+        wanted.extend(used_modules(&tree));
+        files.push((module, tree));
+    }
+    files.extend(stdlib::SOURCES.iter().map(|&(path, text)| {
         let name = path.rsplit('/').next().unwrap_or(path);
         let name = name.strip_suffix(".vn").unwrap_or(name);
-        (name, library_tree((path, text), sources, found))
+        (name.to_owned(), library_tree((path, text), sources, found))
+    }));
+    files
+}
+
+/// The files that a tree names, as paths without extension.
+fn used_modules(tree: &File) -> Vec<String> {
+    let path = |item: &syntax::ast::Item| match &item.kind {
+        ItemKind::Use(path) => {
+            let module = path.split_last().map_or(&[][..], |(_, module)| module);
+            let words: Vec<&str> = module.iter().map(|name| name.text.as_str()).collect();
+            Some(words.join("/"))
+        }
+        ItemKind::Error { .. }
+        | ItemKind::Callable(_)
+        | ItemKind::Monoid(_)
+        | ItemKind::Const(_)
+        | ItemKind::Assert(_)
+        | ItemKind::Schedule(_) => None,
     };
-    stdlib::SOURCES.iter().map(with_name).collect()
+    tree.items.iter().filter_map(path).collect()
 }
 
 impl KernelFile {

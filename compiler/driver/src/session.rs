@@ -1,6 +1,7 @@
 //! One command's state: the texts it read, how it shows findings, the world it may touch.
 
 use std::fs;
+use std::path::Path;
 
 use diag::{Diagnostic, FileId, SourceMap};
 use isa::chip::Chip;
@@ -8,6 +9,7 @@ use isa::object::Object;
 
 use crate::args::{Color, ErrorFormat, Findings};
 use crate::host::{Host, Stop};
+use crate::kernel::{self, KernelFile};
 use crate::{errors, output};
 
 /// What `-` is called in findings.
@@ -76,6 +78,30 @@ impl<'h, 'w> Session<'h, 'w> {
             Ok(text) => Ok(self.sources.add(name, text)),
             Err(e) => Err(errors::not_text(name, e.utf8_error().valid_up_to())),
         }
+    }
+
+    /// Reads, parses and checks a `.vn` file; `use` finds files in its folder, and below it, before those of the library.
+    pub(crate) fn load_kernel(&mut self, path: &str) -> Result<KernelFile, Vec<Diagnostic>> {
+        let file = self.read_text(path).map_err(|e| vec![e])?;
+        self.check_kernel(path, file)
+    }
+
+    /// Parses and checks a `.vn` file that was read from a path.
+    pub(crate) fn check_kernel(
+        &mut self,
+        path: &str,
+        file: FileId,
+    ) -> Result<KernelFile, Vec<Diagnostic>> {
+        let host = &self.host;
+        let folder = if path == "-" { "" } else { path };
+        let folder = Path::new(folder).parent().unwrap_or(Path::new(""));
+        let beside = |module: &str| {
+            let name = folder.join(format!("{module}.vn"));
+            let name = name.to_string_lossy().into_owned();
+            let text = fs::read_to_string(host.path(&name)).ok()?;
+            Some((name, text))
+        };
+        kernel::load_with(file, &mut self.sources, &mut self.warnings, &beside)
     }
 
     /// Reads the sources that an object's line table names, where they are at hand; a fault then shows them.

@@ -260,12 +260,14 @@ fn resolve_uses<'a>(
                 continue;
             };
             let Some(name) = path.last() else { continue };
-            let module = path.len().checked_sub(2).and_then(|m| path.get(m));
+            let words: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
+            let module = words.split_last().map(|(_, module)| module.join("/"));
+            let module = module.as_deref().filter(|module| !module.is_empty());
             let found = module.and_then(|module| {
                 let at = sources
                     .library
                     .iter()
-                    .position(|(stem, _)| *stem == module.text)?;
+                    .position(|(stem, _)| *stem == module)?;
                 world
                     .scopes
                     .get(first_library + at)?
@@ -277,7 +279,7 @@ fn resolve_uses<'a>(
                     let at = sources
                         .library
                         .iter()
-                        .position(|(stem, _)| *stem == module.text)?;
+                        .position(|(stem, _)| *stem == module)?;
                     diag::similar(
                         &name.text,
                         world.scopes.get(first_library + at)?.keys().copied(),

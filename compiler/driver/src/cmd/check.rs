@@ -7,7 +7,7 @@ use diag::Diagnostic;
 use crate::args::Check;
 use crate::files::Form;
 use crate::host::Stop;
-use crate::kernel::{self, Values};
+use crate::kernel::Values;
 use crate::session::Session;
 use crate::{assembly, laws, tile};
 
@@ -50,8 +50,7 @@ fn check(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> {
 
 /// Checks a file, tests the laws of its monoids, and binds every kernel whose sizes a shape line gives.
 fn check_kernels(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    let file = session.read_text(path)?;
-    let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
+    let loaded = session.load_kernel(path)?;
     let shapes = loaded.lines("shape")?;
     let mut found: Vec<Diagnostic> = laws::check(|lengths| loaded.laws(lengths));
     for kernel in loaded.kernels() {

@@ -175,8 +175,7 @@ fn print(what: &str, args: &Vincic, session: &mut Session<'_, '_>) -> Result<(),
 
 /// Each kernel of a file with its signature.
 fn kernels(input: &str, session: &mut Session<'_, '_>) -> Result<String, Stop> {
-    let file = session.read_text(input)?;
-    let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
+    let loaded = session.load_kernel(input)?;
     Ok(loaded
         .kernels()
         .iter()
@@ -291,7 +290,7 @@ fn kernel_levels(
         levels.add(Kind::Ast, syntax::print_ast(&tree));
         return Ok(levels);
     }
-    let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
+    let loaded = session.check_kernel(input, file)?;
     phases.end("parse and check");
     levels.add(Kind::Ast, syntax::print_ast(&loaded.tree));
     let info = loaded.choose(args.compile.kernel.as_deref())?;

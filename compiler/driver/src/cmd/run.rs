@@ -15,7 +15,7 @@ use crate::args::{ReportForm, Run};
 use crate::arguments::{self, Given};
 use crate::files::Form;
 use crate::host::Stop;
-use crate::kernel::{self, Values};
+use crate::kernel::Values;
 use crate::reference::{self, Comparison};
 use crate::report::{self, Facts};
 use crate::session::Session;
@@ -105,8 +105,7 @@ fn prepare_kernel(
     given: &Given,
     session: &mut Session<'_, '_>,
 ) -> Result<Job, Stop> {
-    let file = session.read_text(&args.file)?;
-    let loaded = kernel::load(file, &mut session.sources, &mut session.warnings)?;
+    let loaded = session.load_kernel(&args.file)?;
     let info = loaded.choose(args.compile.kernel.as_deref())?;
     let arrays = given.for_kernel(&info)?;
     let func = loaded.bind(&info, &settings.values, &arrays)?;

@@ -63,6 +63,9 @@ impl Emitter<'_> {
         match to {
             Elem::Bf16 => {
                 let wide = self.widen(val, held);
+                if round == Round::Odd {
+                    return self.odd_bf16(wide, overflow);
+                }
                 let narrow = self.convert(wide, Elem::F32, Elem::Bf16, round, overflow);
                 self.convert(narrow, Elem::Bf16, Elem::F32, Round::Even, Overflow::Keep)
             }
@@ -71,6 +74,33 @@ impl Emitter<'_> {
                 self.widen(val, held)
             }
         }
+    }
+
+    /// An f32 rounded to odd in bf16, which no instruction does. Of the two bf16 around it the even one is the middle
+    /// rounded to even; the odd one is what remains of their sum. An exact one is both.
+    fn odd_bf16(&mut self, val: Val, overflow: Overflow) -> Val {
+        let wide = Elem::F32;
+        let [low, high] = [Round::Floor, Round::Ceil].map(|round| {
+            let narrow = self.convert(val, wide, Elem::Bf16, round, Overflow::Saturate);
+            self.convert(narrow, Elem::Bf16, wide, Round::Even, Overflow::Keep)
+        });
+        let half = Val::Bits(0.5f32.to_bits());
+        let [a, b] = [low, high].map(|end| self.ew2(EwOp::Mul, wide, end, half));
+        let middle = self.ew2(EwOp::Add, wide, a, b);
+        let even = self.convert(middle, wide, Elem::Bf16, Round::Even, Overflow::Saturate);
+        let even = self.convert(even, Elem::Bf16, wide, Round::Even, Overflow::Keep);
+        let rest = self.ew2(EwOp::Sub, wide, low, even);
+        let odd = self.ew2(EwOp::Add, wide, rest, high);
+        // Keeps the sign of a zero, which the sum loses.
+        let odd = self.ew2(EwOp::Min, wide, odd, high);
+        let odd = self.ew2(EwOp::Max, wide, odd, low);
+        if overflow == Overflow::Saturate {
+            return odd;
+        }
+        // Infinities and NaN stay: their difference with themselves is no number.
+        let nothing = self.ew2(EwOp::Sub, wide, val, val);
+        let finite = self.compare_floats(CmpOp::Eq, wide, nothing, Val::Bits(0));
+        self.pick(wide, finite, odd, val)
     }
 
     /// A float held in f16 or f32 as f32.
