@@ -91,7 +91,7 @@ impl Case<'_> {
     /// The bits of every result.
     fn results(&self, sources: &Inputs) -> Vec<u64> {
         if self.form == "num" {
-            let one = |&x: &u64| fixpipe(self.inst, x as u32, self.scalar);
+            let one = |&x: &u64| fixpipe(self.inst, x as u32, self.scalar, self.ctrl);
             return sources.words.iter().map(one).collect();
         }
         let given: &[usize] = match self.form {
@@ -271,18 +271,21 @@ fn unpack(bytes: &[u8], size: usize) -> Vec<u64> {
     words
 }
 
-/// The arithmetic of the fixpipe, which no vector instruction reaches.
-fn fixpipe(name: &str, x: u32, word: u64) -> u64 {
-    let (word, signed) = (QuantWord::unpack(word), x as i32);
-    let word = QuantWord {
-        shift_first: false,
-        ..word
+/// The arithmetic of the fixpipe, which no vector instruction reaches; `slope` says which activation.
+fn fixpipe(name: &str, x: u32, word: u64, slope: u64) -> u64 {
+    let (word, signed, float) = (QuantWord::unpack(word), x as i32, f32::from_bits(x));
+    let relu = match slope {
+        0 => Relu::None,
+        1 => Relu::Zero,
+        _ => Relu::Multiplier(-0.125),
     };
     match name {
-        "requant_s32_s8" => u64::from(num::requant_s32_s8(signed, word, Relu::None) as u8),
-        "quant_f32_s8" => u64::from(num::quant_f32_s8(f32::from_bits(x), word, Relu::None) as u8),
+        "requant_s32_s8" => u64::from(num::requant_s32_s8(signed, word, relu) as u8),
+        "requant_s32_s4" => u64::from(num::requant_s32_s4(signed, word, relu) as u8),
+        "quant_f32_s8" => u64::from(num::quant_f32_s8(float, word, relu) as u8),
+        "quant_f32_s4" => u64::from(num::quant_f32_s4(float, word, relu) as u8),
         "shift_s32_s16" => u64::from(num::shift_s32_s16(signed, word) as u16),
-        "dequant_s32_f16" => u64::from(num::dequant_s32_f16(signed, word, Relu::None)),
+        "dequant_s32_f16" => u64::from(num::dequant_s32_f16(signed, word, relu)),
         other => panic!("there is no `{other}`"),
     }
 }

@@ -424,20 +424,26 @@ def whole_to_f32(value, mode):
 
 
 def quantisation():
-    file, short = File("quantisation"), signed(SETS["all16"](), 16)
-    words = [quant_word(*w) for w in [(1.0, 0, True), (0.0078125, -3, True), (0.37, 200, False), (-1.5, -256, True), (65536.0, 255, False), (1e-30, 17, False)]]
-    for word in words:
+    """The fixpipe's arithmetic and `vdeq`. For form `num` the field CTRL is the activation: none, ReLU, slope -0.125."""
+    file = File("quantisation")
+    short = signed(SETS["all16"](), 16).astype(np.float32)
+    word32, x = signed(SETS["s32"](), 32), value32(SETS["near_int"]()).astype(np.float32)
+    words = [(1.0, 0, True), (0.0078125, -3, True), (0.37, 200, False), (-1.5, -256, True), (65536.0, 255, False), (1e-30, 17, False)]
+    for word in [quant_word(*fields) for fields in words]:
         scale = np.uint32(word & 0xFFFFFFFF).view(np.float32)
-        file.add("deq", "vdeq.s16b8", word, SATURATE, "all16", (2, 1), req8(short.astype(np.float32) * scale, word))
-        word32 = signed(SETS["s32"](), 32)
-        file.add("num", "requant_s32_s8", word, 0, "s32", (4, 1), req8(word32.astype(np.float32) * scale, word))
-        x = value32(SETS["near_int"]()).astype(np.float32)
-        file.add("num", "quant_f32_s8", word, 0, "near_int", (4, 1), req8(x * scale, word))
-        shift = (word >> 32 & 15) + 1
-        dropped = np.clip(word32 >> shift, -(2**15), 2**15 - 1)
+        dropped = np.clip(word32 >> (word >> 32 & 15) + 1, -(2**15), 2**15 - 1)
+        file.add("deq", "vdeq.s16b8", word, SATURATE, "all16", (2, 1), req8(short * scale, word))
         file.add("num", "shift_s32_s16", word, 0, "s32", (4, 2), dropped.astype(np.int64).view(np.uint64) & np.uint64(0xFFFF))
-        product = (word32.astype(np.float32) * scale).astype(np.float64)
-        file.add("num", "dequant_s32_f16", word, 0, "s32", (4, 2), to_float(product, F16, "r", False))
+        for slope, negative in enumerate([scale, np.float32(0), np.float32(-0.125)]):
+            active = lambda values: np.where(values < 0, np.float32(0) if slope == 1 else values * negative, values * scale)
+            for bits, shifted in [(0, word32), (1 << 36, dropped)]:
+                whole = active(shifted.astype(np.float32))
+                file.add("num", "requant_s32_s8", word | bits, slope, "s32", (4, 1), req8(whole, word))
+                file.add("num", "requant_s32_s4", word | bits, slope, "s32", (4, 1), req8(whole, word, (-8, 7)))
+                half = to_float(whole.astype(np.float64), F16, "r", False)
+                file.add("num", "dequant_s32_f16", word | bits, slope, "s32", (4, 2), half)
+            file.add("num", "quant_f32_s8", word, slope, "near_int", (4, 1), req8(active(x), word))
+            file.add("num", "quant_f32_s4", word, slope, "near_int", (4, 1), req8(active(x), word, (-8, 7)))
     return file
 
 
@@ -446,12 +452,12 @@ def quant_word(scale, offset, sign):
     return bits | (7 << 32) | (offset & 0x1FF) << 37 | int(sign) << 46
 
 
-def req8(scaled, word):
+def req8(scaled, word, ends=None):
     """Clip to nine bits, round half to even, add the offset, saturate."""
     offset = (word >> 37 & 0x1FF) - (word >> 37 & 0x100) * 2
     scaled = np.where(np.isnan(scaled), 0, scaled).astype(np.float64)
     whole = np.rint(np.clip(scaled, -256, 255)).astype(np.int64) + offset
-    ends = (-128, 127) if word >> 46 & 1 else (0, 255)
+    ends = ends or ((-128, 127) if word >> 46 & 1 else (0, 255))
     return np.clip(whole, *ends).astype(np.uint64) & np.uint64(0xFF)
 
 
