@@ -2,6 +2,9 @@
 //! and whole numbers, and this runs the instructions on the same inputs. A line of a file is a case; its fields are said
 //! in that script, and so is how to print the block of results that a failure names.
 
+mod functions;
+mod inputs;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +12,6 @@ use std::fs;
 use emulator::{Options, Sanitize};
 use isa::asm::assemble;
 use isa::chip::Chip;
-use isa::num::{self, QuantWord, Relu};
 
 /// Elements of one trip of the loop: what fits UB four times in 8 bytes.
 const CHUNK: usize = 4096;
@@ -37,18 +39,23 @@ pub(crate) fn check(path: &str) {
     }
 }
 
-/// An input set: its first operand as words, and all as the bytes of arguments.
+/// An input set: its first operands as words, and all as the bytes of arguments.
 struct Inputs {
     words: Vec<u64>,
+    second: Vec<u64>,
     arrays: [Vec<u8>; 3],
 }
 
 impl Inputs {
     fn new(name: &str, sizes: [usize; 3]) -> Inputs {
-        let lists = inputs(name);
+        let lists = inputs::inputs(name);
         let arrays = [0, 1, 2].map(|n| pack(&lists[n], sizes[n]));
-        let [words, ..] = lists;
-        Inputs { words, arrays }
+        let [words, second, _] = lists;
+        Inputs {
+            words,
+            second,
+            arrays,
+        }
     }
 }
 
@@ -91,8 +98,11 @@ impl Case<'_> {
     /// The bits of every result.
     fn results(&self, sources: &Inputs) -> Vec<u64> {
         if self.form == "num" {
-            let one = |&x: &u64| fixpipe(self.inst, x as u32, self.scalar, self.ctrl);
-            return sources.words.iter().map(one).collect();
+            let call = |(n, &x): (usize, &u64)| {
+                let y = sources.second.get(n).copied().unwrap_or_default();
+                functions::call(self.inst, [x as u32, y as u32], self.scalar, self.ctrl)
+            };
+            return sources.words.iter().enumerate().map(call).collect();
         }
         let given: &[usize] = match self.form {
             "three" | "bits" => &[0, 1],
@@ -269,179 +279,4 @@ fn unpack(bytes: &[u8], size: usize) -> Vec<u64> {
         words.push(u64::from_le_bytes(word));
     }
     words
-}
-
-/// The arithmetic of the fixpipe, which no vector instruction reaches; `slope` says which activation.
-fn fixpipe(name: &str, x: u32, word: u64, slope: u64) -> u64 {
-    let (word, signed, float) = (QuantWord::unpack(word), x as i32, f32::from_bits(x));
-    let relu = match slope {
-        0 => Relu::None,
-        1 => Relu::Zero,
-        _ => Relu::Multiplier(-0.125),
-    };
-    match name {
-        "requant_s32_s8" => u64::from(num::requant_s32_s8(signed, word, relu) as u8),
-        "requant_s32_s4" => u64::from(num::requant_s32_s4(signed, word, relu) as u8),
-        "quant_f32_s8" => u64::from(num::quant_f32_s8(float, word, relu) as u8),
-        "quant_f32_s4" => u64::from(num::quant_f32_s4(float, word, relu) as u8),
-        "shift_s32_s16" => u64::from(num::shift_s32_s16(signed, word) as u16),
-        "dequant_s32_f16" => u64::from(num::dequant_s32_f16(signed, word, relu)),
-        other => panic!("there is no `{other}`"),
-    }
-}
-
-/// The input sets of the script, written again.
-fn inputs(name: &str) -> [Vec<u64>; 3] {
-    let one = |list: Vec<u64>| [list, Vec::new(), Vec::new()];
-    let every = 0..65_536_u64;
-    match name {
-        "all16" => one(every.collect()),
-        "all8" => one(every.map(|n| n & 255).collect()),
-        "near_f16" => one(near_f16()),
-        "near_bf16" => {
-            let lows = [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff];
-            one(every
-                .flat_map(|upper| lows.map(|low| upper << 16 | low))
-                .collect())
-        }
-        "near_int" => one(near_int()),
-        "s32" => one(every.map(|n| shifted(n, 32) & 0xffff_ffff).collect()),
-        "s64" => one(every.map(|n| shifted(n, 64)).collect()),
-        "small" => one((0..4096).map(small).collect()),
-        "positive" => one((0..4096).map(positive).collect()),
-        "pairs16" => [0, 1, 2].map(|which| operands(&SPECIAL16, 16, which)),
-        "mixed" => {
-            let [a, b, _] = inputs("pairs16");
-            let [_, _, c] = inputs("pairs32");
-            [a, b, c]
-        }
-        "pairs32" => [0, 1, 2].map(|which| operands(&SPECIAL32, 32, which)),
-        other => panic!("there is no input set `{other}`"),
-    }
-}
-
-/// The n-th number of splitmix64, from 0 on.
-fn mixed(n: u64, seed: u64) -> u64 {
-    let mut z = (n + 1 + (seed << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-fn shifted(n: u64, bits: u64) -> u64 {
-    ((mixed(n, 0) as i64) >> (n % bits)) as u64
-}
-
-fn near_f16() -> Vec<u64> {
-    let lows = [0, 1, 0xfff, 0x1000, 0x1001, 0x1fff];
-    let special = [
-        0,
-        0x8000_0000,
-        1,
-        0x8000_0001,
-        0x7f80_0000,
-        0xff80_0000,
-        0x7fc0_0000,
-        0xffc1_2345,
-        0x7f7f_ffff,
-        0xff7f_ffff,
-    ];
-    let mut list = Vec::new();
-    for sign in 0..2 {
-        for exponent in 101..145 {
-            for upper in 0..1024 {
-                let head = sign << 31 | exponent << 23 | upper << 13;
-                list.extend(lows.map(|low| head | low));
-            }
-        }
-    }
-    list.extend(special.into_iter().cycle().take(4096));
-    list
-}
-
-fn near_int() -> Vec<u64> {
-    let upper = (0..65_536_u64).map(|n| n << 16);
-    let others = (0..65_536_u64).map(|n| n << 16 | mixed(n, 0) & 0xffff);
-    let halves = (-65_536..65_536).map(|n: i32| u64::from((n as f32 / 2.0).to_bits()));
-    upper.chain(others).chain(halves).collect()
-}
-
-fn small(n: u64) -> u64 {
-    let random = mixed(n, 0);
-    let bits = ((97 + random % 36) as u32) << 23 | (random >> 8) as u32 & 0x7f_ffff;
-    let magnitude = f32::from_bits(bits);
-    let folded = if magnitude > 87.0 {
-        magnitude / 64.0
-    } else {
-        magnitude
-    };
-    u64::from(folded.to_bits() | ((random >> 40 & 1) as u32) << 31)
-}
-
-fn positive(n: u64) -> u64 {
-    let random = mixed(n, 0);
-    match n % 2 {
-        0 => random % 0x7f7f_ffff + 1,
-        _ => 0x3f70_0000 + (random >> 32 & 0x1f_ffff),
-    }
-}
-
-const SPECIAL16: [u64; 28] = [
-    0, 0x8000, 1, 0x8001, 0x3ff, 0x400, 0x83ff, 0x8400, 0x3c00, 0xbc00, 0x3c01, 0x3bff, 0x7bff,
-    0xfbff, 0x7c00, 0xfc00, 0x7e00, 0xfe01, 0x7800, 0x7801, 0x4000, 0x3555, 0x1400, 0x13ff, 0x6800,
-    0x200, 0x5bff, 0xdbff,
-];
-const SPECIAL32: [u64; 28] = [
-    0,
-    0x8000_0000,
-    1,
-    0x8000_0001,
-    0x7f_ffff,
-    0x80_0000,
-    0x8080_0000,
-    0x3f80_0000,
-    0xbf80_0000,
-    0x3f80_0001,
-    0x3f7f_ffff,
-    0x7f7f_ffff,
-    0xff7f_ffff,
-    0x7f80_0000,
-    0xff80_0000,
-    0x7fc0_0000,
-    0xffc1_2345,
-    0x7f00_0000,
-    0x4000_0000,
-    0x3eaa_aaab,
-    0x4b80_0000,
-    0x4b7f_ffff,
-    0x3380_0000,
-    0x3380_0001,
-    0x2000_0000,
-    0x5f00_0000,
-    0x1f80_0000,
-    0x5f7f_ffff,
-];
-
-/// Specials with specials, then random bits, every second with an exponent near the middle.
-fn operands(special: &[u64], bits: u32, which: u64) -> Vec<u64> {
-    let count = special.len() as u64;
-    let (exponent, mantissa) = if bits == 16 {
-        (0x7c00, 10)
-    } else {
-        (0x7f80_0000, 23)
-    };
-    let middle = (exponent >> 1 & exponent) - (4 << mantissa);
-    let every = [1, count, 7][which as usize];
-    let one = |n: u64| {
-        let random = mixed(n, which + 1);
-        let free = random >> (64 - bits);
-        if n < count * count {
-            special[(n / every % count) as usize]
-        } else if n.is_multiple_of(2) {
-            free
-        } else {
-            free & !exponent | (middle + ((random & 7) << mantissa))
-        }
-    };
-    (0..65_536).map(one).collect()
 }

@@ -461,6 +461,52 @@ def req8(scaled, word, ends=None):
     return np.clip(whole, *ends).astype(np.uint64) & np.uint64(0xFF)
 
 
+def language():
+    """Functions of f16 and bf16 that only the language has; the field CTRL is 1 to keep infinities, or the rounding."""
+    file, bits = File("language"), SETS["all16"]()
+    for name, form, x in [("f16", F16, value16(bits)), ("bf16", BF16, value_bf16(bits))]:
+        for keep in [False, True]:
+            narrow = lambda values: to_float(values, form, "r", keep)
+            for function, results in {
+                f"exp_{name}": narrow(exp_f32(x)),
+                f"ln_{name}": narrow(ln_f32(x)),
+                f"{name}_sqrt": narrow(np.sqrt(x)),
+                f"{name}_neg": to_float(-x, form),
+                f"{name}_abs": to_float(np.abs(x), form),
+            }.items():
+                file.add("num", function, 0, int(keep), "all16", (2, 2), results)
+        for number, mode in enumerate("rafcz"):
+            low = np.floor(np.abs(x))
+            whole = np.copysign(low + up(low, np.abs(x) - low, np.signbit(x), mode), x)
+            results = to_float(np.where(np.isfinite(x), whole, x), form)
+            file.add("num", f"round_to_integral_{name}", 0, number, "all16", (2, 2), results)
+    a, b = (value_bf16(operands(32, which) >> 16) for which in range(2))
+    for keep in [False, True]:
+        narrow = lambda values: to_float(values, BF16, "r", keep)
+        for function, results in {
+            # A sum of bf16 is not always exact in f64, but rounds to odd there and once more to bf16.
+            "bf16_add": narrow(to_odd(a, b)),
+            "bf16_sub": narrow(to_odd(a, -b)),
+            "bf16_mul": narrow(a * b),
+            "bf16_div": narrow(a / b),
+            "bf16_max": to_float(maximum(a, b), BF16),
+            "bf16_min": to_float(minimum(a, b), BF16),
+        }.items():
+            file.add("num", function, 0, int(keep), "pairs_bf16", (2, 2), results)
+    return file
+
+
+def to_odd(a, b):
+    """A sum in f64 whose last bit is one where it is not exact."""
+    total = a + b
+    part = total - a
+    error = (a - (total - part)) + (b - part)
+    inexact = np.isfinite(total) & (error != 0)
+    toward = np.where(inexact & (np.signbit(error) != np.signbit(total)), np.nextafter(total, 0), total)
+    bits = toward.view(np.uint64)
+    return np.where(inexact, (bits | np.uint64(1)).view(np.float64), total)
+
+
 def unary_f32():
     file, bits = File("unary_f32"), SETS["near_int"]()
     x, single = value32(bits), bits.view(np.float32)
@@ -670,7 +716,7 @@ TRANSCENDENT = {"small": small, "positive": positive}
 
 FILES = [
     unary_f16, unary_f32, unary_s16, casts_from_16, casts_from_32, casts_of_whole_numbers, quantisation,
-    binary_f16, binary_f32, axpy, whole_numbers, reductions, elementary,
+    binary_f16, binary_f32, axpy, whole_numbers, reductions, elementary, language,
 ]
 
 
