@@ -146,6 +146,10 @@ impl<'c> Stream<'c> {
         if inst.opcode() == Opcode::Dcci {
             self.cache.clear();
         }
+        if let Inst::DcciLine(i) = inst {
+            let base = regs.reg(i.base.0);
+            self.cache.forget(base.wrapping_add_signed(i.offset.0));
+        }
         Prepared {
             cost,
             what,
@@ -319,5 +323,14 @@ impl DataCache {
 
     fn clear(&mut self) {
         self.lines.fill(u64::MAX);
+    }
+
+    /// Drops the line of an address.
+    fn forget(&mut self, address: u64) {
+        let line = address / self.line_bytes;
+        let slot = (line % self.lines.len() as u64) as usize;
+        if self.lines[slot] == line {
+            self.lines[slot] = u64::MAX;
+        }
     }
 }

@@ -275,7 +275,12 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
         if orders {
             // Who waits for whom is the clock's to find out.
-        } else if unknown && matches!(inst, Inst::Bcc(_) | Inst::Loop(_)) {
+        } else if unknown
+            && matches!(
+                inst,
+                Inst::Bcc(_) | Inst::Loop(_) | Inst::Jmpr(_) | Inst::Callr(_)
+            )
+        {
             return Err(needs_values("where the program goes on"));
         } else {
             if !unknown {

@@ -87,15 +87,35 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         | Inst::Vsetmask(_)
         | Inst::Vsetcount(_)
         | Inst::Vseta(_)
+        | Inst::Not(_)
+        | Inst::Abs(_)
+        | Inst::Neg(_)
+        | Inst::Clz(_)
+        | Inst::Popc(_)
+        | Inst::Ffs(_)
+        | Inst::Bset(_)
+        | Inst::Cvt(_)
+        | Inst::DsbKind(_)
         | Inst::Dsb(_) => busy(chip.scalar.alu),
         Inst::Mul(_) | Inst::Madd(_) => busy(chip.scalar.mul),
-        Inst::Div(_) | Inst::Rem(_) => busy(chip.scalar.div),
-        Inst::Fadd(_) | Inst::Fsub(_) | Inst::Fmul(_) => busy(chip.scalar.float),
+        Inst::Div(_) | Inst::Rem(_) | Inst::Udiv(_) | Inst::Urem(_) => busy(chip.scalar.div),
+        Inst::Fadd(_)
+        | Inst::Fsub(_)
+        | Inst::Fmul(_)
+        | Inst::Fmax(_)
+        | Inst::Fmin(_)
+        | Inst::Fdiv(_)
+        | Inst::Fsqrt(_) => busy(chip.scalar.float),
         Inst::Ld(i) => scalar_memory(i.mem, i.size, chip.scalar.load_hit, false),
         Inst::St(i) => scalar_memory(i.mem, i.size, chip.scalar.store, true),
-        Inst::Jmp(_) | Inst::Bcc(_) | Inst::Call(_) | Inst::Ret(_) => busy(chip.scalar.branch),
+        Inst::Jmp(_)
+        | Inst::Jmpr(_)
+        | Inst::Callr(_)
+        | Inst::Bcc(_)
+        | Inst::Call(_)
+        | Inst::Ret(_) => busy(chip.scalar.branch),
         Inst::Loop(_) | Inst::Endloop(_) => busy(chip.scalar.hardware_loop),
-        Inst::Dcci(_) => busy(chip.scalar.clean),
+        Inst::Dcci(_) | Inst::DcciLine(_) => busy(chip.scalar.clean),
         Inst::SetFlag(_) | Inst::WaitFlag(_) | Inst::Xwait(_) => busy(chip.sync.flag),
         Inst::Xset(_) => Cost {
             tail: narrow(chip.sync.cross_core),

@@ -19,8 +19,8 @@ pub use addr::{Addr, Bt, Fb, Gm, In, InOut, L0a, L0b, L0c, L1, MemRef, Out, Plac
 pub use bits::{BitReader, BitWriter, Unfit};
 pub use conv::ConvKind;
 pub use flags::{
-    Adj, Cond, ElemSize, FixSrc, MemSize, MmadTy, PipeOp, QuantMode, Relu, ScalarMem, ScalarTy,
-    Spr, SquareSize, UnitFlag, VecTy,
+    Adj, BitKind, Cond, ElemSize, FixSrc, MemSize, MmadTy, PipeOp, QuantMode, Relu, ScalarConv,
+    ScalarMem, ScalarTy, Spr, SquareSize, StoreKind, UnitFlag, VecTy,
 };
 pub use imm::{BlockGap, ByteGap, CInit, Label, Rep, SImm, UImm, Val, VecScalar, XVal};
 pub use reg::{Reg, XIn, XOut};

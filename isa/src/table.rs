@@ -5,11 +5,11 @@
 //! Sources: davinci-facts §3 and §10 (its rows in parentheses). Where a detail is not public the doc says *we choose*.
 
 use crate::operand::{
-    Adj, BlockGap, Bt, Burst, ByteGap, CInit, Cond, ConvKind, DeqTy, ElemSize, Fb, FixSrc, FmaTy,
-    FuseTy, Gm, Half, In, InOut, IndexOrder, L0a, L0b, L0c, L1, Label, MemSize, MergeEnd, MmadTy,
-    Out, PipeOp, QuantMode, Relu, Rep, RoundWord, SImm, ScalarMem, ScalarTy, ShiftTy, Spr,
-    SquareSize, St1, St2, St3, StCmp, StMask, StRed, StSel, StSrc, UImm, Ub, UnitFlag, Val,
-    VecScalar, VecTy, XIn, XOut, XVal,
+    Adj, BitKind, BlockGap, Bt, Burst, ByteGap, CInit, Cond, ConvKind, DeqTy, ElemSize, Fb, FixSrc,
+    FmaTy, FuseTy, Gm, Half, In, InOut, IndexOrder, L0a, L0b, L0c, L1, Label, MemSize, MergeEnd,
+    MmadTy, Out, PipeOp, QuantMode, Relu, Rep, RoundWord, SImm, ScalarConv, ScalarMem, ScalarTy,
+    ShiftTy, Spr, SquareSize, St1, St2, St3, StCmp, StMask, StRed, StSel, StSrc, StoreKind, UImm,
+    Ub, UnitFlag, Val, VecScalar, VecTy, XIn, XOut, XVal,
 };
 
 instructions! {
@@ -100,8 +100,48 @@ instructions! {
         0x29 dcci Dcci {};
         /// Waits until all stores of the scalar unit have completed. (row 27)
         0x2a dsb Dsb {};
+        /// Bitwise complement. (row 6)
+        0x2b not Not { dst: XOut, a: XIn };
+        /// Absolute value of a signed value; that of the least one is itself. (row 8)
+        0x2c abs Abs { dst: XOut, a: XIn };
+        /// Negates, wrapping. (row 8)
+        0x2d neg Neg { dst: XOut, a: XIn };
+        /// Divides, unsigned; by zero is a fault. (row 5)
+        0x2e udiv Udiv { dst: XOut, a: XVal, b: XVal };
+        /// Remainder, unsigned; by zero is a fault. (row 5)
+        0x2f urem Urem { dst: XOut, a: XVal, b: XVal };
+        /// Counts the zeros above the highest one; 64 if there is none. (row 11)
+        0x30 clz Clz { dst: XOut, a: XIn };
+        /// Counts ones or zeros. (row 11)
+        0x31 popc Popc { bit: BitKind, dst: XOut, a: XIn };
+        /// Finds the lowest one or zero; -1 if there is none (we choose). (row 11)
+        0x32 ffs Ffs { bit: BitKind, dst: XOut, a: XIn };
+        /// Makes bit `b` mod 64 of `a` one or zero. (row 11)
+        0x33 bset Bset { bit: BitKind, dst: XOut, a: XIn, b: XVal };
+        /// Scalar f32: the larger; NaN if either is NaN, -0 below +0 (we choose). (row 12)
+        0x34 fmax Fmax { dst: XOut, a: XIn, b: XIn };
+        /// Scalar f32: the smaller; NaN if either is NaN, -0 below +0 (we choose). (row 12)
+        0x35 fmin Fmin { dst: XOut, a: XIn, b: XIn };
+        /// Scalar f32 division, correctly rounded (we choose). (row 12)
+        0x36 fdiv Fdiv { dst: XOut, a: XIn, b: XIn };
+        /// Scalar f32 square root, correctly rounded (we choose). (row 12)
+        0x37 fsqrt Fsqrt { dst: XOut, a: XIn };
+        /// Converts between f32 and s32 or f16. (row 13)
+        ///
+        /// The last letter is the rounding of f32 and s32: `r` nearest even, `a` nearest with ties away, `f` floor, `c`
+        /// ceiling, `z` toward zero; `o` rounds f16 to odd. f32 to s32 writes a sign-extended value and follows CTRL\[53\],
+        /// f32 to f16 follows CTRL\[48\]; s32 reads the low half.
+        0x38 cvt Cvt { kind: ScalarConv, dst: XOut, a: XIn };
+        /// Jumps to the instruction of its section whose number is in a register. (row 17)
+        0x39 jmpr Jmpr { target: XIn };
+        /// Calls the subroutine whose instruction number is in a register. (row 20)
+        0x3a callr Callr { target: XIn };
+        /// Cleans and invalidates the line of the scalar data cache that holds an address. (row 27)
+        0x3b dcci_line DcciLine { base: XIn, offset: SImm<24> };
         /// Sets vector address register `va`: eight block numbers (address / 32) of 16 bits, four in `lo`, four in `hi`, lowest first. (row 108)
         0x3c vseta Vseta { va: UImm<3>, lo: XIn, hi: XIn };
+        /// Waits until stores of the scalar unit have completed: those to global memory, those to UB, or the earlier ones before later ones. They complete in order here, so each kind waits for all (we choose). (row 27)
+        0x3f dsb_kind DsbKind { kind: StoreKind };
     }
 
     engine M executes CubeUnit {

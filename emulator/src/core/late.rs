@@ -237,7 +237,7 @@ impl Core<'_> {
         if waits {
             self.appear(self.lane, usize::MAX);
         }
-        if matches!(inst, Inst::Dsb(_)) || waits && scalar {
+        if matches!(inst, Inst::Dsb(_) | Inst::DsbKind(_)) || waits && scalar {
             self.appear(STORES, usize::MAX);
         }
     }

@@ -1,7 +1,7 @@
 //! The scalar unit: arithmetic, memory, control flow. Flags and barriers are in `sync`.
 
 use isa::inst::*;
-use isa::num;
+use isa::num::{self, Overflow};
 use isa::types::Space;
 
 use super::sync;
@@ -44,6 +44,49 @@ impl Core<'_> {
             0 => Err(Box::new(FaultKind::DivisionByZero)),
             divisor => Ok(divisor),
         }
+    }
+
+    /// The bits of a register that are of a kind, as ones.
+    fn ones(&self, bit: BitKind, a: XIn) -> u64 {
+        match bit {
+            BitKind::Ones => self.x(a),
+            BitKind::Zeros => !self.x(a),
+        }
+    }
+
+    fn converted(&self, kind: ScalarConv, a: XIn) -> u64 {
+        let ctrl = self.context.spr(Spr::Ctrl);
+        let choose = |bit: u64, set, clear| if ctrl & bit != 0 { set } else { clear };
+        match kind {
+            ScalarConv::F32S32Even
+            | ScalarConv::F32S32Away
+            | ScalarConv::F32S32Floor
+            | ScalarConv::F32S32Ceil
+            | ScalarConv::F32S32Trunc => {
+                let overflow = choose(Spr::CTRL_SATURATE, Overflow::Saturate, Overflow::Wrap);
+                num::f32_to_int(self.float(a), kind.round(), overflow, 32, true) as u64
+            }
+            ScalarConv::S32F32Even
+            | ScalarConv::S32F32Away
+            | ScalarConv::S32F32Floor
+            | ScalarConv::S32F32Ceil
+            | ScalarConv::S32F32Trunc => {
+                let value = i64::from(self.x(a) as i32);
+                num::i64_to_f32(value, kind.round()).to_bits().into()
+            }
+            ScalarConv::F32F16 | ScalarConv::F32F16Odd => {
+                let overflow = choose(Spr::CTRL_KEEP_INF, Overflow::Keep, Overflow::Saturate);
+                num::f32_to_f16(self.float(a), kind.round(), overflow).into()
+            }
+            ScalarConv::F16F32 => num::f16_to_f32(self.x(a) as u16).to_bits().into(),
+        }
+    }
+
+    /// The instruction whose number a register holds.
+    fn instruction(&self, target: XIn) -> Result<Label, Stop> {
+        u32::try_from(self.x(target))
+            .map(Label)
+            .map_err(|_| bad_flow("a jump leaves the section"))
     }
 
     fn jump(&mut self, target: Label) -> Done {
@@ -429,6 +472,111 @@ impl ScalarUnit for Core<'_> {
 
     fn xwait(&mut self, i: &Xwait) -> Done {
         sync::xwait(self, i)
+    }
+
+    fn not(&mut self, i: &Not) -> Done {
+        self.put(i.dst, !self.x(i.a));
+        Ok(())
+    }
+
+    fn abs(&mut self, i: &Abs) -> Done {
+        self.put(i.dst, (self.x(i.a) as i64).wrapping_abs() as u64);
+        Ok(())
+    }
+
+    fn neg(&mut self, i: &Neg) -> Done {
+        self.put(i.dst, self.x(i.a).wrapping_neg());
+        Ok(())
+    }
+
+    fn udiv(&mut self, i: &Udiv) -> Done {
+        let divisor = self.divisor(i.b)? as u64;
+        let value = i.a.get(&self.context) as u64 / divisor;
+        self.put(i.dst, value);
+        Ok(())
+    }
+
+    fn urem(&mut self, i: &Urem) -> Done {
+        let divisor = self.divisor(i.b)? as u64;
+        let value = i.a.get(&self.context) as u64 % divisor;
+        self.put(i.dst, value);
+        Ok(())
+    }
+
+    fn clz(&mut self, i: &Clz) -> Done {
+        self.put(i.dst, self.x(i.a).leading_zeros().into());
+        Ok(())
+    }
+
+    fn popc(&mut self, i: &Popc) -> Done {
+        self.put(i.dst, self.ones(i.bit, i.a).count_ones().into());
+        Ok(())
+    }
+
+    fn ffs(&mut self, i: &Ffs) -> Done {
+        let bits = self.ones(i.bit, i.a);
+        let place = match bits {
+            0 => -1,
+            _ => i64::from(bits.trailing_zeros()),
+        };
+        self.put(i.dst, place as u64);
+        Ok(())
+    }
+
+    fn bset(&mut self, i: &Bset) -> Done {
+        let bit = 1_u64.wrapping_shl(i.b.get(&self.context) as u32);
+        let value = match i.bit {
+            BitKind::Ones => self.x(i.a) | bit,
+            BitKind::Zeros => self.x(i.a) & !bit,
+        };
+        self.put(i.dst, value);
+        Ok(())
+    }
+
+    fn fmax(&mut self, i: &Fmax) -> Done {
+        self.float_binary(i.dst, i.a, i.b, num::max_f32);
+        Ok(())
+    }
+
+    fn fmin(&mut self, i: &Fmin) -> Done {
+        self.float_binary(i.dst, i.a, i.b, num::min_f32);
+        Ok(())
+    }
+
+    fn fdiv(&mut self, i: &Fdiv) -> Done {
+        self.float_binary(i.dst, i.a, i.b, num::div_f32);
+        Ok(())
+    }
+
+    fn fsqrt(&mut self, i: &Fsqrt) -> Done {
+        let root = num::sqrt_f32(self.float(i.a));
+        self.put(i.dst, root.to_bits().into());
+        Ok(())
+    }
+
+    fn cvt(&mut self, i: &Cvt) -> Done {
+        let value = self.converted(i.kind, i.a);
+        self.put(i.dst, value);
+        Ok(())
+    }
+
+    fn jmpr(&mut self, i: &Jmpr) -> Done {
+        let target = self.instruction(i.target)?;
+        self.jump(target)
+    }
+
+    fn callr(&mut self, i: &Callr) -> Done {
+        let target = self.instruction(i.target)?;
+        self.call(&Call { target })
+    }
+
+    fn dcci_line(&mut self, _i: &DcciLine) -> Done {
+        Ok(())
+    }
+
+    fn dsb_kind(&mut self, _i: &DsbKind) -> Done {
+        self.order.stores_done = self.order.issued[STORES];
+        Ok(())
     }
 
     fn dcci(&mut self, _i: &Dcci) -> Done {

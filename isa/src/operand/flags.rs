@@ -4,6 +4,7 @@ use super::{
     BitReader, BitWriter, Cursor, Operand, OperandKind, TextCx, TextError, TextErrorKind, Unfit,
     Visitor,
 };
+use crate::num::Round;
 use crate::types::{BLOCK_BYTES, Elem, Pipe};
 
 macro_rules! words {
@@ -85,6 +86,51 @@ words! {
         U64 "u64",
         /// binary32 in the low half.
         F32 "f32",
+    }
+    /// Which value of a bit is meant.
+    BitKind bits 1 suffix true {
+        /// 0.
+        Zeros "zeros",
+        /// 1.
+        Ones "ones",
+    }
+    /// Stores that are waited for.
+    StoreKind bits 2 suffix true {
+        /// Those to global memory.
+        Ddr "ddr",
+        /// Those to UB.
+        Ub "ub",
+        /// The earlier ones, before later ones.
+        Seq "seq",
+    }
+    /// A conversion of the scalar unit: types and rounding.
+    ScalarConv bits 4 suffix true {
+        /// f32 to s32, to nearest even.
+        F32S32Even "f32s32r",
+        /// f32 to s32, to nearest, ties away from zero.
+        F32S32Away "f32s32a",
+        /// f32 to s32, down.
+        F32S32Floor "f32s32f",
+        /// f32 to s32, up.
+        F32S32Ceil "f32s32c",
+        /// f32 to s32, toward zero.
+        F32S32Trunc "f32s32z",
+        /// s32 to f32, to nearest even.
+        S32F32Even "s32f32r",
+        /// s32 to f32, to nearest, ties away from zero.
+        S32F32Away "s32f32a",
+        /// s32 to f32, down.
+        S32F32Floor "s32f32f",
+        /// s32 to f32, up.
+        S32F32Ceil "s32f32c",
+        /// s32 to f32, toward zero.
+        S32F32Trunc "s32f32z",
+        /// f32 to f16, to nearest even.
+        F32F16 "f32f16",
+        /// f32 to f16, to odd.
+        F32F16Odd "f32f16o",
+        /// f16 to f32.
+        F16F32 "f16f32",
     }
     /// Width of a scalar load or store.
     MemSize bits 2 suffix true {
@@ -280,6 +326,23 @@ words! {
         S16 "s16",
         /// Signed 32-bit.
         S32 "s32",
+    }
+}
+
+impl ScalarConv {
+    /// How it rounds; to nearest even where it is exact.
+    pub const fn round(self) -> Round {
+        match self {
+            ScalarConv::F32S32Even
+            | ScalarConv::S32F32Even
+            | ScalarConv::F32F16
+            | ScalarConv::F16F32 => Round::Even,
+            ScalarConv::F32S32Away | ScalarConv::S32F32Away => Round::Away,
+            ScalarConv::F32S32Floor | ScalarConv::S32F32Floor => Round::Floor,
+            ScalarConv::F32S32Ceil | ScalarConv::S32F32Ceil => Round::Ceil,
+            ScalarConv::F32S32Trunc | ScalarConv::S32F32Trunc => Round::Trunc,
+            ScalarConv::F32F16Odd => Round::Odd,
+        }
     }
 }
 
