@@ -160,8 +160,12 @@ impl Pricing<'_> {
                 self.elementwise(&mut time, *op, *dst, &operands, (*rows, *cols));
             }
             Op::Accumulate {
-                acc, rows, cols, ..
-            } => self.accumulate(&mut time, *acc, *rows, *cols),
+                acc,
+                src,
+                rows,
+                cols,
+                ..
+            } => self.accumulate(&mut time, [*acc, *src], *rows, *cols),
             Op::Lanes { acc, rows, .. } => {
                 let rows = self.rows(*acc, *rows);
                 let rate = self.rate(Opcode::Vcadd, 4);
@@ -290,15 +294,22 @@ impl Pricing<'_> {
         let counted =
             i64::from(matches!(cols, Arg::Val(_)) || (flat && matches!(rows, Arg::Val(_))));
         let mode = counted * int(self.chip.vector.count_mode);
+        let by_columns = instructions > 1 && instructions < row_count;
+        let clashes = if by_columns {
+            self.clashes(dst, repeats)
+        } else {
+            0
+        };
         time.vector = repeats
             .saturating_mul(self.rate(code, widest))
+            .saturating_add(clashes)
             .saturating_add(instructions.saturating_mul(mode))
             .saturating_add(self.latency(code));
         time.scalar = AROUND.saturating_mul(instructions);
     }
 
     /// Chunk after chunk with a barrier between them, or, of one row, repeat after repeat.
-    fn accumulate(&self, time: &mut Time, acc: View, rows: Arg, cols: Arg) {
+    fn accumulate(&self, time: &mut Time, [acc, src]: [View; 2], rows: Arg, cols: Arg) {
         let rows = self.rows(acc, rows);
         let chunks = match cols {
             Arg::Const(cols) => ceil_div(cols, LANES),
@@ -306,7 +317,8 @@ impl Pricing<'_> {
         };
         let link = match rows {
             1 => int(self.chip.vector.dependent) + 1,
-            rows => rows + self.latency(Opcode::Vadd),
+            // Half of the rows read two sources in one half of the groups.
+            rows => rows + rows / 2 + self.clashes(src, rows) / 2 + self.latency(Opcode::Vadd),
         };
         time.vector = chunks.saturating_mul(link);
         time.scalar = if rows == 1 {
@@ -314,6 +326,14 @@ impl Pricing<'_> {
         } else {
             AROUND.saturating_mul(chunks)
         };
+    }
+
+    /// Cycles that repeats lose to their own writes, if rows are the repeats and start in the same bank groups.
+    fn clashes(&self, view: View, repeats: i64) -> i64 {
+        let data = &self.func.bufs[view.buf];
+        let pitch = data.cols.saturating_mul(int(data.elem.bytes()));
+        let same_groups = pitch % (2 * int(REPEAT_BYTES)) == 0;
+        i64::from(same_groups).saturating_mul(repeats) * int(self.chip.vector.clash_milli) / 1000
     }
 
     /// Cycles of a repeat.

@@ -32,6 +32,19 @@ const BLOCK_ELEMENTS: i64 = 16384;
 pub(crate) struct Block {
     pub(crate) rows: i64,
     pub(crate) cols: i64,
+    /// Elements from one row to the next in buffers.
+    pub(crate) pitch: i64,
+}
+
+impl Block {
+    /// A block whose rows follow each other without gaps.
+    const fn packed(rows: i64, cols: i64) -> Block {
+        Block {
+            rows,
+            cols,
+            pitch: cols,
+        }
+    }
 }
 
 /// Block sizes worth trying, the best by rule first.
@@ -72,7 +85,7 @@ fn squares(step: &Rows) -> Vec<Block> {
         sides.filter(move |&side| side <= most)
     };
     let (rows, cols) = (product(&step.rows), product(&step.cols));
-    let all = sides(rows).flat_map(|rows| sides(cols).map(move |cols| Block { rows, cols }));
+    let all = sides(rows).flat_map(|rows| sides(cols).map(move |cols| Block::packed(rows, cols)));
     all.filter(|block| block.rows * block.cols <= MOST_CELLS)
         .collect()
 }
@@ -80,7 +93,9 @@ fn squares(step: &Rows) -> Vec<Block> {
 /// Equal shares of the rows of a core, whole rows or chunks of them.
 fn shares(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     let (rows, cols) = (product(&step.rows), product(&step.cols));
-    let whole_row = round_up(cols, column_unit(cx.algo, &step.defs));
+    let unit = column_unit(cx.algo, &step.defs);
+    let whole_row = round_up(cols, unit);
+    let spaced = SPACING % unit == 0;
     let share = ceil_div(rows, cx.vector_cores()).max(1);
     let widths = [whole_row, 2048, 1024, 512, 256];
     let widths = widths.into_iter().enumerate();
@@ -91,10 +106,13 @@ fn shares(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
             let block = ceil_div(share, parts).min(REDUCED_ROWS);
             let cells = block.saturating_mul(width);
             if block > 1 && block != last && (LEAST_CELLS..=MOST_CELLS).contains(&cells) {
-                sizes.push(Block {
-                    rows: block,
-                    cols: width,
-                });
+                sizes.push(Block::packed(block, width));
+                if width < whole_row && spaced {
+                    sizes.push(Block {
+                        pitch: width + SPACING,
+                        ..Block::packed(block, width)
+                    });
+                }
                 last = block;
             }
         }
@@ -102,6 +120,9 @@ fn shares(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     sizes
 }
 
+/// Elements between rows that let neighbouring rows of 32-bit elements start in different halves of the bank groups of
+/// UB (davinci-facts §7.1): an instruction whose repeats are rows then does not meet its own writes.
+const SPACING: i64 = 64;
 /// Elements of a block between which shares are tried: fewer do not pay for their barriers, more never fit.
 const LEAST_CELLS: i64 = 2048;
 const MOST_CELLS: i64 = 1 << 15;
@@ -121,22 +142,13 @@ fn blocks_by_rule(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
         }
         let balanced = whole_row.min(round_up(ceil_div(cols, cx.vector_cores()), unit));
         if !reduces && rows == 1 {
-            sizes.push(Block {
-                rows: 1,
-                cols: balanced.min(cx.block_elements() / 2),
-            });
+            sizes.push(Block::packed(1, balanced.min(cx.block_elements() / 2)));
         } else {
             while block > 1 {
-                sizes.push(Block {
-                    rows: block,
-                    cols: whole_row,
-                });
+                sizes.push(Block::packed(block, whole_row));
                 block /= 2;
             }
-            sizes.push(Block {
-                rows: 1,
-                cols: whole_row,
-            });
+            sizes.push(Block::packed(1, whole_row));
         }
     }
     let mut chunk = round_up(cx.block_elements() / 2, 256).min(round_up(whole_row, 256));
@@ -144,10 +156,7 @@ fn blocks_by_rule(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
         chunk = chunk.min(round_up(ceil_div(cols, cx.vector_cores()), 256));
     }
     while chunk >= 256 {
-        sizes.push(Block {
-            rows: 1,
-            cols: chunk,
-        });
+        sizes.push(Block::packed(1, chunk));
         chunk = round_up(chunk / 2, 256).min(chunk - 256).max(0);
     }
     sizes
@@ -231,6 +240,8 @@ struct Plan<'a> {
     cols: i64,
     row_blocks: i64,
     chunks: i64,
+    /// Columns of a chunk.
+    width: i64,
     reduces: bool,
     level: BTreeMap<usize, u32>,
 }
@@ -246,7 +257,7 @@ impl<'a> Plan<'a> {
                 rows: step.rows.clone(),
                 cols: step.cols.clone(),
                 cap_rows: block.rows,
-                cap_cols: block.cols,
+                cap_cols: block.pitch,
                 row0: Arg::Const(0),
                 col0: Arg::Const(0),
                 row_count: Arg::Const(block.rows.min(rows)),
@@ -258,11 +269,12 @@ impl<'a> Plan<'a> {
             cols,
             row_blocks: ceil_div(rows, block.rows).max(1),
             chunks,
+            width: block.cols,
             reduces: step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some()),
             level: BTreeMap::new(),
         };
-        plan.extent.padded =
-            cols == block.cols || (chunks == 1 && plan.loads_fill_rows(block.cols));
+        plan.extent.padded = block.cols == block.pitch
+            && (cols == block.cols || (chunks == 1 && plan.loads_fill_rows(block.cols)));
         for &def in &step.defs {
             let level = plan.level_of(def);
             plan.level.insert(def, level);
@@ -370,7 +382,7 @@ impl<'a> Plan<'a> {
     }
 
     fn enter_chunk(&self, e: &mut Emitter<'_>, chunk: Arg) {
-        let cap = self.extent.cap_cols;
+        let cap = self.width;
         e.extent.col0 = e.b.mul(chunk, cap);
         let col0 = e.extent.col0;
         e.extent.col_count = e.b.clip(cap.min(self.cols), self.cols, col0);
