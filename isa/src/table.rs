@@ -338,9 +338,9 @@ instructions! {
         0x98 vrec Vrec { ty: VecTy, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Converts between element types with a rounding mode; a repeat covers 256 B of the wider type. (row 85)
         ///
-        /// f16 and bf16 results that overflow follow CTRL[48]: 0 saturates and makes NaN zero, 1 keeps infinities and NaN.
-        /// Integer results follow CTRL[53]: 1, as at launch, saturates, 0 keeps the low bits; with CTRL[60] they follow
-        /// CTRL[59] instead: 0 saturates, 1 keeps the low bits. NaN becomes 0.
+        /// Overflow follows spr `ctrl`. f16 and bf16: bit 48 is 0 to saturate and make NaN zero, 1 to keep infinities and NaN.
+        /// Integers: bit 53 is 1, as at launch, to saturate, 0 to keep the low bits; if bit 60 is 1, bit 59 decides instead, 0 to
+        /// saturate, 1 to keep the low bits. NaN becomes 0.
         0x99 vconv Vconv { kind: ConvKind, dst: Out<Ub>, a: In<Ub>, rep: Rep, st: St2 };
         /// Compares lane by lane and writes one bit a lane, consecutively from `dst`. (row 87)
         ///
