@@ -310,6 +310,11 @@ impl<'s> Machine<'s> {
         Ok(true)
     }
 
+    /// What the end of the programs leaves to be found: flags and counters left over, results left unwritten.
+    pub fn check_end(&self) -> Result<(), Fault> {
+        crate::run::check(self.setup, &self.cores)
+    }
+
     /// Runs what is left, computes times, looks at the results and gives everything out.
     pub fn finish(mut self) -> Result<Outcome, Fault> {
         self.hands_on = true;

@@ -59,12 +59,7 @@ pub fn run(
 
 /// What cores that have come to their ends leave behind.
 pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Outcome, Fault> {
-    for core in &cores {
-        core.check_end()?;
-    }
-    if setup.options.sanitize.uninit {
-        check_outputs(setup.object, &setup.gm, &setup.tensors)?;
-    }
+    check(setup, &cores)?;
     let timing = time(&mut cores, &setup.gm, setup.chip, setup.options.trace)?;
     Ok(Outcome {
         report: report(&setup.object.kernel, &cores, &timing, setup.chip),
@@ -77,6 +72,15 @@ pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Out
         origins: cores.iter().flat_map(|core| core.origins.clone()).collect(),
         timing_only: false,
     })
+}
+
+/// What the end of the programs leaves to be found.
+pub(crate) fn check(setup: &Setup<'_>, cores: &[Core<'_>]) -> Result<(), Fault> {
+    cores.iter().try_for_each(Core::check_end)?;
+    match setup.options.sanitize.uninit {
+        true => check_outputs(setup.object, &setup.gm, &setup.tensors),
+        false => Ok(()),
+    }
 }
 
 /// Computes the times of all cores from their streams.

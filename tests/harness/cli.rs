@@ -1,7 +1,7 @@
 //! Transcripts: each `$ command` of a `.txt` file runs in a fresh folder; the snapshot holds what it said.
 //!
 //! Lines that begin with `#` are comments, `copy PATH` brings a file of the repository into the folder, `file NAME`
-//! begins a file that goes up to a line `end`, and `< TEXT` after a command is its standard input.
+//! begins a file that goes up to a line `end`, and `< TEXT` lines after a command are its standard input.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,10 +18,9 @@ pub(crate) fn check(path: &str) {
     let mut lines = case.text.lines().peekable();
     while let Some(line) = lines.next() {
         if let Some(command) = line.strip_prefix("$ ") {
-            let input = lines
-                .next_if(|next| next.starts_with("< "))
-                .map_or("", |next| &next[2..]);
-            transcript.push_str(&run(command, &folder, input));
+            let given = std::iter::from_fn(|| lines.next_if(|next| next.starts_with("< ")));
+            let given: Vec<&str> = given.map(|line| &line[2..]).collect();
+            transcript.push_str(&run(command, &folder, &given.join("\n")));
         } else if let Some(copied) = line.strip_prefix("copy ") {
             copy(copied, &folder);
         } else if let Some(name) = line.strip_prefix("file ") {

@@ -39,6 +39,7 @@ pub(crate) fn run<S: AsRef<str>>(folder: &Path, words: &[S], input: &[u8]) -> Ra
         folder: folder.to_path_buf(),
         color: false,
         out_is_terminal: false,
+        in_is_terminal: false,
     };
     let status = match words[0].as_ref() {
         "vinci" => driver::vinci(&args, &mut host),

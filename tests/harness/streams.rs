@@ -43,6 +43,7 @@ fn a_closed_pipe_ends_quietly() {
         folder: root(),
         color: false,
         out_is_terminal: false,
+        in_is_terminal: false,
     };
     let status = driver::vinci(&args(&["chips"]), &mut host);
     assert_eq!(status, Status::Done);
@@ -74,6 +75,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         folder: root(),
         color: false,
         out_is_terminal: false,
+        in_is_terminal: false,
     };
     assert_eq!(driver::vinci(&args(&["chips"]), &mut host), Status::Wrong);
     let said = String::from_utf8_lossy(&err);
@@ -85,6 +87,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         folder: root(),
         color: false,
         out_is_terminal: false,
+        in_is_terminal: false,
     };
     let wrong = args(&["explain", "E9999"]);
     assert_eq!(driver::vinci(&wrong, &mut host), Status::Wrong);
@@ -100,6 +103,7 @@ fn a_defect_of_ours_says_what_to_report() {
         folder: root(),
         color: false,
         out_is_terminal: false,
+        in_is_terminal: false,
     };
     let status = driver::vincic(&args(&["-", "-O0"]), &mut host);
     assert_eq!(status.code(), 101);
@@ -120,6 +124,7 @@ fn an_object_never_goes_to_a_terminal() {
         folder: root(),
         color: false,
         out_is_terminal: true,
+        in_is_terminal: false,
     };
     let words = args(&[
         "stdlib/kernels/relu.vn",

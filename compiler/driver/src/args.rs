@@ -129,6 +129,8 @@ pub(crate) struct Vinci {
 pub(crate) enum Command {
     /// Compiles if needed, emulates, checks and reports
     Run(Box<Run>),
+    /// Runs a file step by step at a prompt
+    Debug(Box<Debug>),
     /// Checks sources without generating code
     Check(Check),
     /// Assembles a `.vasm` file to an object
@@ -188,6 +190,47 @@ pub(crate) struct Run {
     pub(crate) schedule: String,
     /// What to look for while emulating: all (mistakes), none, or some of uninit, hazards, flags; and nan, inf for the
     /// first such result, with stop to stop at it. Alone it means all
+    #[arg(
+        long,
+        value_name = "WHAT,…",
+        value_delimiter = ',',
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = "all",
+        default_value = "all"
+    )]
+    pub(crate) sanitize: Vec<String>,
+}
+
+/// `vinci debug`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Debug {
+    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    #[command(flatten)]
+    pub(crate) compile: Compile,
+    /// An argument: an array file, or the value of a scalar; what is not given is drawn
+    #[arg(
+        long = "arg",
+        value_name = "NAME=FILE.npy|VALUE",
+        allow_hyphen_values = true
+    )]
+    pub(crate) args: Vec<String>,
+    /// What drawn arguments depend on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Instructions one core may execute before the run is called endless
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
+    pub(crate) max_steps: u64,
+    /// In which of the allowed orders instructions execute
+    #[arg(
+        long,
+        value_name = "in-order|adversarial:SEED",
+        default_value = "in-order"
+    )]
+    pub(crate) schedule: String,
+    /// What to look for, as for `vinci run`
     #[arg(
         long,
         value_name = "WHAT,…",

@@ -4,6 +4,7 @@ pub(crate) mod asm;
 pub(crate) mod check;
 pub(crate) mod chips;
 pub(crate) mod compile;
+pub(crate) mod debug;
 pub(crate) mod dis;
 pub(crate) mod explain;
 pub(crate) mod isa;

@@ -28,6 +28,8 @@ pub struct Host<'a> {
     pub color: bool,
     /// Whether standard output is a terminal, where bytes would do harm.
     pub out_is_terminal: bool,
+    /// Whether standard input is a terminal, where lines are edited.
+    pub in_is_terminal: bool,
 }
 
 /// How a command ended; the numbers are rustc's.
@@ -133,6 +135,7 @@ fn with_process_host(command: impl FnOnce(&mut Host<'_>) -> Status) -> Status {
         folder: PathBuf::new(),
         color,
         out_is_terminal: io::IsTerminal::is_terminal(&io::stdout()),
+        in_is_terminal: io::IsTerminal::is_terminal(&io::stdin()),
     };
     command(&mut host)
 }

@@ -20,13 +20,13 @@ use crate::reference::{self, Comparison};
 use crate::report::{self, Facts};
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{arrays, build, emulation, errors};
+use crate::{arrays, assembly, build, emulation, errors};
 
 /// What is to be run, with everything that it needs.
-struct Job {
-    object: Object,
+pub(super) struct Job {
+    pub(super) object: Object,
     /// One entry a parameter of the object.
-    inputs: Vec<Option<Data>>,
+    pub(super) inputs: Vec<Option<Data>>,
     /// What the results are compared with.
     reference: Reference,
     /// Whether an argument was drawn.
@@ -75,7 +75,8 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
     }
 }
 
-fn prepare(
+/// Compiles or reads what is to be run, and gathers its arguments.
+pub(super) fn prepare(
     args: &Run,
     settings: &mut Settings,
     session: &mut Session<'_, '_>,
@@ -89,7 +90,8 @@ fn prepare(
             prepare_object(args, settings, &given, object, Reference::Tile(func))
         }
         Form::Assembly => {
-            let object = build::assembled(&args.file, settings, session)?;
+            let mut object = build::assembled(&args.file, settings, session)?;
+            assembly::add_lines(&mut object, &args.file, &session.sources);
             prepare_object(args, settings, &given, object, Reference::None)
         }
         Form::Object => {
