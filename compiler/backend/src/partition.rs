@@ -381,7 +381,7 @@ impl Partition<'_> {
         loads(self.func, self.func.defs[def].value)
             .into_iter()
             .filter_map(|e| {
-                let (tensor, at, _) = as_load(self.func, e)?;
+                let (tensor, at) = as_access(self.func, e)?;
                 Some((tensor, at.to_vec()))
             })
             .collect()
@@ -398,7 +398,7 @@ pub(crate) fn loads(func: &Func, root: Expr) -> Vec<Expr> {
         }
     }
     seen.into_iter()
-        .filter(|&e| as_load(func, e).is_some())
+        .filter(|&e| as_access(func, e).is_some())
         .collect()
 }
 
@@ -410,14 +410,18 @@ pub(crate) fn root_reduce(func: &Func, def: usize) -> Option<&Reduce> {
     Some(reduce)
 }
 
-/// Tensor, coordinates and border of a load or gather; of a gather without what data adds.
+/// Tensor, coordinates and border of a load.
 pub(crate) fn as_load(func: &Func, expr: Expr) -> Option<(Tensor, &[Affine], Option<Expr>)> {
-    if let ExprKind::Load { tensor, at, border }
-    | ExprKind::Gather {
-        tensor, at, border, ..
-    } = &func.exprs[expr].kind
-    {
-        return Some((*tensor, at, *border));
+    let ExprKind::Load { tensor, at, border } = &func.exprs[expr].kind else {
+        return None;
+    };
+    Some((*tensor, at, *border))
+}
+
+/// Tensor and coordinates of a load or gather; of a gather without what data adds.
+pub(crate) fn as_access(func: &Func, expr: Expr) -> Option<(Tensor, &[Affine])> {
+    if let ExprKind::Gather { tensor, at, .. } = &func.exprs[expr].kind {
+        return Some((*tensor, at));
     }
-    None
+    as_load(func, expr).map(|(tensor, at, _)| (tensor, at))
 }

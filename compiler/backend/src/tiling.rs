@@ -26,7 +26,9 @@ use self::product::sizes::{self, Tiles};
 use self::product::{Extents, Output, cube, vector, words};
 use crate::Level;
 use crate::errors;
-use crate::partition::{Epilogue, Product, Step, as_load, loads, members, partition, root_reduce};
+use crate::partition::{
+    Epilogue, Product, Step, as_access, loads, members, partition, root_reduce,
+};
 use crate::pass::normalize;
 use crate::plan;
 
@@ -149,7 +151,7 @@ fn stored(algo: &algo::Func, steps: &[Step]) -> BTreeSet<usize> {
         let inside = members(step);
         for &def in &inside {
             for load in loads(algo, algo.defs[def].value) {
-                if let Some((tensor, ..)) = as_load(algo, load)
+                if let Some((tensor, _)) = as_access(algo, load)
                     && let Some(source) = by_target.get(&tensor)
                     && !inside.contains(source)
                 {

@@ -58,7 +58,20 @@ struct Run<'r> {
     mask: Option<Expr>,
     item: Index,
     base: String,
+    cut: Cut,
     span: Span,
+}
+
+/// How the items are cut into blocks.
+#[derive(Copy, Clone)]
+struct Cut {
+    /// Items of a full block, and how many such blocks there are.
+    length: i64,
+    full: i64,
+    /// Items behind them.
+    rest: i64,
+    /// The number of a full block; older than the indices on the left, so that a block's record lies in one piece.
+    number: Option<Index>,
 }
 
 impl<'a> Lower<'a> {
@@ -70,6 +83,7 @@ impl<'a> Lower<'a> {
         span: Span,
     ) -> Lowered<()> {
         self.enter(span)?;
+        let cut = self.cut(f, fold, span)?;
         let own: Vec<Index> = (fold.indices.iter())
             .map(|index| self.bound(f, *index))
             .collect::<Lowered<_>>()?;
@@ -90,6 +104,7 @@ impl<'a> Lower<'a> {
             mask,
             item,
             base,
+            cut,
             span,
         };
         let views = self.blocks(f, &run)?;
@@ -98,6 +113,27 @@ impl<'a> Lower<'a> {
         }
         self.nesting -= 1;
         Ok(())
+    }
+
+    fn cut(&mut self, f: &Frame<'a>, fold: &'a Fold, span: Span) -> Lowered<Cut> {
+        let items = self.extent(f, &f.item.body[fold.index].extent, span)?;
+        let length = match &fold.blocks {
+            Some(size) => self.extent(f, size, span)?.min(items),
+            None => items,
+        };
+        let (full, rest) = (items / length, items % length);
+        if full > MOST_BLOCKS {
+            let limit =
+                format!("a fold of {full} blocks, of which at most {MOST_BLOCKS} are merged");
+            return self.stop(resolve::too_large(&limit, span));
+        }
+        let number = (full > 1).then(|| self.index("b", full, span));
+        Ok(Cut {
+            length,
+            full,
+            rest,
+            number,
+        })
     }
 
     fn bound(&mut self, f: &mut Frame<'a>, index: IndexId) -> Lowered<Index> {
@@ -169,18 +205,12 @@ impl<'a> Lower<'a> {
 
     /// The record of all items, a view a field.
     fn blocks(&mut self, f: &mut Frame<'a>, run: &Run<'a>) -> Lowered<Vec<View>> {
-        let items = self.func.indices[run.item].extent;
-        let length = match &run.fold.blocks {
-            Some(size) => self.extent(f, size, run.span)?.min(items),
-            None => items,
-        };
-        let (full, rest) = (items / length, items % length);
-        if full > MOST_BLOCKS {
-            let limit =
-                format!("a fold of {full} blocks, of which at most {MOST_BLOCKS} are merged");
-            return self.stop(resolve::too_large(&limit, run.span));
-        }
-        let number = (full > 1).then(|| self.index("b", full, run.span));
+        let Cut {
+            length,
+            full,
+            rest,
+            number,
+        } = run.cut;
         let first = match number {
             Some(number) => affine::scale(&Affine::index(number), length).unwrap_or_default(),
             None => Affine::default(),
