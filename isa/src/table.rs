@@ -63,6 +63,10 @@ instructions! {
         /// Scalar f32 multiplication. (row 12)
         0x17 fmul Fmul { dst: XOut, a: XIn, b: XIn };
         /// Loads 1, 2, 4 or 8 bytes, zero-extended, from global memory (through the data cache) or UB. (row 14)
+        ///
+        /// The data cache is not coherent with the copies: a line that is there keeps its old bytes when a copy or another
+        /// core writes them, until `dcci` or `dcci_line`. The model has lines for time alone: values are always those of
+        /// memory, so a forgotten `dcci` is not found.
         0x18 ld Ld { size: MemSize, mem: ScalarMem, dst: XOut, base: XIn, offset: SImm<24> };
         /// Stores the low 1, 2, 4 or 8 bytes to global memory or UB. (row 15)
         0x19 st St { size: MemSize, mem: ScalarMem, base: XIn, offset: SImm<24>, src: XIn };
@@ -136,7 +140,7 @@ instructions! {
         0x39 jmpr Jmpr { target: XIn };
         /// Calls the subroutine whose instruction number is in a register. (row 20)
         0x3a callr Callr { target: XIn };
-        /// Cleans and invalidates the line of the scalar data cache that holds an address. (row 27)
+        /// Cleans and invalidates the line of the scalar data cache that holds an address: the next load from it misses. (row 27)
         0x3b dcci_line DcciLine { base: XIn, offset: SImm<24> };
         /// Sets vector address register `va`: eight block numbers (address / 32) of 16 bits, four in `lo`, four in `hi`, lowest first. (row 108)
         0x3c vseta Vseta { va: UImm<3>, lo: XIn, hi: XIn };

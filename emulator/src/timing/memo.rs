@@ -278,6 +278,7 @@ pub(super) fn fixed_cycles(inst: &Inst, context: &Context, chip: &Chip) -> Optio
         Inst::Ld(_)
             | Inst::St(_)
             | Inst::Dcci(_)
+            | Inst::DcciLine(_)
             | Inst::SetFlag(_)
             | Inst::WaitFlag(_)
             | Inst::Bar(_)
