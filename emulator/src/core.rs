@@ -208,7 +208,7 @@ impl<'a> Core<'a> {
                 CoreKind::Cube => launch.chip.space_bytes(Space::L0c) as usize,
                 CoreKind::Vector => 0,
             }),
-            memories: Space::ALL.map(|space| Local::new(space, 0)),
+            memories: Space::ALL.map(|space| Local::new(space, 0, false)),
             tracks: Vec::new(),
             pages: Pages::default(),
             order: Order::new(launch.sanitize.hazards),

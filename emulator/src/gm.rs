@@ -339,6 +339,9 @@ impl Region<'_> {
 
     /// All bytes of the region.
     pub(crate) fn to_vec(&self) -> Vec<u8> {
+        if let Some(bytes) = self.fixed {
+            return bytes.to_vec();
+        }
         let mut out = vec![0; self.len as usize];
         self.read(0, &mut out);
         out

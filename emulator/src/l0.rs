@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_fractal_turned_in_other_elements_is_turned_back() {
         for (turn, size) in [(Turn::Bytes, 1), (Turn::Halves, 2), (Turn::Words, 4)] {
-            let mut memory = Local::new(Space::L0a, BYTES);
+            let mut memory = Local::new(Space::L0a, BYTES, true);
             let mut packed = Packed::new(BYTES);
             // Element (row, column) is to hold its column; the turned fractal has columns as rows.
             for element in 0..BYTES / size {

@@ -12,6 +12,7 @@ const BLOCK: usize = 32;
 /// Whether each byte of a memory holds a value.
 #[derive(Clone, Debug)]
 pub(crate) struct Shadow {
+    /// Empty if nobody asks: then every byte counts as holding one.
     blocks: Vec<u32>,
 }
 
@@ -34,15 +35,24 @@ pub(crate) fn for_blocks(at: usize, len: usize, mut visit: impl FnMut(usize, u32
 }
 
 impl Shadow {
-    pub(crate) fn new(bytes: usize, set: bool) -> Shadow {
-        let fill = if set { u32::MAX } else { 0 };
+    pub(crate) fn new(bytes: usize) -> Shadow {
         Shadow {
-            blocks: vec![fill; bytes.div_ceil(BLOCK)],
+            blocks: vec![0; bytes.div_ceil(BLOCK)],
         }
     }
 
+    /// Whether nobody asks.
+    #[inline]
+    fn is_off(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// Marks bytes as holding a value.
+    #[inline]
     pub(crate) fn set(&mut self, at: usize, len: usize) {
+        if self.is_off() {
+            return;
+        }
         if at.is_multiple_of(BLOCK) && len.is_multiple_of(BLOCK) {
             self.blocks[at / BLOCK..(at + len) / BLOCK].fill(u32::MAX);
         } else {
@@ -52,6 +62,9 @@ impl Shadow {
 
     /// The first byte of a range without a value.
     pub(crate) fn first_unset(&self, at: usize, len: usize) -> Option<usize> {
+        if self.is_off() {
+            return None;
+        }
         if at.is_multiple_of(BLOCK) && len.is_multiple_of(BLOCK) {
             let first = at / BLOCK;
             let blocks = &self.blocks[first..(at + len) / BLOCK];
@@ -71,16 +84,22 @@ impl Shadow {
 
     /// The bits of one whole block.
     pub(crate) fn block(&self, block: usize) -> u32 {
-        self.blocks[block]
+        self.blocks.get(block).copied().unwrap_or(u32::MAX)
     }
 
     /// Replaces the bits of one whole block.
     pub(crate) fn set_block(&mut self, block: usize, bits: u32) {
-        self.blocks[block] = bits;
+        if let Some(known) = self.blocks.get_mut(block) {
+            *known = bits;
+        }
     }
 
     /// The bits of up to 32 bytes from any address, the first in bit 0.
+    #[inline]
     pub(crate) fn bits(&self, at: usize, len: usize) -> u32 {
+        if self.is_off() {
+            return byte_mask(0, len);
+        }
         let shift = at % BLOCK;
         let low = u64::from(self.blocks[at / BLOCK]);
         let high = match shift + len > BLOCK {
@@ -91,7 +110,11 @@ impl Shadow {
     }
 
     /// Sets and clears up to 32 bytes from any address after a pattern whose bit 0 is the first.
+    #[inline]
     pub(crate) fn put_bits(&mut self, at: usize, len: usize, bits: u32) {
+        if self.is_off() {
+            return;
+        }
         let mut first = 0;
         for_blocks(at, len, |block, mask| {
             let piece = (bits >> first) << mask.trailing_zeros();
@@ -112,11 +135,12 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    pub(crate) fn new(space: Space, size: usize) -> Local {
+    /// A memory of zeros without values; whether anybody asks for these is up to the sanitizers.
+    pub(crate) fn new(space: Space, size: usize, watched: bool) -> Local {
         Local {
             space,
             bytes: vec![0; size],
-            shadow: Shadow::new(size, false),
+            shadow: Shadow::new(if watched { size } else { 0 }),
             peak: 0,
         }
     }
@@ -203,7 +227,9 @@ impl Local {
 /// Copies whole blocks, values and shadow, between two local memories.
 pub(crate) fn copy_blocks(from: &Local, at: usize, to: &mut Local, dst: usize, len: usize) {
     to.bytes[dst..dst + len].copy_from_slice(&from.bytes[at..at + len]);
-    if at.is_multiple_of(BLOCK) && dst.is_multiple_of(BLOCK) && len.is_multiple_of(BLOCK) {
+    if to.shadow.is_off() || from.shadow.is_off() {
+        to.shadow.set(dst, len);
+    } else if at.is_multiple_of(BLOCK) && dst.is_multiple_of(BLOCK) && len.is_multiple_of(BLOCK) {
         let (first, target, count) = (at / BLOCK, dst / BLOCK, len / BLOCK);
         to.shadow.blocks[target..target + count]
             .copy_from_slice(&from.shadow.blocks[first..first + count]);
@@ -223,7 +249,7 @@ mod tests {
 
     #[test]
     fn shadow_knows_single_bytes_across_blocks() {
-        let mut shadow = Shadow::new(128, false);
+        let mut shadow = Shadow::new(128);
         shadow.set(30, 5);
         assert_eq!(shadow.first_unset(30, 5), None);
         assert_eq!(shadow.first_unset(30, 6), Some(35));
@@ -236,7 +262,7 @@ mod tests {
 
     #[test]
     fn bounds_and_alignment_are_checked_without_overflow() {
-        let memory = Local::new(Space::Ub, 64);
+        let memory = Local::new(Space::Ub, 64, true);
         assert!(memory.inside("a", 32, 32).is_ok());
         assert!(memory.inside("a", 33, 32).is_err());
         assert!(memory.inside("a", u64::MAX, 2).is_err());

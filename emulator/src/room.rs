@@ -27,14 +27,15 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// A room for a core of that kind; `size` gives the bytes of a memory.
-    fn new(kind: CoreKind, size: impl Fn(Space) -> usize) -> Room {
+    /// A room for a core of that kind; `size` gives the bytes of a memory, `watched` says whether anybody asks which of
+    /// them hold values.
+    fn new(kind: CoreKind, watched: bool, size: impl Fn(Space) -> usize) -> Room {
         let size = |space: Space| match inst::has_space(kind, space) && space != Space::Gm {
             true => size(space),
             false => 0,
         };
         Room {
-            memories: Space::ALL.map(|space| Local::new(space, size(space))),
+            memories: Space::ALL.map(|space| Local::new(space, size(space), watched)),
             tracks: Space::ALL.map(|space| Track::new(size(space))).into(),
             l0a: Packed::new(size(Space::L0a)),
             l0b: Packed::new(size(Space::L0b)),
@@ -93,7 +94,8 @@ impl Core<'_> {
     pub(crate) fn furnish(&mut self, room: Option<Room>) {
         let chip = self.launch.chip;
         let size = |space| chip.space_bytes(space) as usize;
-        let room = room.unwrap_or_else(|| Room::new(self.kind(), size));
+        let room =
+            room.unwrap_or_else(|| Room::new(self.kind(), self.launch.sanitize.uninit, size));
         self.memories = room.memories;
         self.tracks = room.tracks;
         self.l0a = room.l0a;
@@ -106,7 +108,7 @@ impl Core<'_> {
     /// Moves out.
     fn vacate(&mut self) -> Room {
         let peaks = self.memories.each_ref().map(|memory| memory.peak);
-        let mut empty = Room::new(self.kind(), |_| 0);
+        let mut empty = Room::new(self.kind(), false, |_| 0);
         for (memory, peak) in empty.memories.iter_mut().zip(peaks) {
             memory.peak = peak;
         }
