@@ -32,6 +32,57 @@ fn mutated_inputs_make_no_panic() {
     }
 }
 
+/// Lines for the debugger's prompt, with numbers that are too large, too small and none.
+const LINES: [&str; 24] = [
+    "step 7",
+    "next",
+    "continue",
+    "back 3",
+    "back 4294967295",
+    "break 3",
+    "break line 9",
+    "break line a:9",
+    "break aic 0",
+    "watch ub+0x0 64 rw",
+    "watch y 0..4",
+    "stops",
+    "delete 1",
+    "core 1",
+    "core",
+    "info",
+    "regs",
+    "print ub+0x100 f32 [8,8]",
+    "print y",
+    "print gm+0xffffffffffffffff i64 [0]",
+    "who y 3",
+    "who l1+0 18446744073709551615",
+    "list 4294967295",
+    "print ub+0 f16 99999999999999999999",
+];
+
+#[test]
+fn mutated_lines_at_the_prompt_make_no_panic() {
+    let folder = fresh_folder(Path::new("prompt"));
+    let program = root().join("tests/broken/add/original.vasm");
+    fs::copy(program, folder.join("add.vasm")).expect("is there");
+    let mut random = Random::new(1);
+    for _ in 0..MUTANTS {
+        let mut lines = Vec::new();
+        for _ in 0..20 {
+            let line = LINES[random.between(0, LINES.len() as i64 - 1) as usize];
+            let line = match random.between(0, 1) {
+                0 => line.as_bytes().to_vec(),
+                _ => mutate(line.as_bytes(), &mut random),
+            };
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+        }
+        let ran = command::run(&folder, &["vinci", "debug", "add.vasm"], &lines);
+        let said = String::from_utf8_lossy(&lines);
+        assert!(ran.status != Status::Defect, "{said}\n{}", ran.err);
+    }
+}
+
 /// A small file of each form, the later ones made from the first.
 fn seeds(folder: &Path) -> Vec<(String, Vec<u8>)> {
     fs::copy(
