@@ -222,7 +222,7 @@ sections! {
         nd2nz_port,
         /// Thousandths of a cycle a row of `nd2nz_gm_l1`.
         nd2nz_row_milli,
-        /// Cycles of every `nd2nz_gm_l1` besides its rows.
+        /// Cycles of every `nd2nz_gm_l1` besides its bytes and the latency.
         nd2nz_fixed,
         /// Bytes a cycle to UB.
         ub_port,

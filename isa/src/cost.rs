@@ -430,25 +430,25 @@ fn copy(traffic: GmTraffic, chip: &Chip) -> Cost {
     }
 }
 
-/// The pipe is held until the matrix is there: short rows bind, or the latency and the bytes behind it. So, unlike plain
+/// The pipe is held until the matrix is there: its rows bind, or the latency and the bytes behind it. So, unlike plain
 /// copies, two of these do not overlap.
 fn nd2nz(rows: u64, row_bytes: u64, chip: &Chip) -> Cost {
     let rates = &chip.mte2;
     let bytes = rows.saturating_mul(row_bytes);
     let row_cycles = rows.saturating_mul(rates.nd2nz_row_milli).div_ceil(1000);
     let stream = bytes.div_ceil(rates.nd2nz_port.max(1));
-    let cycles = row_cycles.max(stream.saturating_add(rates.l1_latency));
-    let setup = cycles.saturating_sub(stream).min(rates.l1_latency);
+    let setup = rates.l1_latency.saturating_add(rates.nd2nz_fixed);
+    let occ = row_cycles.max(stream.saturating_add(setup));
     Cost {
         head: 0,
-        occ: narrow(cycles.saturating_add(rates.nd2nz_fixed)),
+        occ: narrow(occ),
         tail: 0,
         gm: Some(GmTraffic {
             bytes,
             bursts: rows,
             write: false,
             path: GmPath::L1,
-            setup: narrow(setup.saturating_add(rates.nd2nz_fixed)),
+            setup: narrow(setup),
         }),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Anchor {
     pub(crate) name: String,
     file: String,
     chip: String,
-    /// What is read off the run: `cycles`, `us`, `busy PIPE` or `MB/s`.
+    /// What is read off the run: `cycles` behind the launch, `us` with it, `busy PIPE` in cycles, `share PIPE` in percent.
     measure: String,
     /// Whose figure is taken off, or divided by.
     minus: Option<String>,
@@ -103,13 +103,12 @@ impl Anchor {
     fn value(&self, report: &Report) -> f64 {
         match self.measure.split_once(' ') {
             Some(("busy", name)) => busy(report, name),
+            Some(("share", name)) => {
+                100.0 * busy(report, name) / (report.cycles - report.launch_cycles) as f64
+            }
             _ => match self.measure.as_str() {
                 "cycles" => (report.cycles - report.launch_cycles) as f64,
                 "us" => report.seconds() * 1e6,
-                "MB/s" => {
-                    let behind = (report.cycles - report.launch_cycles) as f64;
-                    report.l2_bytes as f64 * report.clock_mhz as f64 / behind
-                }
                 other => panic!("{}: no measure `{other}`", self.name),
             },
         }

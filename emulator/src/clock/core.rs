@@ -149,7 +149,10 @@ impl Queue {
     fn begin(&mut self, dispatched: u64, head: u64) -> u64 {
         let ready = self.gate.max(dispatched);
         let begin = self.end.max(ready + head);
-        let idle = begin - self.end;
+        // What of the head is paid is work already.
+        let started = begin - self.end.max(ready);
+        let idle = begin - self.end - started;
+        self.time.busy += started;
         let cause = if dispatched > self.gate {
             Cause::Queue
         } else {

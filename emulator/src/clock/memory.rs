@@ -172,32 +172,36 @@ impl Memory {
         out: &mut Touched,
     ) {
         let lines = &mut self.lines;
-        let (line, sector) = (lines.line_bytes, lines.sector_bytes);
-        // A read that begins inside a sector asks for whole lines, and what it uses only a part of is not kept.
-        let whole = !write && !start.is_multiple_of(sector);
-        let mut at = start;
+        let (line, sector, full) = (lines.line_bytes, lines.sector_bytes, lines.full);
         let end = start + bytes;
-        while at < end {
-            let number = at / line;
-            let stop = end.min((number + 1) * line);
-            let (first, last) = match whole {
-                true => (0, (line - 1) / sector),
-                false => (at % line / sector, (stop - 1) % line / sector),
+        let first = start / line;
+        let mut index = (first - lines.first) as usize;
+        let mut from = first * line;
+        // A read that begins inside a sector asks for whole lines, and what it uses only a part of is not kept.
+        let whole = !write && !(start - from).is_multiple_of(sector);
+        while from < end {
+            let (low, high) = (start.max(from) - from, end.min(from + line) - from);
+            let part = high - low < line;
+            let (mask, size) = match part && !whole {
+                false => (full, line),
+                true => {
+                    let (first, last) = (low / sector, (high - 1) / sector);
+                    let mask = ((1_u16 << (last + 1)) - (1 << first)) as u8;
+                    (mask, (last + 1 - first) * sector)
+                }
             };
-            let mask = ((1_u16 << (last + 1)) - (1 << first)) as u8;
-            let index = (number - lines.first) as usize;
-            let found = match whole && stop - at < line {
+            let found = match part && whole {
                 true => lines.look(index, mask),
                 false => lines.access(index, mask, write),
             };
-            let size = u64::from(mask.count_ones()) * sector;
             out.bytes += size;
             out.fetched += u64::from(found.missing) * sector;
             out.evicted += u64::from(found.evicted) * sector;
             if !write && lines.is_shared(index, now, core, self.window) {
                 out.shared += size;
             }
-            at = stop;
+            from += line;
+            index += 1;
         }
     }
 }
@@ -227,16 +231,28 @@ struct Found {
     evicted: u32,
 }
 
+/// The state of a line of the tensors.
+#[derive(Copy, Clone, Debug, Default)]
+struct Line {
+    /// Sectors that are there, and those of them that global memory does not have yet.
+    valid: u8,
+    dirty: u8,
+    /// Since the clock hand came by.
+    used: bool,
+    /// Who read it last, and one more than when; nobody at zero.
+    reader: u8,
+    when: u32,
+}
+
 /// The state of every line of the tensors.
 #[derive(Debug)]
 struct Lines {
     line_bytes: u64,
     sector_bytes: u64,
+    /// The mask of a whole line.
+    full: u8,
     first: u64,
-    valid: Vec<u8>,
-    dirty: Vec<u8>,
-    used: Vec<bool>,
-    last: Vec<(u32, u32)>,
+    lines: Vec<Line>,
     /// Lines that are there, in the order of the clock hand.
     ring: Vec<u32>,
     capacity: usize,
@@ -248,16 +264,15 @@ impl Lines {
         let line_bytes = chip.memory.l2_line.max(1);
         // A mask has eight bits: a line of more sectors is looked up in eighths.
         let sector_bytes = chip.memory.l2_sector.max(line_bytes.div_ceil(8));
+        let sectors = line_bytes.div_ceil(sector_bytes);
         let first = extent.0 / line_bytes;
         let count = (extent.1.div_ceil(line_bytes) - first) as usize;
         Lines {
             line_bytes,
             sector_bytes,
+            full: ((1_u16 << sectors) - 1) as u8,
             first,
-            valid: vec![0; count],
-            dirty: vec![0; count],
-            used: vec![false; count],
-            last: vec![(0, u32::MAX); count],
+            lines: vec![Line::default(); count],
             ring: Vec::new(),
             capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
             hand: 0,
@@ -267,51 +282,57 @@ impl Lines {
     /// Reads sectors of a line without keeping it.
     fn look(&self, line: usize, mask: u8) -> Found {
         Found {
-            missing: (mask & !self.valid[line]).count_ones(),
+            missing: (mask & !self.lines[line].valid).count_ones(),
             evicted: 0,
         }
     }
 
     /// Brings sectors of a line in, throwing another line out if L2 is full.
+    #[inline]
     fn access(&mut self, line: usize, mask: u8, write: bool) -> Found {
         let mut found = Found::default();
-        if self.valid[line] == 0 {
+        if self.lines[line].valid == 0 {
             found.evicted = self.make_room(line);
         }
-        if !write {
-            found.missing = (mask & !self.valid[line]).count_ones();
-        }
-        self.valid[line] |= mask;
-        self.used[line] = true;
+        let state = &mut self.lines[line];
         if write {
-            self.dirty[line] |= mask;
+            state.dirty |= mask;
+        } else {
+            found.missing = (mask & !state.valid).count_ones();
         }
+        state.valid |= mask;
+        state.used = true;
         found
     }
 
     /// Puts a line into the ring; sectors that had to be written back for it.
+    #[cold]
     fn make_room(&mut self, line: usize) -> u32 {
         if self.ring.len() < self.capacity {
             self.ring.push(line as u32);
             return 0;
         }
         loop {
-            let victim = self.ring[self.hand] as usize;
+            let victim = &mut self.lines[self.ring[self.hand] as usize];
             let slot = self.hand;
             self.hand = (self.hand + 1) % self.capacity;
-            if std::mem::take(&mut self.used[victim]) {
+            if std::mem::take(&mut victim.used) {
                 continue;
             }
-            self.valid[victim] = 0;
+            victim.valid = 0;
             self.ring[slot] = line as u32;
-            return std::mem::take(&mut self.dirty[victim]).count_ones();
+            return std::mem::take(&mut victim.dirty).count_ones();
         }
     }
 
     /// Whether another core has read the line just now.
+    #[inline]
     fn is_shared(&mut self, line: usize, now: u64, core: usize, window: u64) -> bool {
-        let (when, who) = self.last[line];
-        self.last[line] = (now as u32, core as u32);
-        who != u32::MAX && who != core as u32 && u64::from((now as u32).wrapping_sub(when)) < window
+        let state = &mut self.lines[line];
+        let (when, reader) = (state.when, state.reader);
+        state.when = (now as u32).wrapping_add(1).max(1);
+        state.reader = core as u8;
+        let apart = state.when.wrapping_sub(when);
+        when != 0 && reader != state.reader && u64::from(apart) < window
     }
 }
