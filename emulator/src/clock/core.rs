@@ -17,7 +17,7 @@ const PIECE_BYTES: u64 = 4096;
 /// How a pipe spent its time, in cycles.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PipeTime {
-    /// Executing, waits for bandwidth included.
+    /// Executing, the start after idleness and waits for bandwidth included.
     pub(crate) busy: u64,
     /// Of those, beyond what the pipe alone would need.
     pub(crate) memory: u64,
