@@ -56,10 +56,11 @@ impl Float {
 
     /// What an element is, if it is no finite number. `limit` says that the largest f16 stands for an overflow.
     fn odd(self, bytes: &[u8], limit: bool) -> Option<NotFinite> {
-        let word = bytes
-            .iter()
-            .rev()
-            .fold(0, |word, &b| word << 8 | u32::from(b));
+        let word = match *bytes {
+            [a, b] => u32::from(u16::from_le_bytes([a, b])),
+            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+            _ => return None,
+        };
         let (magnitude, infinity) = match self {
             Float::F16 => (word & 0x7fff, 0x7c00),
             Float::Bf16 => (word & 0x7fff, 0x7f80),
