@@ -18,8 +18,10 @@ const BLOCK: usize = 32;
 const BLOCKS: usize = 8;
 /// Bytes of an operand that are brought side by side at a time: what stays in the nearest cache with three others.
 const STAGE: usize = 4096;
+/// Bytes of the lanes of a whole repeat.
+const WHOLE_ROW: usize = BLOCKS * BLOCK;
 /// Repeats of that many bytes.
-const STAGED_REPEATS: usize = STAGE / (BLOCKS * BLOCK);
+const STAGED_REPEATS: usize = STAGE / WHOLE_ROW;
 
 /// Repeats beyond this reach past UB in every operand that goes on.
 const MOST_REPEATS: u64 = 8192;
@@ -154,7 +156,7 @@ impl Walk {
         let (a, b) = (self.hull(work), dst.hull(work));
         let same = (self.at, self.blk, self.rep, self.size) == (dst.at, dst.blk, dst.rep, dst.size);
         let apart = dst.rep * BLOCK >= dst.extent(work);
-        a.end <= b.start || b.end <= a.start || same && apart
+        disjoint(&a, &b) || same && apart
     }
 }
 
@@ -193,6 +195,18 @@ impl Chunk {
     /// Brings the lanes of an operand side by side.
     fn gather(self, bytes: &[u8], work: &Work, walk: &Walk, out: &mut [u8]) {
         let row = walk.row(work);
+        if row == WHOLE_ROW && walk.rep != 0 && walk.has_dense_rows(work) {
+            let (out, _) = out.as_chunks_mut::<WHOLE_ROW>();
+            let rows = out.iter_mut().take(self.count).zip(self.first..);
+            for (out, repeat) in rows {
+                let from = bytes.get(walk.block(repeat, 0)..);
+                match from.and_then(|from| from.first_chunk()) {
+                    Some(from) => copy_whole_row(out, from),
+                    None => gather_row(bytes, work, walk, repeat, out),
+                }
+            }
+            return;
+        }
         let different = if walk.rep == 0 { 1 } else { self.count };
         for (n, out) in out.chunks_exact_mut(row).take(different).enumerate() {
             gather_row(bytes, work, walk, self.first + n, out);
@@ -214,11 +228,71 @@ impl Chunk {
     }
 }
 
+/// How the repeats of an instruction are gone through.
+#[derive(Copy, Clone, Debug)]
+struct Plan {
+    /// Whether no repeat reads what an earlier one writes.
+    ahead: bool,
+    /// Whether the destination's lanes are lent where all are on.
+    lent: bool,
+    /// Whether every operand is lent, all repeats at once.
+    all_lent: bool,
+    /// Repeats at a time.
+    step: usize,
+}
+
+impl Plan {
+    fn new(work: &Work, dst: &Walk, sources: &[&Walk], accumulates: bool) -> Plan {
+        let itself = !accumulates || dst.is_ahead_of(dst, work);
+        let ahead = itself && sources.iter().all(|walk| walk.is_ahead_of(dst, work));
+        let lent = work.whole() > 0 && dst.is_dense(work);
+        let dense = |walk: &&Walk| walk.is_dense(work);
+        let apart = |walk: &&Walk| disjoint(&walk.hull(work), &dst.hull(work));
+        let all_lent = lent && sources.iter().all(|walk| dense(walk) && apart(walk));
+        Plan {
+            ahead,
+            lent,
+            all_lent,
+            step: match (ahead, all_lent) {
+                (true, true) => work.repeats,
+                (true, false) => STAGED_REPEATS,
+                (false, _) => 1,
+            },
+        }
+    }
+
+    /// Whether the lanes of a source have to be brought side by side for some repeats whose lanes are all on.
+    fn stages(self, work: &Work, walk: &Walk, dst: &Walk, chunk: Chunk) -> bool {
+        let fits = match chunk.count {
+            1 => walk.has_dense_rows(work),
+            _ => walk.is_dense(work),
+        };
+        let range = |walk: &Walk| {
+            let at = walk.block(chunk.first, 0);
+            at..at + chunk.count * walk.row(work)
+        };
+        !fits || self.lent && !disjoint(&range(walk), &range(dst))
+    }
+}
+
+fn disjoint(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.end <= b.start || b.end <= a.start
+}
+
 /// Copies the blocks of a repeat out of memory.
 fn gather_row(bytes: &[u8], work: &Work, walk: &Walk, repeat: usize, out: &mut [u8]) {
     let at = walk.block(repeat, 0);
     if walk.has_dense_rows(work) && at + out.len() <= bytes.len() {
         copy_row(out, &bytes[at..at + out.len()]);
+        return;
+    }
+    if let (0, Some(block)) = (
+        walk.blk,
+        bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()),
+    ) {
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+        blocks.fill(*block);
+        rest.copy_from_slice(&block[..rest.len()]);
         return;
     }
     for (block, out) in out.chunks_mut(BLOCK).enumerate() {
@@ -232,10 +306,21 @@ fn gather_row(bytes: &[u8], work: &Work, walk: &Walk, repeat: usize, out: &mut [
 
 /// Copies a row; whole repeats, the usual ones, in a straight line.
 fn copy_row(to: &mut [u8], from: &[u8]) {
-    match (to.first_chunk_mut::<256>(), from.first_chunk::<256>()) {
-        (Some(to), Some(from)) => *to = *from,
-        _ => to.copy_from_slice(from),
+    match (to.as_mut_array::<WHOLE_ROW>(), from.as_array::<WHOLE_ROW>()) {
+        (Some(to), Some(from)) => copy_whole_row(to, from),
+        (_, _) => to.copy_from_slice(from),
     }
+}
+
+/// Copies the bytes of a whole repeat, without a call.
+#[inline]
+fn copy_whole_row(to: &mut [u8; WHOLE_ROW], from: &[u8; WHOLE_ROW]) {
+    let (to, _) = to.as_chunks_mut::<64>();
+    let (from, _) = from.as_chunks::<64>();
+    to[0] = from[0];
+    to[1] = from[1];
+    to[2] = from[2];
+    to[3] = from[3];
 }
 
 /// Writes the lanes of a repeat that are on.
@@ -346,24 +431,11 @@ impl Core<'_> {
         accumulates: bool,
         mut f: impl FnMut(&mut [u8], [&[u8]; N]),
     ) {
-        let reads_itself = !accumulates || dst.is_ahead_of(dst, work);
-        let ahead = reads_itself && sources.iter().all(|walk| walk.is_ahead_of(dst, work));
+        let plan = Plan::new(work, dst, &sources, accumulates);
         let whole = work.whole();
-        let lent = whole > 0 && dst.is_dense(work);
-        // Whether a source has to be brought side by side before its repeats can be lent.
-        let staged = |walk: &Walk| {
-            let (a, b) = (walk.hull(work), dst.hull(work));
-            !walk.is_dense(work) || lent && a.start < b.end && b.start < a.end
-        };
-        let all_lent = lent && !sources.iter().any(|walk| staged(walk));
-        let step = match (ahead, all_lent) {
-            (false, _) => 1,
-            (true, false) => STAGED_REPEATS,
-            (true, true) => work.repeats,
-        };
         let mut stage = std::mem::take(&mut self.scratch);
         let needed = (N + 1) * STAGE;
-        if stage.len() < needed && (!all_lent || whole < work.repeats) {
+        if stage.len() < needed && (!plan.all_lent || whole < work.repeats) {
             stage.resize(needed, 0);
         }
         let bytes = &mut self.memories[Space::Ub as usize].bytes;
@@ -371,8 +443,8 @@ impl Core<'_> {
         while first < work.repeats {
             // Repeats with lanes off come by themselves.
             let end = if first < whole { whole } else { work.repeats };
-            let count = step.min(end - first);
-            let lent = lent && first < whole;
+            let count = plan.step.min(end - first);
+            let lent = plan.lent && first < whole;
             let own = STAGE.min(stage.len());
             let (out_stage, source_stages) = stage.split_at_mut(own);
             let chunk = Chunk { first, count };
@@ -384,9 +456,9 @@ impl Core<'_> {
             let mut stages: [Option<&[u8]>; N] = [None; N];
             let places = source_stages.chunks_exact_mut(STAGE).zip(&mut stages);
             for ((own, stage), walk) in places.zip(sources) {
-                if staged(walk) || first >= whole {
+                if first >= whole || plan.stages(work, walk, dst, chunk) {
                     // What comes again in every repeat has been brought already.
-                    if first == 0 || walk.rep > 0 || !ahead {
+                    if first == 0 || walk.rep > 0 || !plan.ahead {
                         chunk.gather(bytes, work, walk, own);
                     }
                     *stage = Some(&own[..count * walk.row(work)]);

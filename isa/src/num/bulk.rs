@@ -111,6 +111,9 @@ pub fn apply_f16_slice<H: Half>(
     overflow: Overflow,
     function: impl Fn(f32) -> f32,
 ) {
+    if simd::apply_f16(dst, src, overflow, &function) {
+        return;
+    }
     let mut wide = [0.0; BLOCK];
     let mut result = [0.0; BLOCK];
     for (dst, src) in dst.chunks_mut(BLOCK).zip(src.chunks(BLOCK)) {
@@ -129,6 +132,9 @@ pub fn apply2_f16_slice<H: Half>(
     overflow: Overflow,
     function: impl Fn(f32, f32) -> f32,
 ) {
+    if simd::apply2_f16(dst, a, b, overflow, &function) {
+        return;
+    }
     let (mut wide_a, mut wide_b) = ([0.0; BLOCK], [0.0; BLOCK]);
     let mut result = [0.0; BLOCK];
     let sources = a.chunks(BLOCK).zip(b.chunks(BLOCK));

@@ -6,10 +6,10 @@
 //! loops say where they fuse, which is nowhere.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{apply, apply2, f16_to_f32, f32_to_f16};
+pub(super) use x86::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16};
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use elsewhere::{apply, apply2, f16_to_f32, f32_to_f16};
+pub(super) use elsewhere::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -23,11 +23,13 @@ mod x86 {
     use super::super::convert;
     use super::super::{F32_NAN, Overflow, Round};
 
+    #[inline]
     fn available() -> bool {
         is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")
     }
 
     /// Whether registers are twice as wide.
+    #[inline]
     fn is_wide() -> bool {
         is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
@@ -66,6 +68,41 @@ mod x86 {
             return true;
         } else if usable {
             unsafe { apply2_avx2(dst, a, b, function) }
+        }
+        usable
+    }
+
+    /// A function on f32 over f16 items.
+    pub(in super::super) fn apply_f16<H: Half>(
+        dst: &mut [H],
+        src: &[H],
+        overflow: Overflow,
+        function: impl Fn(f32) -> f32,
+    ) -> bool {
+        let usable = available();
+        if usable {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                apply_half(dst, src, overflow, function);
+            }
+        }
+        usable
+    }
+
+    /// A function of two f32 over f16 items.
+    pub(in super::super) fn apply2_f16<H: Half>(
+        dst: &mut [H],
+        a: &[H],
+        b: &[H],
+        overflow: Overflow,
+        function: impl Fn(f32, f32) -> f32,
+    ) -> bool {
+        let usable = available();
+        if usable {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                apply2_half(dst, a, b, overflow, function);
+            }
         }
         usable
     }
@@ -116,6 +153,60 @@ mod x86 {
         apply2_portable(dst, a, b, function);
     }
 
+    #[target_feature(enable = "avx2,f16c")]
+    fn apply_half<H: Half>(
+        dst: &mut [H],
+        src: &[H],
+        overflow: Overflow,
+        function: impl Fn(f32) -> f32,
+    ) {
+        let length = dst.len().min(src.len());
+        let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
+        let (from, from_rest) = src[..length].as_chunks::<8>();
+        for (to, from) in to.iter_mut().zip(from) {
+            let mut wide = [0.0; 8];
+            widen(&mut wide, from);
+            let result = wide.map(&function);
+            match overflow {
+                Overflow::Saturate => narrow_saturate(to, &result),
+                Overflow::Keep | Overflow::Wrap => narrow_keep(to, &result),
+            }
+        }
+        apply_portable(to_rest, from_rest, |x| {
+            let result = function(convert::f16_to_f32(x.bits()));
+            H::from_bits(convert::f32_to_f16(result, Round::Even, overflow))
+        });
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    fn apply2_half<H: Half>(
+        dst: &mut [H],
+        a: &[H],
+        b: &[H],
+        overflow: Overflow,
+        function: impl Fn(f32, f32) -> f32,
+    ) {
+        let length = dst.len().min(a.len()).min(b.len());
+        let (to, to_rest) = dst[..length].as_chunks_mut::<8>();
+        let (a, a_rest) = a[..length].as_chunks::<8>();
+        let (b, b_rest) = b[..length].as_chunks::<8>();
+        for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+            let (mut wide_a, mut wide_b) = ([0.0; 8], [0.0; 8]);
+            widen(&mut wide_a, a);
+            widen(&mut wide_b, b);
+            let result: [f32; 8] = std::array::from_fn(|n| function(wide_a[n], wide_b[n]));
+            match overflow {
+                Overflow::Saturate => narrow_saturate(to, &result),
+                Overflow::Keep | Overflow::Wrap => narrow_keep(to, &result),
+            }
+        }
+        apply2_portable(to_rest, a_rest, b_rest, |a, b| {
+            let wide = |x: H| convert::f16_to_f32(x.bits());
+            let result = function(wide(a), wide(b));
+            H::from_bits(convert::f32_to_f16(result, Round::Even, overflow))
+        });
+    }
+
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     fn apply_avx512<T: Copy, S: Copy>(dst: &mut [T], src: &[S], function: impl Fn(S) -> T) {
         apply_portable(dst, src, function);
@@ -132,6 +223,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,f16c")]
+    #[inline]
     fn widen<H: Half, S: Single>(dst: &mut [S], src: &[H]) {
         const { assert!(size_of::<H>() == 2 && size_of::<S>() == 4) };
         let length = dst.len().min(src.len());
@@ -153,6 +245,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,f16c")]
+    #[inline]
     fn narrow_saturate<H: Half, S: Single>(dst: &mut [H], src: &[S]) {
         let (least, greatest) = (_mm256_set1_ps(-65504.0), _mm256_set1_ps(65504.0));
         // Clamping first gives the same as clamping the rounded value, because both ends are f16 values.
@@ -163,6 +256,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,f16c")]
+    #[inline]
     fn narrow_keep<H: Half, S: Single>(dst: &mut [H], src: &[S]) {
         narrow(dst, src, Overflow::Keep, |x| canonical(x));
     }
@@ -221,6 +315,27 @@ mod elsewhere {
         _: &[A],
         _: &[B],
         _: impl Fn(A, B) -> T,
+    ) -> bool {
+        false
+    }
+
+    /// Leaves the work to the portable loop.
+    pub(in super::super) fn apply_f16<H>(
+        _: &mut [H],
+        _: &[H],
+        _: Overflow,
+        _: impl Fn(f32) -> f32,
+    ) -> bool {
+        false
+    }
+
+    /// Leaves the work to the portable loop.
+    pub(in super::super) fn apply2_f16<H>(
+        _: &mut [H],
+        _: &[H],
+        _: &[H],
+        _: Overflow,
+        _: impl Fn(f32, f32) -> f32,
     ) -> bool {
         false
     }
