@@ -430,25 +430,35 @@ fn copy(traffic: GmTraffic, chip: &Chip) -> Cost {
     }
 }
 
+/// Cycles that `nd2nz` of `rows` rows of `row_bytes` bytes holds its pipe, if global memory gives `rate` bytes a cycle.
+///
 /// The pipe is held until the matrix is there: its rows bind, or the latency and the bytes behind it. So, unlike plain
 /// copies, two of these do not overlap.
-fn nd2nz(rows: u64, row_bytes: u64, chip: &Chip) -> Cost {
+pub fn nd2nz_cycles(rows: u64, row_bytes: u64, rate: u64, chip: &Chip) -> u64 {
     let rates = &chip.mte2;
-    let bytes = rows.saturating_mul(row_bytes);
     let row_cycles = rows.saturating_mul(rates.nd2nz_row_milli).div_ceil(1000);
-    let stream = bytes.div_ceil(rates.nd2nz_port.max(1));
-    let setup = rates.l1_latency.saturating_add(rates.nd2nz_fixed);
-    let occ = row_cycles.max(stream.saturating_add(setup));
+    let stream = rows
+        .saturating_mul(row_bytes)
+        .div_ceil(rates.nd2nz_port.min(rate).max(1));
+    row_cycles.max(stream.saturating_add(nd2nz_setup(chip)))
+}
+
+/// Cycles before the first row of an `nd2nz`: the way to global memory is part of its occupancy.
+fn nd2nz_setup(chip: &Chip) -> u64 {
+    chip.mte2.l1_latency.saturating_add(chip.mte2.nd2nz_fixed)
+}
+
+fn nd2nz(rows: u64, row_bytes: u64, chip: &Chip) -> Cost {
     Cost {
         head: 0,
-        occ: narrow(occ),
+        occ: narrow(nd2nz_cycles(rows, row_bytes, u64::MAX, chip)),
         tail: 0,
         gm: Some(GmTraffic {
-            bytes,
+            bytes: rows.saturating_mul(row_bytes),
             bursts: rows,
             write: false,
             path: GmPath::L1,
-            setup: narrow(setup),
+            setup: narrow(nd2nz_setup(chip)),
         }),
     }
 }

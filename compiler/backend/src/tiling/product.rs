@@ -31,6 +31,8 @@ pub(crate) struct Extents {
     pub(crate) k: i64,
     pub(crate) outer: i64,
     pub(crate) elem: Elem,
+    /// Whether the left (right) factor is stored with k as its row.
+    pub(crate) k_major: [bool; 2],
 }
 
 impl Extents {
@@ -42,6 +44,7 @@ impl Extents {
             k: extent(product.k),
             outer: product.outer.iter().map(|&i| extent(i)).product(),
             elem: cx.algo.tensors[product.a.tensor].elem,
+            k_major: [product.a.k_major, product.b.k_major],
         }
     }
 }

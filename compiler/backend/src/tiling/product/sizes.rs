@@ -1,6 +1,7 @@
 //! Block sizes of a matrix product, by rule.
 
 use isa::chip::Chip;
+use isa::cost;
 use isa::types::{Elem, Space};
 
 use super::Extents;
@@ -48,35 +49,48 @@ pub(crate) fn choose(chip: &Chip, e: &Extents, whole_columns: bool) -> Tiles {
     for m in SIDES.into_iter().filter(|m| *m == 16 || *m < e.m + 16) {
         let widths = SIDES.into_iter().filter(|&n| even(n) || !only_even);
         for n in widths.filter(|n| *n == 16 || *n < e.n + 16) {
-            let (m, n) = (round_up(m, unit), round_up(n, unit));
-            let Some(tiles) = fit(chip, m, n, e, size) else {
-                continue;
-            };
-            let cost = estimate(chip, &tiles, e, size);
-            let better = best.is_none_or(|(c, t)| cost < c || (cost == c && t.m * t.n < m * n));
-            if better {
-                best = Some((cost, tiles));
+            for tiles in fits(chip, (round_up(m, unit), round_up(n, unit)), e, size) {
+                let cost = estimate(chip, &tiles, e, size);
+                let larger = |t: &Tiles| t.m * t.n < tiles.m * tiles.n;
+                if best.is_none_or(|(c, t)| cost < c || (cost == c && larger(&t))) {
+                    best = Some((cost, tiles));
+                }
             }
         }
     }
     best.map_or(PLAIN, |(_, tiles)| tiles)
 }
 
-fn fit(chip: &Chip, m: i64, n: i64, e: &Extents, size: i64) -> Option<Tiles> {
+/// Most steps of a packet: beyond, what a longer packet saves is less than what its first load costs.
+const LONGEST_PACKET: i64 = 8;
+
+/// Most steps of a packet that does not divide k.
+const LONGEST_RAGGED_PACKET: i64 = 4;
+
+/// The sizes of a block, with the lengths of packet that fit. Long ones divide k: the steps of a shorter last packet
+/// would be counted at run time, and their code could not be laid out ahead.
+fn fits(
+    chip: &Chip,
+    (m, n): (i64, i64),
+    e: &Extents,
+    size: i64,
+) -> impl Iterator<Item = Tiles> + use<> {
     let bytes = |space: Space| i64::try_from(chip.usable_bytes(space)).unwrap_or(0);
-    if m * n * 4 > bytes(Space::L0c) {
-        return None;
-    }
     let unit = if size == 1 { 32 } else { 16 };
     let longest = (bytes(Space::L0a) / 2 / (m * size)).min(bytes(Space::L0b) / 2 / (n * size));
-    let k_l0 = (longest / unit * unit).min(256).min(round_up(e.k, unit));
-    if k_l0 < unit {
-        return None;
-    }
-    let k_l0 = k_l0.min(if size == 1 { 128 } else { 64 }.max(unit));
-    let room = bytes(Space::L1) / 2 / ((m + n) * size) / k_l0;
-    let packets = room.min(4).min(ceil_div(e.k, k_l0)).max(0);
-    (packets > 0).then_some(Tiles {
+    let k_l0 = (longest / unit * unit)
+        .min(if size == 1 { 128 } else { 64 })
+        .min(round_up(e.k, unit));
+    let room = if m * n * 4 > bytes(Space::L0c) || k_l0 < unit {
+        0
+    } else {
+        bytes(Space::L1) / 2 / ((m + n) * size) / k_l0
+    };
+    let most = room.min(LONGEST_PACKET).min(ceil_div(e.k, k_l0.max(1)));
+    let k = e.k;
+    let packets =
+        (1..=most).filter(move |p| k % (k_l0 * p) == 0 || *p == most.min(LONGEST_RAGGED_PACKET));
+    packets.map(move |packets| Tiles {
         m,
         n,
         k_l1: k_l0 * packets,
@@ -99,11 +113,40 @@ fn estimate(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> i64 {
     let (mf, nf, kf) = (ceil_div(t.m, 16), ceil_div(t.n, 16), ceil_div(t.k_l0, k0));
     let cube = steps * (mf * nf * kf * passes + rate(chip.cube.fixed));
     let mte1 = steps * kf * (mf * rate(chip.mte1.l0a_fractal) + nf * rate(chip.mte1.l0b_fractal));
-    let clock = rate(chip.cores.clock_mhz);
-    let l2 =
-        rate(chip.memory.l2_mbps) * 1000 / rate(chip.memory.l2_shared_line_milli) / clock / groups;
-    let port = rate(chip.mte2.nd2nz_port).min(l2.max(1));
-    let mte2 = (t.m + t.n) * e.k * size / port;
+    let packets = ceil_div(e.k, t.k_l1);
+    let packet = packet_cycles(chip, t, e, size);
     let drain = t.m * t.n * 4 / rate(chip.fix.gm_port_shared);
-    ceil_div(blocks, groups) * (cube.max(mte1).max(mte2) + drain)
+    let block = cube.max(mte1).max(packets * packet);
+    // The fixpipe drains one accumulator while the cube fills another, where L0C has room for both.
+    let twice = t.m * t.n * 8 <= i64::try_from(chip.usable_bytes(Space::L0c)).unwrap_or(0);
+    let each = if twice {
+        block.max(drain)
+    } else {
+        block + drain
+    };
+    ceil_div(blocks, groups) * each + packet + drain
+}
+
+/// Cycles in which a packet of both factors comes to L1 while every group does the same.
+fn packet_cycles(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> i64 {
+    let whole = |x: i64| u64::try_from(x).unwrap_or(0);
+    let share = chip.memory.l2_mbps * 1000
+        / chip.memory.l2_shared_line_milli.max(1)
+        / chip.cores.clock_mhz.max(1)
+        / chip.cores.cube.max(1);
+    let copy = |free: i64, k_major: bool| {
+        let k = t.k_l1.min(e.k);
+        let (rows, cols) = if k_major { (k, free) } else { (free, k) };
+        // Rows that begin inside a sector ask for whole lines.
+        let row = whole(cols * size);
+        let asked = if row.is_multiple_of(chip.memory.l2_sector.max(1)) {
+            row
+        } else {
+            row.saturating_add(chip.memory.l2_line)
+        };
+        let rate = share.saturating_mul(row) / asked.max(1);
+        cost::nd2nz_cycles(whole(rows), row, rate.max(1), chip)
+    };
+    let cycles = copy(t.m.min(e.m), e.k_major[0]).saturating_add(copy(t.n.min(e.n), e.k_major[1]));
+    i64::try_from(cycles).unwrap_or(i64::MAX / 1_000_000)
 }
