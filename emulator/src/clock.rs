@@ -9,6 +9,7 @@
 //! is kept fed never pays its head. Its results are visible `tail` after it ends; flags and barriers wait for that.
 
 mod core;
+mod lines;
 mod memory;
 
 use std::cmp::Reverse;
@@ -59,7 +60,7 @@ pub(crate) struct Timing {
 pub(crate) struct Post {
     /// In ticks.
     pub(crate) at: u64,
-    pub(crate) core: usize,
+    pub(crate) core: u32,
     pub(crate) what: PostWhat,
 }
 
@@ -89,19 +90,26 @@ pub(crate) fn run(
         sim.advance();
         collect(sim, &mut posts);
     }
-    while let Some(Reverse(post)) = posts.pop() {
+    while let Some(&Reverse(post)) = posts.peek() {
         match post.what {
             PostWhat::Piece(pipe) => {
-                let sim = &mut sims[post.core];
-                if sim.transfer(pipe, post.at, &mut memory) {
+                let sim = &mut sims[post.core as usize];
+                if let Some(at) = sim.transfer(pipe, post.at, &mut memory) {
+                    // The next piece takes the place of this one, which is mostly not far from the front.
+                    if let Some(mut top) = posts.peek_mut() {
+                        top.0.at = at;
+                    }
+                } else {
+                    posts.pop();
                     sim.advance();
+                    collect(sim, &mut posts);
                 }
-                collect(sim, &mut posts);
             }
             PostWhat::Set(mode, id) => {
-                let sender = sims[post.core].id;
+                posts.pop();
+                let sender = sims[post.core as usize].id;
                 for sim in sims.iter_mut().filter(|sim| reaches(sender, mode, sim.id)) {
-                    sim.receive(post.core, mode, id, post.at / TICKS);
+                    sim.receive(post.core as usize, mode, id, post.at / TICKS);
                     sim.advance();
                     collect(sim, &mut posts);
                 }
@@ -113,7 +121,9 @@ pub(crate) fn run(
 
 /// Moves what a core has posted to the common list.
 fn collect(sim: &mut CoreSim<'_>, posts: &mut BinaryHeap<Reverse<Post>>) {
-    posts.extend(sim.posts.drain(..).map(Reverse));
+    for post in sim.posts.drain(..) {
+        posts.push(Reverse(post));
+    }
 }
 
 fn finish(sims: Vec<CoreSim<'_>>, memory: Memory) -> Option<Timing> {

@@ -65,6 +65,8 @@ struct Transfer {
     row: u64,
     offset: u64,
     missed: bool,
+    /// Bytes of the latest piece, and the ticks that the pipe alone would need for them.
+    alone: (u64, u64),
 }
 
 /// One pipe.
@@ -463,10 +465,11 @@ impl<'a> CoreSim<'a> {
                 row: 0,
                 offset: 0,
                 missed: false,
+                alone: (0, 0),
             });
             self.posts.push(Post {
                 at: (begin + setup) * TICKS,
-                core: self.number,
+                core: self.number as u32,
                 what: PostWhat::Piece(pipe),
             });
             return;
@@ -498,23 +501,23 @@ impl<'a> CoreSim<'a> {
         (traffic.rows > 0 && traffic.row_bytes > 0).then_some(u64::from(traffic.setup))
     }
 
-    /// Moves the next piece of a copy; true when it was the last.
-    pub(super) fn transfer(&mut self, pipe: Pipe, at: u64, memory: &mut Memory) -> bool {
+    /// Moves the next piece of a copy; when the one after it comes, none after the last.
+    pub(super) fn transfer(&mut self, pipe: Pipe, at: u64, memory: &mut Memory) -> Option<u64> {
         let queue = &mut self.queues[pipe.index()];
-        let Some(mut copy) = queue.transfer else {
-            return false;
-        };
-        let event = self.stream.events[copy.event];
+        let copy = queue.transfer.as_mut()?;
+        let event = &self.stream.events[copy.event];
         let traffic = &self.stream.traffic[event.arg as usize];
         let (rows, row_bytes) = (u64::from(traffic.rows), u64::from(traffic.row_bytes));
-        let piece = next_piece(&copy, rows, row_bytes);
+        let piece = next_piece(copy, rows, row_bytes);
         let served = memory.serve(at, self.number, traffic, piece);
-        let port_end = self.port.serve(at, traffic.path, piece.rows * piece.bytes);
-        let other_end = self.unit_end(pipe, &event);
-        let queue = &mut self.queues[pipe.index()];
+        let bytes = piece.rows * piece.bytes;
+        let port_end = self.port.serve(at, traffic.path, bytes);
         let occ = u64::from(event.occ);
-        let moving = occ - u64::from(traffic.setup).min(occ);
-        let alone = moving * TICKS * (piece.rows * piece.bytes) / (rows * row_bytes);
+        if bytes != copy.alone.0 {
+            let moving = occ - u64::from(traffic.setup).min(occ);
+            copy.alone = (bytes, moving * TICKS * bytes / (rows * row_bytes));
+        }
+        let alone = copy.alone.1;
         let end = served.end.max(port_end).max(at + alone);
         copy.missed |= served.missed;
         copy.offset += piece.bytes;
@@ -523,14 +526,11 @@ impl<'a> CoreSim<'a> {
             copy.row += piece.rows;
         }
         if copy.row < rows {
-            queue.transfer = Some(copy);
-            self.posts.push(Post {
-                at: end,
-                core: self.number,
-                what: PostWhat::Piece(pipe),
-            });
-            return false;
+            return Some(end);
         }
+        let copy = *copy;
+        let other_end = self.unit_end(pipe, event);
+        let queue = &mut self.queues[pipe.index()];
         queue.transfer = None;
         queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
         let extra = if copy.missed && !traffic.write {
@@ -545,7 +545,7 @@ impl<'a> CoreSim<'a> {
         queue.finish();
         let ended = queue.end;
         self.note(pipe, event.pc, copy.begin, ended);
-        true
+        None
     }
 
     fn note(&mut self, pipe: Pipe, pc: u32, begin: u64, end: u64) {
@@ -563,7 +563,7 @@ impl<'a> CoreSim<'a> {
     fn post_set(&mut self, event: &Event, at: u64) {
         self.posts.push(Post {
             at: (at + u64::from(event.occ) + u64::from(event.tail)) * TICKS,
-            core: self.number,
+            core: self.number as u32,
             what: PostWhat::Set((event.extra / 16) as u8, (event.extra % 16) as u8),
         });
     }

@@ -1,12 +1,13 @@
-//! L2 and global memory as all cores share them: which sectors are there, and how long a piece of a copy takes.
+//! L2 and global memory as all cores share them: how long a piece of a copy takes.
 //!
-//! Bandwidth is served first come, first served. L2 is fully associative with a clock hand for its least used line (we
-//! choose), written back when a line leaves; lines still dirty at the end are not charged (machine.md §6).
+//! Bandwidth is served first come, first served. Which sectors are in L2 is for `lines` to know; lines still dirty at the
+//! end are not charged (machine.md §6).
 
 use isa::chip::Chip;
 use isa::cost::GmPath;
 
 use super::TICKS;
+use super::lines::{Lines, Touched, Visit};
 use crate::stream::Traffic;
 
 /// Bytes between copies and memory levels.
@@ -26,6 +27,8 @@ struct Server {
     /// Ticks for `bytes_unit` bytes.
     ticks: u64,
     bytes_unit: u64,
+    /// The latest size and its time: requests mostly have the size of the one before.
+    latest: (u64, u64),
 }
 
 impl Server {
@@ -35,15 +38,20 @@ impl Server {
             free: 0,
             ticks: clock_mhz * TICKS,
             bytes_unit: mbps.max(1),
+            latest: (0, 0),
         }
     }
 
     /// When a request of that time and size is done.
+    #[inline]
     fn serve(&mut self, at: u64, bytes: u64) -> u64 {
         if bytes == 0 {
             return at;
         }
-        self.free = self.free.max(at) + bytes * self.ticks / self.bytes_unit;
+        if bytes != self.latest.0 {
+            self.latest = (bytes, bytes * self.ticks / self.bytes_unit);
+        }
+        self.free = self.free.max(at) + self.latest.1;
         self.free
     }
 }
@@ -126,18 +134,8 @@ impl Memory {
         traffic: &Traffic,
         piece: Piece,
     ) -> Served {
-        let mut touched = Touched::default();
-        for row in 0..piece.rows {
-            let start = traffic.address + (piece.row + row) * traffic.stride + piece.offset;
-            self.touch(
-                at / TICKS,
-                core,
-                traffic.write,
-                start,
-                piece.bytes,
-                &mut touched,
-            );
-        }
+        let visit = Visit::new(at / TICKS, core, self.window);
+        let touched = self.lines.touch(traffic, piece, visit);
         self.count(&touched);
         let mut end = self.all.serve(at, touched.bytes);
         if !traffic.write {
@@ -160,50 +158,6 @@ impl Memory {
         self.counts.l2_bytes += touched.bytes;
         self.counts.l2_hit += touched.bytes - touched.fetched;
     }
-
-    /// Looks up the sectors of one contiguous piece.
-    fn touch(
-        &mut self,
-        now: u64,
-        core: usize,
-        write: bool,
-        start: u64,
-        bytes: u64,
-        out: &mut Touched,
-    ) {
-        let lines = &mut self.lines;
-        let (line, sector, full) = (lines.line_bytes, lines.sector_bytes, lines.full);
-        let end = start + bytes;
-        let first = start / line;
-        let mut index = (first - lines.first) as usize;
-        let mut from = first * line;
-        // A read that begins inside a sector asks for whole lines, and what it uses only a part of is not kept.
-        let whole = !write && !(start - from).is_multiple_of(sector);
-        while from < end {
-            let (low, high) = (start.max(from) - from, end.min(from + line) - from);
-            let part = high - low < line;
-            let (mask, size) = match part && !whole {
-                false => (full, line),
-                true => {
-                    let (first, last) = (low / sector, (high - 1) / sector);
-                    let mask = ((1_u16 << (last + 1)) - (1 << first)) as u8;
-                    (mask, (last + 1 - first) * sector)
-                }
-            };
-            let found = match part && whole {
-                true => lines.look(index, mask),
-                false => lines.access(index, mask, write),
-            };
-            out.bytes += size;
-            out.fetched += u64::from(found.missing) * sector;
-            out.evicted += u64::from(found.evicted) * sector;
-            if !write && lines.is_shared(index, now, core, self.window) {
-                out.shared += size;
-            }
-            from += line;
-            index += 1;
-        }
-    }
 }
 
 /// A part of a copy: `rows` rows from `row` on, of each `bytes` bytes from `offset` on.
@@ -213,126 +167,4 @@ pub(crate) struct Piece {
     pub(crate) rows: u64,
     pub(crate) offset: u64,
     pub(crate) bytes: u64,
-}
-
-/// Bytes of whole sectors that a piece touched.
-#[derive(Copy, Clone, Debug, Default)]
-struct Touched {
-    bytes: u64,
-    fetched: u64,
-    evicted: u64,
-    shared: u64,
-}
-
-/// What an access found, in sectors.
-#[derive(Copy, Clone, Debug, Default)]
-struct Found {
-    missing: u32,
-    evicted: u32,
-}
-
-/// The state of a line of the tensors.
-#[derive(Copy, Clone, Debug, Default)]
-struct Line {
-    /// Sectors that are there, and those of them that global memory does not have yet.
-    valid: u8,
-    dirty: u8,
-    /// Since the clock hand came by.
-    used: bool,
-    /// Who read it last, and one more than when; nobody at zero.
-    reader: u8,
-    when: u32,
-}
-
-/// The state of every line of the tensors.
-#[derive(Debug)]
-struct Lines {
-    line_bytes: u64,
-    sector_bytes: u64,
-    /// The mask of a whole line.
-    full: u8,
-    first: u64,
-    lines: Vec<Line>,
-    /// Lines that are there, in the order of the clock hand.
-    ring: Vec<u32>,
-    capacity: usize,
-    hand: usize,
-}
-
-impl Lines {
-    fn new(chip: &Chip, extent: (u64, u64)) -> Lines {
-        let line_bytes = chip.memory.l2_line.max(1);
-        // A mask has eight bits: a line of more sectors is looked up in eighths.
-        let sector_bytes = chip.memory.l2_sector.max(line_bytes.div_ceil(8));
-        let sectors = line_bytes.div_ceil(sector_bytes);
-        let first = extent.0 / line_bytes;
-        let count = (extent.1.div_ceil(line_bytes) - first) as usize;
-        Lines {
-            line_bytes,
-            sector_bytes,
-            full: ((1_u16 << sectors) - 1) as u8,
-            first,
-            lines: vec![Line::default(); count],
-            ring: Vec::new(),
-            capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
-            hand: 0,
-        }
-    }
-
-    /// Reads sectors of a line without keeping it.
-    fn look(&self, line: usize, mask: u8) -> Found {
-        Found {
-            missing: (mask & !self.lines[line].valid).count_ones(),
-            evicted: 0,
-        }
-    }
-
-    /// Brings sectors of a line in, throwing another line out if L2 is full.
-    #[inline]
-    fn access(&mut self, line: usize, mask: u8, write: bool) -> Found {
-        let mut found = Found::default();
-        if self.lines[line].valid == 0 {
-            found.evicted = self.make_room(line);
-        }
-        let state = &mut self.lines[line];
-        if write {
-            state.dirty |= mask;
-        } else {
-            found.missing = (mask & !state.valid).count_ones();
-        }
-        state.valid |= mask;
-        state.used = true;
-        found
-    }
-
-    /// Puts a line into the ring; sectors that had to be written back for it.
-    #[cold]
-    fn make_room(&mut self, line: usize) -> u32 {
-        if self.ring.len() < self.capacity {
-            self.ring.push(line as u32);
-            return 0;
-        }
-        loop {
-            let victim = &mut self.lines[self.ring[self.hand] as usize];
-            let slot = self.hand;
-            self.hand = (self.hand + 1) % self.capacity;
-            if std::mem::take(&mut victim.used) {
-                continue;
-            }
-            victim.valid = 0;
-            self.ring[slot] = line as u32;
-            return std::mem::take(&mut victim.dirty).count_ones();
-        }
-    }
-
-    /// Whether another core has read the line just now.
-    #[inline]
-    fn is_shared(&mut self, line: usize, now: u64, core: usize, window: u64) -> bool {
-        let state = &mut self.lines[line];
-        let (when, reader) = (state.when, state.reader);
-        state.when = (now as u32).wrapping_add(1).max(1);
-        state.reader = core as u8;
-        let apart = state.when.wrapping_sub(when);
-        when != 0 && reader != state.reader && u64::from(apart) < window
-    }
 }

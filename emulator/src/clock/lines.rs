@@ -1,0 +1,325 @@
+//! L2 as it looks from a copy: which sectors of which lines are there, and who read a line last.
+//!
+//! L2 is fully associative with a clock hand for its least used line (we choose), written back when a line leaves. This is
+//! the innermost loop of the clock, so a row is split into its lines once for all rows that lie alike. Knows no times but
+//! those it is given, and no bandwidth.
+
+use isa::chip::Chip;
+
+use super::memory::Piece;
+use crate::stream::Traffic;
+
+/// Bytes of whole sectors that a piece touched; sectors while they are counted.
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct Touched {
+    pub(super) bytes: u64,
+    pub(super) fetched: u64,
+    pub(super) evicted: u64,
+    pub(super) shared: u64,
+}
+
+/// What a row asks of a line; of none if there are no sectors.
+#[derive(Copy, Clone, Debug)]
+struct Part {
+    mask: u8,
+    /// Whether what comes is kept.
+    keep: bool,
+    size: u64,
+}
+
+impl Part {
+    const NONE: Part = Part {
+        mask: 0,
+        keep: false,
+        size: 0,
+    };
+}
+
+/// The lines of a contiguous row: perhaps a part of one, whole ones, perhaps a part of one.
+#[derive(Copy, Clone, Debug)]
+struct Row {
+    first: Part,
+    whole: usize,
+    last: Part,
+    bytes: u64,
+}
+
+/// Who reads, and when.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Visit {
+    /// One more than the cycle.
+    when: u32,
+    reader: u8,
+    window: u64,
+}
+
+impl Visit {
+    /// A visit of a core, to which reads of others within a window of cycles are at once.
+    pub(super) fn new(now: u64, core: usize, window: u64) -> Visit {
+        Visit {
+            when: (now as u32).wrapping_add(1).max(1),
+            reader: core as u8,
+            window,
+        }
+    }
+}
+
+/// The state of a line of the tensors.
+#[derive(Copy, Clone, Debug, Default)]
+struct Line {
+    /// Sectors that are there, and those of them that global memory does not have yet.
+    valid: u8,
+    dirty: u8,
+    /// Since the clock hand came by.
+    used: bool,
+    /// Who read it last, and one more than when; nobody at zero.
+    reader: u8,
+    when: u32,
+}
+
+impl Line {
+    /// Notes a read; whether another core has read the line just now.
+    #[inline]
+    fn visit(&mut self, visit: Visit) -> bool {
+        let apart = visit.when.wrapping_sub(self.when);
+        let shared =
+            (self.when != 0) & (self.reader != visit.reader) & (u64::from(apart) < visit.window);
+        self.when = visit.when;
+        self.reader = visit.reader;
+        shared
+    }
+}
+
+/// A size to divide by, mostly a power of two.
+#[derive(Copy, Clone, Debug)]
+struct Size {
+    bytes: u64,
+    shift: Option<u32>,
+}
+
+impl Size {
+    fn new(bytes: u64) -> Size {
+        Size {
+            bytes,
+            shift: bytes.is_power_of_two().then(|| bytes.trailing_zeros()),
+        }
+    }
+
+    /// How often it is in a number, and what is left.
+    #[inline]
+    fn divide(self, number: u64) -> (u64, u64) {
+        match self.shift {
+            Some(shift) => (number >> shift, number & (self.bytes - 1)),
+            None => (number / self.bytes, number % self.bytes),
+        }
+    }
+}
+
+/// The state of every line of the tensors.
+#[derive(Debug)]
+pub(super) struct Lines {
+    line_bytes: Size,
+    sector_bytes: Size,
+    /// The mask of a whole line.
+    full: u8,
+    first: u64,
+    lines: Vec<Line>,
+    /// Lines that are there, in the order of the clock hand.
+    ring: Vec<u32>,
+    capacity: usize,
+    hand: usize,
+}
+
+impl Lines {
+    pub(super) fn new(chip: &Chip, extent: (u64, u64)) -> Lines {
+        let line_bytes = chip.memory.l2_line.max(1);
+        // A mask has eight bits: a line of more sectors is looked up in eighths.
+        let sector_bytes = chip.memory.l2_sector.max(line_bytes.div_ceil(8));
+        let sectors = line_bytes.div_ceil(sector_bytes);
+        let first = extent.0 / line_bytes;
+        let count = (extent.1.div_ceil(line_bytes) - first) as usize;
+        Lines {
+            line_bytes: Size::new(line_bytes),
+            sector_bytes: Size::new(sector_bytes),
+            full: ((1_u16 << sectors) - 1) as u8,
+            first,
+            lines: vec![Line::default(); count],
+            ring: Vec::new(),
+            capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
+            hand: 0,
+        }
+    }
+
+    /// Looks up the sectors of the rows of a piece, one row after the other.
+    pub(super) fn touch(&mut self, traffic: &Traffic, piece: Piece, visit: Visit) -> Touched {
+        let start = traffic.address + piece.row * traffic.stride + piece.offset;
+        let line = self.line_bytes.bytes;
+        let (step, step_offset) = self.line_bytes.divide(traffic.stride);
+        let (first, mut offset) = self.line_bytes.divide(start);
+        let mut index = first - self.first;
+        let mut out = Touched::default();
+        let mut row = self.split(offset, piece.bytes, traffic.write);
+        for _ in 0..piece.rows {
+            match traffic.write {
+                true => self.write_row(index as usize, &row, &mut out),
+                false => self.read_row(index as usize, &row, visit, &mut out),
+            }
+            // Rows a whole number of lines apart lie alike in their lines.
+            index = index.wrapping_add(step);
+            if step_offset != 0 {
+                offset += step_offset;
+                if offset >= line {
+                    offset -= line;
+                    index = index.wrapping_add(1);
+                }
+                row = self.split(offset, piece.bytes, traffic.write);
+            }
+        }
+        out.fetched *= self.sector_bytes.bytes;
+        out.evicted *= self.sector_bytes.bytes;
+        out
+    }
+
+    /// The lines of a row of `bytes` that begins at an offset in its first line.
+    fn split(&self, offset: u64, bytes: u64, write: bool) -> Row {
+        let line = self.line_bytes.bytes;
+        // A read that begins inside a sector asks for whole lines, and what it uses only a part of is not kept.
+        let whole = !write && self.sector_bytes.divide(offset).1 != 0;
+        let end = offset + bytes;
+        let mut row = Row {
+            first: Part::NONE,
+            whole: 0,
+            last: Part::NONE,
+            bytes: 0,
+        };
+        let mut from = 0;
+        if offset > 0 || end < line {
+            row.first = self.part(offset, end.min(line), whole);
+            from = line;
+        }
+        if end > from {
+            let (lines, left) = self.line_bytes.divide(end - from);
+            row.whole = lines as usize;
+            if left > 0 {
+                row.last = self.part(0, left, whole);
+            }
+        }
+        row.bytes = row.whole as u64 * line + row.first.size + row.last.size;
+        row
+    }
+
+    /// What the bytes from `low` to `high` ask of their line.
+    fn part(&self, low: u64, high: u64, whole: bool) -> Part {
+        if whole {
+            return Part {
+                mask: self.full,
+                size: self.line_bytes.bytes,
+                keep: false,
+            };
+        }
+        let sectors = self.sector_bytes;
+        let (first, last) = (sectors.divide(low).0, sectors.divide(high - 1).0);
+        Part {
+            mask: ((1_u16 << (last + 1)) - (1 << first)) as u8,
+            size: (last + 1 - first) * sectors.bytes,
+            keep: true,
+        }
+    }
+
+    #[inline]
+    fn read_row(&mut self, mut index: usize, row: &Row, visit: Visit, out: &mut Touched) {
+        out.bytes += row.bytes;
+        if row.first.mask != 0 {
+            self.read(index, row.first, visit, out);
+            index += 1;
+        }
+        let all = Part {
+            mask: self.full,
+            keep: true,
+            size: self.line_bytes.bytes,
+        };
+        for line in index..index + row.whole {
+            self.read(line, all, visit, out);
+        }
+        if row.last.mask != 0 {
+            self.read(index + row.whole, row.last, visit, out);
+        }
+    }
+
+    /// Reads sectors of a line.
+    #[inline]
+    fn read(&mut self, index: usize, part: Part, visit: Visit, out: &mut Touched) {
+        let line = &mut self.lines[index];
+        let shared = line.visit(visit);
+        line.used |= part.keep;
+        let missing = part.mask & !line.valid;
+        out.shared += if shared { part.size } else { 0 };
+        if missing != 0 {
+            self.fetch(index, missing, part.keep, out);
+        }
+    }
+
+    /// Brings sectors of a line in, throwing another line out if L2 is full; those of a line that is not kept only pass.
+    #[cold]
+    #[inline(never)]
+    fn fetch(&mut self, index: usize, missing: u8, keep: bool, out: &mut Touched) {
+        out.fetched += u64::from(missing.count_ones());
+        if !keep {
+            return;
+        }
+        let line = &mut self.lines[index];
+        let absent = line.valid == 0;
+        line.valid |= missing;
+        if absent {
+            out.evicted += u64::from(self.make_room(index));
+        }
+    }
+
+    #[inline]
+    fn write_row(&mut self, mut index: usize, row: &Row, out: &mut Touched) {
+        out.bytes += row.bytes;
+        if row.first.mask != 0 {
+            self.write(index, row.first.mask, out);
+            index += 1;
+        }
+        for line in index..index + row.whole {
+            self.write(line, self.full, out);
+        }
+        if row.last.mask != 0 {
+            self.write(index + row.whole, row.last.mask, out);
+        }
+    }
+
+    /// Puts sectors into a line, throwing another line out if L2 is full.
+    #[inline]
+    fn write(&mut self, index: usize, mask: u8, out: &mut Touched) {
+        let line = &mut self.lines[index];
+        let absent = line.valid == 0;
+        line.valid |= mask;
+        line.dirty |= mask;
+        line.used = true;
+        if absent {
+            out.evicted += u64::from(self.make_room(index));
+        }
+    }
+
+    /// Puts a line into the ring; sectors that had to be written back for it.
+    #[cold]
+    fn make_room(&mut self, line: usize) -> u32 {
+        if self.ring.len() < self.capacity {
+            self.ring.push(line as u32);
+            return 0;
+        }
+        loop {
+            let victim = &mut self.lines[self.ring[self.hand] as usize];
+            let slot = self.hand;
+            self.hand = (self.hand + 1) % self.capacity;
+            if std::mem::take(&mut victim.used) {
+                continue;
+            }
+            victim.valid = 0;
+            self.ring[slot] = line as u32;
+            return std::mem::take(&mut victim.dirty).count_ones();
+        }
+    }
+}
