@@ -9,7 +9,7 @@ use super::memory::{Memory, Piece, Port};
 use super::{Post, PostWhat, TICKS, TraceSpan};
 use crate::core::Flags;
 use crate::fault::CoreId;
-use crate::stream::{Event, Stream, What};
+use crate::stream::{Event, Stream, Traffic, What};
 
 /// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
 const PIECE_BYTES: u64 = 4096;
@@ -57,10 +57,11 @@ struct Item {
     fix: u64,
 }
 
-/// A copy under way.
+/// A copy under way, with all that its pieces ask for in one place.
 #[derive(Copy, Clone, Debug)]
 struct Transfer {
-    event: usize,
+    event: Event,
+    traffic: Traffic,
     begin: u64,
     row: u64,
     offset: u64,
@@ -453,14 +454,15 @@ impl<'a> CoreSim<'a> {
 
     /// Begins the work at the front of a queue, and ends it unless it is a copy.
     fn work(&mut self, pipe: Pipe, item: Item, event: &Event) {
-        let setup = self.setup(event);
+        let traffic = self.traffic(event);
         let other_end = self.unit_end(pipe, event);
         let queue = &mut self.queues[pipe.index()];
         let begin = queue.begin(item.dispatched, u64::from(event.head));
         queue.issue(begin, self.depth);
-        if let Some(setup) = setup {
+        if let Some(&traffic) = traffic {
             queue.transfer = Some(Transfer {
-                event: item.event,
+                event: *event,
+                traffic,
                 begin,
                 row: 0,
                 offset: 0,
@@ -468,7 +470,7 @@ impl<'a> CoreSim<'a> {
                 alone: (0, 0),
             });
             self.posts.push(Post {
-                at: (begin + setup) * TICKS,
+                at: (begin + u64::from(traffic.setup)) * TICKS,
                 core: self.number as u32,
                 what: PostWhat::Piece(pipe),
             });
@@ -484,8 +486,8 @@ impl<'a> CoreSim<'a> {
         self.note(pipe, event.pc, begin, ended);
     }
 
-    /// Cycles before a copy moves its first byte; none if it moves nothing.
-    fn setup(&self, event: &Event) -> Option<u64> {
+    /// What a copy moves; none if it moves nothing.
+    fn traffic(&self, event: &Event) -> Option<&'a Traffic> {
         let traffic = match event.what {
             What::Copy | What::UnitCopy => self.stream.traffic.get(event.arg as usize)?,
             What::Work
@@ -498,18 +500,17 @@ impl<'a> CoreSim<'a> {
             | What::Xwait
             | What::Scalar => return None,
         };
-        (traffic.rows > 0 && traffic.row_bytes > 0).then_some(u64::from(traffic.setup))
+        (traffic.rows > 0 && traffic.row_bytes > 0).then_some(traffic)
     }
 
     /// Moves the next piece of a copy; when the one after it comes, none after the last.
     pub(super) fn transfer(&mut self, pipe: Pipe, at: u64, memory: &mut Memory) -> Option<u64> {
         let queue = &mut self.queues[pipe.index()];
         let copy = queue.transfer.as_mut()?;
-        let event = &self.stream.events[copy.event];
-        let traffic = &self.stream.traffic[event.arg as usize];
+        let (event, traffic) = (copy.event, copy.traffic);
         let (rows, row_bytes) = (u64::from(traffic.rows), u64::from(traffic.row_bytes));
         let piece = next_piece(copy, rows, row_bytes);
-        let served = memory.serve(at, self.number, traffic, piece);
+        let served = memory.serve(at, self.number, &traffic, piece);
         let bytes = piece.rows * piece.bytes;
         let port_end = self.port.serve(at, traffic.path, bytes);
         let occ = u64::from(event.occ);
@@ -529,7 +530,7 @@ impl<'a> CoreSim<'a> {
             return Some(end);
         }
         let copy = *copy;
-        let other_end = self.unit_end(pipe, event);
+        let other_end = self.unit_end(pipe, &event);
         let queue = &mut self.queues[pipe.index()];
         queue.transfer = None;
         queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
