@@ -14,6 +14,7 @@ mod lanes;
 mod mixed;
 mod mte;
 mod plain;
+mod reduce;
 mod repeat;
 mod scalar;
 mod select;
