@@ -141,7 +141,9 @@ impl Track {
     pub(crate) fn clear(&mut self) {
         for accesses in [&mut self.writes, &mut self.reads, &mut self.atomics] {
             accesses.latest = [0; LANES];
-            accesses.lists.iter_mut().for_each(|list| list.fill(0));
+            // Filling nothing is not free: a masked store to nowhere takes the processor long.
+            let used = accesses.lists.iter_mut().filter(|list| !list.is_empty());
+            used.for_each(|list| list.fill(0));
         }
     }
 

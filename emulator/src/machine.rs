@@ -100,11 +100,16 @@ impl<'s> Machine<'s> {
 
     /// Runs until every program has ended.
     pub fn run(&mut self) -> Result<(), Fault> {
+        let pool = self.pool();
+        self.run_on(pool.as_ref())
+    }
+
+    /// As [`Machine::run`], on the host's threads that are given; on this one if none are.
+    fn run_on(&mut self, pool: Option<&rayon::ThreadPool>) -> Result<(), Fault> {
         if self.adversary.is_some() {
             while self.step()?.is_some() {}
             return Ok(());
         }
-        let pool = self.pool();
         while !self.ended {
             if self.round.turn > 0 || self.round.begun {
                 self.step()?;
@@ -112,7 +117,7 @@ impl<'s> Machine<'s> {
             }
             let (rooms, hands_on) = (&self.rooms, self.hands_on);
             let run = |core: &mut Core<'_>| run_core(core, rooms, hands_on);
-            let states: Vec<Result<State, Fault>> = match &pool {
+            let states: Vec<Result<State, Fault>> = match pool {
                 Some(pool) => pool.install(|| self.cores.par_iter_mut().map(run).collect()),
                 None => self.cores.iter_mut().map(run).collect(),
             };
@@ -125,8 +130,9 @@ impl<'s> Machine<'s> {
 
     fn pool(&self) -> Option<rayon::ThreadPool> {
         let threads = self.setup.options.threads;
-        // Atomic stores take effect in the order of the cores.
-        if threads == 1 || self.cores.iter().any(|core| core.program.atomic) {
+        // Nothing to share out, or an order of its own; atomic stores take effect in the order of the cores.
+        let alone = threads == 1 || self.cores.len() < 2 || self.adversary.is_some();
+        if alone || self.cores.iter().any(|core| core.program.atomic) {
             return None;
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -318,8 +324,9 @@ impl<'s> Machine<'s> {
     /// Runs what is left, computes times, looks at the results and gives everything out.
     pub fn finish(mut self) -> Result<Outcome, Fault> {
         self.hands_on = true;
-        self.run()?;
-        outcome(self.setup, self.cores)
+        let pool = self.pool();
+        self.run_on(pool.as_ref())?;
+        outcome(self.setup, self.cores, pool.as_ref())
     }
 }
 

@@ -148,8 +148,13 @@ impl Local {
     /// Makes it as good as new.
     pub(crate) fn clear(&mut self) {
         let used = self.peak.min(self.bytes.len());
-        self.bytes[..used].fill(0);
-        self.shadow.blocks.fill(0);
+        // Filling nothing is not free; see `hazard`.
+        if used > 0 {
+            self.bytes[..used].fill(0);
+        }
+        if !self.shadow.is_off() {
+            self.shadow.blocks.fill(0);
+        }
         self.peak = 0;
         debug_assert!(
             self.bytes.iter().all(|&byte| byte == 0),

@@ -2,6 +2,8 @@
 
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
+use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use crate::clock::{self, Timing, TraceSpan};
 use crate::core::{Core, Origin};
@@ -57,18 +59,27 @@ pub fn run(
     }
 }
 
-/// What cores that have come to their ends leave behind.
-pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Outcome, Fault> {
+/// What cores that have come to their ends leave behind. Times and tensors have nothing to do with each other, so a pool
+/// works on both at once.
+pub(crate) fn outcome(
+    setup: &Setup<'_>,
+    mut cores: Vec<Core<'_>>,
+    pool: Option<&ThreadPool>,
+) -> Result<Outcome, Fault> {
     check(setup, &cores)?;
-    let timing = time(&mut cores, &setup.gm, setup.chip, setup.options.trace)?;
+    let copy = |&region: &usize| setup.gm.region(region).to_vec();
+    let mut clock = || time(&mut cores, &setup.gm, setup.chip, setup.options.trace);
+    let (timing, tensors) = match pool {
+        None => (clock(), setup.tensors.iter().map(copy).collect()),
+        Some(pool) => {
+            pool.install(|| rayon::join(clock, || setup.tensors.par_iter().map(copy).collect()))
+        }
+    };
+    let timing = timing?;
     Ok(Outcome {
         report: report(&setup.object.kernel, &cores, &timing, setup.chip),
         trace: timing.trace,
-        tensors: setup
-            .tensors
-            .iter()
-            .map(|&region| setup.gm.region(region).to_vec())
-            .collect(),
+        tensors,
         origins: cores.iter().flat_map(|core| core.origins.clone()).collect(),
         timing_only: false,
     })

@@ -88,6 +88,10 @@ fn vector_loops_equal_their_portable_twins() {
                                 "avx2 {step:?} {m} {k} {n} {special} {start:?}"
                             );
                         }
+                        let mut older = c.to_vec();
+                        if x86::multiply_pairs(&mut older, start, &p) {
+                            assert!(older == slow, "avx512 {m} {k} {n} {start:?}");
+                        }
                     }
                 }
             }

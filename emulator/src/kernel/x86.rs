@@ -264,48 +264,66 @@ loops! {
     }
 }
 
+/// What the loops of AVX-512 share; a vector is a row of a block.
+mod wide {
+    use std::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn zero() -> __m512 {
+        _mm512_setzero_ps()
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn mask(width: usize, _part: usize) -> __mmask16 {
+        u16::MAX >> (16 - width)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) unsafe fn load(mask: __mmask16, from: *const f32) -> __m512 {
+        // SAFETY: lanes that are not masked out lie inside.
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) unsafe fn whole_load(from: *const f32) -> __m512 {
+        // SAFETY: the caller reads inside an operand.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) unsafe fn store(to: *mut f32, mask: __mmask16, what: __m512) {
+        // SAFETY: lanes that are not masked out lie inside.
+        unsafe { _mm512_mask_storeu_ps(to, mask, what) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn broadcast(word: f32) -> __m512 {
+        _mm512_set1_ps(word)
+    }
+
+    /// Makes NaN canonical; integers stay as they are.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn finish<const KIND: u8>(sum: __m512) -> __m512 {
+        if KIND == super::PAIRS {
+            return sum;
+        }
+        let unordered = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(sum, sum);
+        _mm512_mask_mov_ps(sum, unordered, _mm512_set1_ps(isa::num::F32_NAN))
+    }
+}
+
 loops! {
     avx512, features "avx512f,avx512bw", vector __m512, mask __mmask16, parts 1,
     pieces (8, 3) (8, 2) (8, 1) (4, 3) (4, 2) (4, 1) (1, 3) (1, 2) (1, 1),
     {
-        #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        fn zero() -> __m512 {
-            _mm512_setzero_ps()
-        }
-
-        #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        fn mask(width: usize, _part: usize) -> __mmask16 {
-            u16::MAX >> (16 - width)
-        }
-
-        #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn load(mask: __mmask16, from: *const f32) -> __m512 {
-            // SAFETY: lanes that are not masked out lie inside.
-            unsafe { _mm512_maskz_loadu_ps(mask, from) }
-        }
-
-        #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn whole_load(from: *const f32) -> __m512 {
-            // SAFETY: the caller reads inside an operand.
-            unsafe { _mm512_loadu_ps(from) }
-        }
-
-        #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn store(to: *mut f32, mask: __mmask16, what: __m512) {
-            // SAFETY: lanes that are not masked out lie inside.
-            unsafe { _mm512_mask_storeu_ps(to, mask, what) }
-        }
-
-        #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        fn broadcast(word: f32) -> __m512 {
-            _mm512_set1_ps(word)
-        }
+        use super::wide::*;
 
         #[inline]
         #[target_feature(enable = "avx512f,avx512bw")]
@@ -319,16 +337,22 @@ loops! {
                 }
             }
         }
+    }
+}
 
-        /// Makes NaN canonical; integers stay as they are.
+// Pairs only: product and sum in one instruction.
+loops! {
+    vnni, features "avx512f,avx512bw,avx512vnni", vector __m512, mask __mmask16, parts 1,
+    pieces (8, 3) (8, 2) (8, 1) (4, 3) (4, 2) (4, 1) (1, 3) (1, 2) (1, 1),
+    {
+        use super::wide::*;
+
         #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
-        fn finish<const KIND: u8>(sum: __m512) -> __m512 {
-            if KIND == PAIRS {
-                return sum;
-            }
-            let unordered = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(sum, sum);
-            _mm512_mask_mov_ps(sum, unordered, _mm512_set1_ps(isa::num::F32_NAN))
+        #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+        fn step<const KIND: u8>(a: __m512, b: __m512, sum: __m512) -> __m512 {
+            const { assert!(KIND == PAIRS) };
+            let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
+            _mm512_castsi512_ps(_mm512_dpwssd_epi32(_mm512_castps_si512(sum), a, b))
         }
     }
 }
@@ -341,6 +365,10 @@ fn has_avx512() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
 }
 
+fn has_vnni() -> bool {
+    has_avx512() && is_x86_feature_detected!("avx512vnni")
+}
+
 /// Multiplies the tile, or says that it cannot.
 pub(super) fn multiply(c: &mut [u8], start: Start<'_>, product: &Product<'_>) -> bool {
     let tile = Tile::new(c, start, product);
@@ -349,6 +377,7 @@ pub(super) fn multiply(c: &mut [u8], start: Start<'_>, product: &Product<'_>) ->
         match (has_avx512(), has_avx2(), product.step) {
             (true, _, Step::Exact | Step::Fused) => avx512::tile::<FUSED>(&tile),
             (true, _, Step::Rounded) => avx512::tile::<ROUNDED>(&tile),
+            (true, _, Step::Pairs) if has_vnni() => vnni::tile::<PAIRS>(&tile),
             (true, _, Step::Pairs) => avx512::tile::<PAIRS>(&tile),
             (false, true, Step::Exact | Step::Fused) => avx2::tile::<FUSED>(&tile),
             (false, true, Step::Rounded) => avx2::tile::<ROUNDED>(&tile),
@@ -374,6 +403,18 @@ pub(super) fn multiply_avx2(c: &mut [u8], start: Start<'_>, product: &Product<'_
             Step::Pairs => avx2::tile::<PAIRS>(&tile),
         }
     }
+    true
+}
+
+/// As [`multiply`] of pairs with AVX-512 but not its VNNI, for the test that compares all loops.
+#[cfg(test)]
+pub(super) fn multiply_pairs(c: &mut [u8], start: Start<'_>, product: &Product<'_>) -> bool {
+    if !has_avx512() || product.step != Step::Pairs {
+        return false;
+    }
+    let tile = Tile::new(c, start, product);
+    // SAFETY: the features are there, and the caller has asserted all lengths.
+    unsafe { avx512::tile::<PAIRS>(&tile) };
     true
 }
 
