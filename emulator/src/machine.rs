@@ -336,7 +336,7 @@ fn run_core(core: &mut Core<'_>, rooms: &Rooms, hands_on: bool) -> Result<State,
         rooms.open(core);
     }
     let state = core.run()?;
-    if hands_on && state == State::Ended && core.has_room {
+    if hands_on && core.has_room && (state == State::Ended || core.left_no_trace()) {
         rooms.close(core);
     }
     Ok(state)

@@ -105,6 +105,13 @@ impl Core<'_> {
         self.has_room = true;
     }
 
+    /// Whether a core that will go on has not used its room yet, so that any other one serves as well. Reads leave a
+    /// trace where they are looked at.
+    pub(crate) fn left_no_trace(&self) -> bool {
+        let untouched = self.memories.iter().all(|memory| memory.peak == 0);
+        untouched && !self.ended && !self.launch.sanitize.hazards
+    }
+
     /// Moves out.
     fn vacate(&mut self) -> Room {
         let peaks = self.memories.each_ref().map(|memory| memory.peak);
