@@ -78,7 +78,7 @@ impl Core<'_> {
 }
 
 impl Context {
-    /// Puts the lanes in force, and CTRL[56] with them.
+    /// Puts the lanes in force, and bit 56 of CTRL with them.
     pub(super) fn set_lanes(&mut self, lanes: Lanes) {
         self.lanes = lanes;
         let ctrl = &mut self.spr[Spr::Ctrl.index()];
@@ -88,7 +88,7 @@ impl Context {
         }
     }
 
-    /// Follows CTRL[56] after a write of CTRL: the low 32 bits of the mask are the count.
+    /// Follows bit 56 of CTRL after a write of CTRL: the low 32 bits of the mask are the count.
     pub(super) fn follow_ctrl(&mut self) {
         let counts = self.spr(Spr::Ctrl) & Spr::CTRL_COUNT != 0;
         self.lanes = match self.lanes {
