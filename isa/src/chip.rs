@@ -15,6 +15,8 @@ pub use ops::{VecCost, VecCosts};
 pub use peak::Peak;
 pub use read::ChipError;
 
+use std::sync::OnceLock;
+
 use crate::types::{CoreKind, Space};
 
 /// The built-in chip files, by name.
@@ -358,9 +360,14 @@ impl Chip {
             .map(|(_, text)| *text)
     }
 
-    /// The built-in chip of that name.
+    /// The built-in chip of that name. A file is read when its chip is first asked for, and once.
     pub fn builtin(name: &str) -> Option<Chip> {
-        Chip::from_toml(Chip::builtin_text(name)?, &|_| None).ok()
+        static READ: [OnceLock<Option<Chip>>; BUILTIN.len()] =
+            [const { OnceLock::new() }; BUILTIN.len()];
+        let at = BUILTIN.iter().position(|(known, _)| *known == name)?;
+        READ[at]
+            .get_or_init(|| Chip::from_toml(BUILTIN[at].1, &|_| None).ok())
+            .clone()
     }
 
     /// Reads a chip file. `base` finds the text of the file that it extends, before the built-in ones are asked.
