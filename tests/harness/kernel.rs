@@ -174,7 +174,7 @@ fn by_name(func: &Func, params: &[Data], name: &str) -> Option<Data> {
     Some(params[at].clone())
 }
 
-/// Runs with every sanitizer; one and two threads give the same of everything.
+/// Runs with the inputs of a function.
 fn emulate(object: &Object, func: &Func, params: &[Data], chip: &Chip) -> Outcome {
     let input = |name: &str| by_name(func, params, name).map(|data| data.bytes);
     let inputs: Vec<Option<Vec<u8>>> = object
@@ -189,12 +189,17 @@ fn emulate(object: &Object, func: &Func, params: &[Data], chip: &Chip) -> Outcom
             }
         })
         .collect();
+    run_alike(object, &inputs, chip)
+}
+
+/// Runs with every sanitizer; one and two threads give the same of everything, and no values the same cycles.
+pub(crate) fn run_alike(object: &Object, inputs: &[Option<Vec<u8>>], chip: &Chip) -> Outcome {
     let run = |threads| {
         let options = Options {
             threads,
             ..Options::default()
         };
-        emulator::run(object, &inputs, chip, &options).unwrap_or_else(|fault| panic!("{fault}"))
+        emulator::run(object, inputs, chip, &options).unwrap_or_else(|fault| panic!("{fault}"))
     };
     let (one, two) = (run(1), run(2));
     assert!(
@@ -205,11 +210,12 @@ fn emulate(object: &Object, func: &Func, params: &[Data], chip: &Chip) -> Outcom
         one.report, two.report,
         "cycles depend on the number of threads"
     );
-    timing::check(object, &inputs, chip, &one.report);
+    timing::check(object, inputs, chip, &one.report);
     one
 }
 
-fn results(object: &Object, outcome: &Outcome) -> Vec<Data> {
+/// The values of the results.
+pub(crate) fn results(object: &Object, outcome: &Outcome) -> Vec<Data> {
     let tensors = object.kernel.params.iter().zip(&outcome.tensors);
     let outs = tensors.filter(|(param, _)| param.dir == ParamDir::Out);
     outs.map(|(_, bytes)| Data {

@@ -9,14 +9,14 @@ use std::path::Path;
 use backend::{Level, Lowered};
 use diag::SourceMap;
 use driver::{Settings, build, tile};
-use emulator::{Options, Outcome};
+use emulator::Outcome;
 use ir::algo::data::{Data, draw};
 use ir::tile::{Func, TensorRole};
 use isa::chip::Chip;
-use isa::object::{Object, ParamDir};
+use isa::object::Object;
 
 use super::case::{Case, relative};
-use super::{kernel, numpy, timing};
+use super::{kernel, numpy};
 
 /// Everything that one tile form is held to.
 pub(crate) fn check(path: &str) {
@@ -40,7 +40,7 @@ pub(crate) fn check(path: &str) {
         kernel::check_object(&lowered.object, &chip);
         let outcome = emulate(&lowered.object, &inputs, &chip);
         assert_eq!(
-            results(&lowered.object, &outcome),
+            kernel::results(&lowered.object, &outcome),
             expected,
             "the machine's bits"
         );
@@ -82,40 +82,14 @@ fn check_text(form: &Func, settings: &Settings, sources: &SourceMap, lowered: &L
     kernel::assert_same_code(lowered, &again);
 }
 
-/// Runs with every sanitizer; one and two threads give the same of everything.
+/// Runs with the inputs of a file.
 fn emulate(object: &Object, inputs: &[Option<Data>], chip: &Chip) -> Outcome {
     let params = &object.kernel.params;
     let mut bytes: Vec<Option<Vec<u8>>> = vec![None; params.len()];
     for (to, data) in bytes.iter_mut().zip(inputs) {
         *to = data.as_ref().map(|data| data.bytes.clone());
     }
-    let run = |threads| {
-        let options = Options {
-            threads,
-            ..Options::default()
-        };
-        emulator::run(object, &bytes, chip, &options).unwrap_or_else(|fault| panic!("{fault}"))
-    };
-    let (one, two) = (run(1), run(2));
-    assert!(
-        one.tensors == two.tensors,
-        "bits depend on the number of threads"
-    );
-    assert_eq!(
-        one.report, two.report,
-        "cycles depend on the number of threads"
-    );
-    timing::check(object, &bytes, chip, &one.report);
-    one
-}
-
-fn results(object: &Object, outcome: &Outcome) -> Vec<Data> {
-    let tensors = object.kernel.params.iter().zip(&outcome.tensors);
-    let outs = tensors.filter(|(param, _)| param.dir == ParamDir::Out);
-    outs.map(|(_, bytes)| Data {
-        bytes: bytes.clone(),
-    })
-    .collect()
+    kernel::run_alike(object, &bytes, chip)
 }
 
 /// Compares results with the arrays that the file names.
