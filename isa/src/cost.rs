@@ -406,27 +406,54 @@ fn byte_burst(burst: Burst, path: GmPath, regs: &(impl Regs + ?Sized)) -> GmTraf
     }
 }
 
-/// A copy: its latency once, its port or its bursts, and never less than the issue interval.
+/// A copy: its latency once, and its pipe as long as [`copy_cycles`] says.
 fn copy(traffic: GmTraffic, chip: &Chip) -> Cost {
-    let (mte2, mte3) = (&chip.mte2, &chip.mte3);
-    let (port, latency, issue, burst) = match traffic.path {
+    Cost {
+        head: 0,
+        occ: narrow(copy_cycles(
+            traffic.path,
+            traffic.bytes,
+            traffic.bursts,
+            chip,
+        )),
+        tail: narrow(path_rates(traffic.path, chip).latency),
+        gm: Some(traffic),
+    }
+}
+
+/// Cycles that a copy of `bytes` in `bursts` pieces holds its pipe, alone: its port or its bursts, and never less than
+/// the issue interval.
+pub fn copy_cycles(path: GmPath, bytes: u64, bursts: u64, chip: &Chip) -> u64 {
+    let rates = path_rates(path, chip);
+    bytes
+        .div_ceil(rates.port.max(1))
+        .max(bursts.saturating_mul(rates.burst))
+        .max(rates.issue)
+}
+
+/// What a way to or from global memory takes: bytes a cycle, and cycles.
+struct PathRates {
+    port: u64,
+    latency: u64,
+    issue: u64,
+    burst: u64,
+}
+
+fn path_rates(path: GmPath, chip: &Chip) -> PathRates {
+    let (mte2, mte3, fix) = (&chip.mte2, &chip.mte3, &chip.fix);
+    let (port, latency, issue, burst) = match path {
         GmPath::L1 => (mte2.l1_port, mte2.l1_latency, mte2.issue, mte2.burst),
         GmPath::L0 => (mte2.l0_port, mte2.l0_latency, mte2.issue, 0),
         GmPath::Ub | GmPath::Scalar => (mte2.ub_port, mte2.ub_latency, mte2.issue, mte2.burst),
         GmPath::UbOut => (mte3.ub_port, mte3.ub_latency, mte3.issue, mte3.burst),
         GmPath::L1Out => (mte3.l1_port, mte3.l1_latency, mte3.issue, mte3.burst),
-        GmPath::Fix => (chip.fix.gm_port, chip.fix.gm_latency, chip.fix.gm_floor, 0),
+        GmPath::Fix => (fix.gm_port, fix.gm_latency, fix.gm_floor, 0),
     };
-    let occ = traffic
-        .bytes
-        .div_ceil(port.max(1))
-        .max(traffic.bursts.saturating_mul(burst))
-        .max(issue);
-    Cost {
-        head: 0,
-        occ: narrow(occ),
-        tail: narrow(latency),
-        gm: Some(traffic),
+    PathRates {
+        port,
+        latency,
+        issue,
+        burst,
     }
 }
 

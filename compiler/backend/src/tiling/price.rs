@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use ir::tile::{Arg, Block, Buf, EwOp, Func, Op, Operand, ScalarOp, Value, View};
 use isa::chip::Chip;
+use isa::cost::{self, GmPath};
 use isa::inst::Opcode;
 use isa::types::{Elem, REPEAT_BYTES, Space};
 
@@ -239,21 +240,14 @@ impl Pricing<'_> {
         let bytes = rows
             .saturating_mul(cols)
             .saturating_mul(int(data.elem.bytes()));
-        let (port, burst, issue) = match into {
-            true => (
-                int(self.chip.mte2.ub_port),
-                int(self.chip.mte2.burst),
-                int(self.chip.mte2.issue),
-            ),
-            false => (
-                int(self.chip.mte3.ub_port),
-                int(self.chip.mte3.burst),
-                int(self.chip.mte3.issue),
-            ),
-        };
-        ceil_div(bytes, port.max(1))
-            .max(rows.saturating_mul(burst))
-            .max(issue)
+        let path = if into { GmPath::Ub } else { GmPath::UbOut };
+        let whole = |x: i64| u64::try_from(x).unwrap_or(0);
+        int(cost::copy_cycles(
+            path,
+            whole(bytes),
+            whole(rows),
+            self.chip,
+        ))
     }
 
     fn elementwise(
