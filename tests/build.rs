@@ -55,6 +55,12 @@ const FAMILIES: &[Family] = &[
         run: "numerics::check",
     },
     Family {
+        module: "library",
+        folder: "data/library",
+        extension: "txt",
+        run: "library::check",
+    },
+    Family {
         module: "broken",
         folder: "broken",
         extension: "vasm",
