@@ -247,10 +247,7 @@ fn ulp(elem: Elem, value: f64) -> f64 {
         Elem::Bf16 => (7, -126),
         Elem::I64 | Elem::I32 | Elem::I16 | Elem::I8 | Elem::U8 | Elem::Bool => return 1.0,
     };
-    let exponent = if value == 0.0 {
-        least
-    } else {
-        value.abs().log2().floor() as i32
-    };
-    2f64.powi(exponent.max(least) - bits)
+    // The exponent field of an f64 is biased by 1023; so is the one that makes the power of two.
+    let exponent = (value.abs().to_bits() >> 52) as i32 - 1023;
+    f64::from_bits(((exponent.max(least) - bits + 1023) as u64) << 52)
 }
