@@ -5,7 +5,7 @@ from make import case, floats, ints, kernel, ramp  # noqa: F401
 
 
 @kernel(
-    "gemm", "1 ulp or 1e-3",
+    "gemm", "1 ulp or 1e-5",
     case("M=1 K=1 N=1", a=floats("f16", 1, 1), b=floats("f16", 1, 1)),
     case("M=70 K=300 N=45", a=floats("f16", 70, 300), b=floats("f16", 300, 45)),
     case("M=256 K=128 N=512", a=floats("f16", 256, 128), b=floats("f16", 128, 512)),
