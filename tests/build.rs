@@ -13,6 +13,12 @@ const FAMILIES: &[Family] = &[
         run: "kernel::check",
     },
     Family {
+        module: "tour",
+        folder: "../stdlib/tour",
+        extension: "vn",
+        run: "kernel::check",
+    },
+    Family {
         module: "schedules",
         folder: "../stdlib/kernels",
         extension: "vn",

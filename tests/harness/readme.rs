@@ -39,6 +39,28 @@ fn language_page_shows_a_kernel_of_the_library() {
     shows(&page, "vn softmax", &source);
 }
 
+#[test]
+fn tour_shows_its_files() {
+    let page = std::fs::read_to_string(root().join("stdlib/TOUR.md")).expect("the tour is there");
+    let folder =
+        std::fs::read_dir(root().join("stdlib/tour")).expect("the tour's kernels are there");
+    let files: Vec<_> = folder
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    let kernels = files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "vn"));
+    let mut count = 0;
+    for path in kernels {
+        let stem = path.file_stem().expect("a file").to_string_lossy();
+        let source = std::fs::read_to_string(path).expect("readable");
+        let (_, kernel) = source.split_once("///").expect("a documented kernel");
+        shows(&page, &format!("vn {stem}"), &format!("///{kernel}"));
+        count += 1;
+    }
+    assert_eq!(count, 10, "ten kernels");
+}
+
 /// Demands that the block after the fence `mark` is made of parts of `output`, in order.
 fn shows(readme: &str, mark: &str, output: &str) {
     let fence = format!("```{mark}\n");
