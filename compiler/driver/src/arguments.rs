@@ -74,6 +74,7 @@ impl Given {
             name: &param.name,
             elem: match &param.elem {
                 ElemInfo::Elem(elem) => Some(*elem),
+                ElemInfo::I4 => Some(Elem::U8),
                 ElemInfo::Param(_) => None,
             },
             rank: param.dims.len(),

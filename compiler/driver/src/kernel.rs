@@ -292,6 +292,7 @@ pub fn signature(kernel: &KernelInfo) -> String {
     let value = |value: &frontend::ValueInfo| {
         let elem = match &value.elem {
             ElemInfo::Elem(elem) => elem.name().to_owned(),
+            ElemInfo::I4 => "i4".to_owned(),
             ElemInfo::Param(name) => name.clone(),
         };
         let dims = if value.dims.is_empty() {

@@ -32,6 +32,8 @@ pub(crate) enum Ty {
     Error,
     /// An element type.
     Elem(Elem),
+    /// Four bits, two to a byte in memory: only stored, loaded, converted and multiplied in a sum.
+    I4,
     /// A type parameter of the item.
     Param(usize),
     /// What a sum of that type parameter accumulates in.

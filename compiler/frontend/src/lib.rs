@@ -95,6 +95,8 @@ pub struct ValueInfo {
 pub enum ElemInfo {
     /// Known.
     Elem(Elem),
+    /// `i4`: bytes with two elements each along the last dimension, the first in the low half, rows padded.
+    I4,
     /// Chosen when the kernel is bound.
     Param(String),
 }
@@ -235,6 +237,7 @@ fn kernel_info(item: &Item) -> KernelInfo {
 fn value_info(item: &Item, local: &Local) -> ValueInfo {
     let elem = match local.ty {
         Ty::Elem(elem) => ElemInfo::Elem(elem),
+        Ty::I4 => ElemInfo::I4,
         Ty::Param(p) => ElemInfo::Param(
             item.types
                 .get(p)

@@ -16,6 +16,7 @@ mod fold;
 mod gather;
 mod index;
 pub(crate) mod laws;
+mod packed;
 mod parts;
 
 mod values;
@@ -58,6 +59,9 @@ struct Lower<'a> {
     /// Indices of the left side that is being defined, without context.
     left: Vec<Index>,
     names: BTreeSet<String>,
+    /// Parameters of `i4`.
+    packed: BTreeMap<Tensor, packed::Packed>,
+    packed_results: Vec<packed::PackedResult>,
     steps: usize,
     nesting: usize,
     diagnostics: Vec<Diagnostic>,
@@ -138,6 +142,8 @@ impl<'a> Frame<'a> {
         match ty {
             Ty::Elem(elem) => elem,
             Ty::Param(p) => param(p),
+            // One to a byte wherever it is computed with.
+            Ty::I4 => Elem::I8,
             Ty::Acc(p) if param(p).is_float() => Elem::F32,
             Ty::Acc(_) | Ty::Int => Elem::I32,
             Ty::Float | Ty::Error => Elem::F32,
@@ -160,6 +166,8 @@ impl<'a> Lower<'a> {
             depths: Vec::new(),
             left: Vec::new(),
             names: BTreeSet::new(),
+            packed: BTreeMap::new(),
+            packed_results: Vec::new(),
             steps: 0,
             nesting: 0,
             diagnostics: Vec::new(),
@@ -178,7 +186,7 @@ impl<'a> Lower<'a> {
         for stmt in &kernel.body.stmts {
             self.statement(&mut frame, stmt)?;
         }
-        Ok(())
+        self.pack_results(&mut frame)
     }
 
     /// The diagnostics, never none.
@@ -204,9 +212,17 @@ impl<'a> Lower<'a> {
                 Role::Result
             };
             let shape = self.extents(f, local.shape.as_deref().unwrap_or(&[]), local.span)?;
-            let elem = f.elem(local.ty);
-            let tensor = self.tensor(local.name.clone(), elem, &shape, role, local.span)?;
-            let id = LocalId(number);
+            let (elem, id) = (f.elem(local.ty), LocalId(number));
+            if local.ty == Ty::I4 && role == Role::Result {
+                let tensor = self.packed_result(f, id, shape)?;
+                self.func.results.push(tensor);
+                continue;
+            }
+            let tensor = if local.ty == Ty::I4 {
+                self.packed_param(local, shape.clone())?
+            } else {
+                self.tensor(local.name.clone(), elem, &shape, role, local.span)?
+            };
             if role == Role::Param {
                 self.func.params.push(tensor);
                 let at = vec![Slot::Open; shape.len()];

@@ -255,7 +255,7 @@ impl<'a> Cx<'_, 'a> {
             Ty::Int => {
                 self.coerce(e, Ty::Size, None);
             }
-            Ty::Float | Ty::Elem(_) | Ty::Param(_) | Ty::Acc(_) => {
+            Ty::Float | Ty::Elem(_) | Ty::I4 | Ty::Param(_) | Ty::Acc(_) => {
                 let found = self.ty_name(self.ty(e));
                 let span = self.span(e);
                 return self.fail(sizes::not_an_index(&found, span));

@@ -106,9 +106,18 @@ fn check_stmt<'a>(cx: &mut Cx<'_, 'a>, stmt: &'a ast::Stmt, definition: &Definit
     cx.forget_reports();
     let (findings, first_index) = (cx.diagnostics.len(), cx.item.body.indices.len());
     check_definition(cx, stmt, definition);
+    report_products(cx);
     if cx.diagnostics.len() > findings {
         // What was reported may be why an index has no size.
         (first_index..cx.item.body.indices.len()).for_each(|number| cx.give_up_on(IndexId(number)));
+    }
+}
+
+/// A product of `i4` is only the body of a sum.
+fn report_products(cx: &mut Cx<'_, '_>) {
+    for product in std::mem::take(&mut cx.products) {
+        let span = cx.span(product);
+        cx.report(types::i4_operand("*", span));
     }
 }
 
@@ -236,7 +245,7 @@ fn check_whole_let(
     let value = cx.expr(value, true);
     let size = match cx.ty(value) {
         Ty::Size => cx.to_poly(value).filter(|p| !has_index(p)),
-        Ty::Error | Ty::Elem(_) | Ty::Param(_) | Ty::Acc(_) | Ty::Int | Ty::Float => None,
+        Ty::Error | Ty::Elem(_) | Ty::I4 | Ty::Param(_) | Ty::Acc(_) | Ty::Int | Ty::Float => None,
     };
     if let (Some(size), None) = (size, ty) {
         // A `let` of a size is another name for it.

@@ -553,6 +553,6 @@ pub(crate) fn substitute_type(ty: Ty, types: &[Ty]) -> Ty {
             Some(Ty::Param(q)) => Ty::Acc(*q),
             _ => Ty::Error,
         },
-        Ty::Error | Ty::Elem(_) | Ty::Int | Ty::Float | Ty::Size => ty,
+        Ty::Error | Ty::Elem(_) | Ty::I4 | Ty::Int | Ty::Float | Ty::Size => ty,
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Cx<'w, 'a> {
     pub(crate) index_depth: usize,
     reported: BTreeSet<String>,
     constants: Vec<&'a str>,
+    /// Products of `i4` that are no body of a sum so far.
+    pub(crate) products: BTreeSet<ExprId>,
     /// Records by name, with the number of their indices.
     pub(crate) records: BTreeMap<String, usize>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -77,6 +79,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             index_depth: 0,
             reported: BTreeSet::new(),
             constants: Vec::new(),
+            products: BTreeSet::new(),
             records: BTreeMap::new(),
             diagnostics: Vec::new(),
         }
@@ -290,12 +293,10 @@ impl<'w, 'a> Cx<'w, 'a> {
         }
         match (name.text.as_str(), Elem::from_name(&name.text)) {
             ("size", _) => Ty::Size,
+            ("i4", _) => Ty::I4,
             (_, Some(elem)) if elem != Elem::I64 => Ty::Elem(elem),
-            ("i4" | "f8e4m3" | "f8e5m2" | "mxfp8" | "mxfp4" | "hf32", _) => {
-                self.report(resolve::not_compiled_yet(
-                    &format!("the element type `{}`", name.text),
-                    name.span,
-                ));
+            ("f8e4m3" | "f8e5m2" | "mxfp8" | "mxfp4" | "hf32", _) => {
+                self.report(types::not_on_any_target(&name.text, name.span));
                 Ty::Error
             }
             (text, _) => {
@@ -315,6 +316,7 @@ impl<'w, 'a> Cx<'w, 'a> {
         match ty {
             Ty::Error => "?".to_owned(),
             Ty::Elem(elem) => elem.name().to_owned(),
+            Ty::I4 => "i4".to_owned(),
             Ty::Param(p) => param(p).to_owned(),
             Ty::Acc(p) => format!("accumulator of {}", param(p)),
             Ty::Int => "integer literal".to_owned(),
@@ -332,7 +334,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             Ty::Acc(_) => Some(Class::Num),
             Ty::Float => Some(Class::Float),
             Ty::Int => Some(Class::Int),
-            Ty::Elem(_) | Ty::Error | Ty::Size => None,
+            Ty::Elem(_) | Ty::I4 | Ty::Error | Ty::Size => None,
         }
     }
 
@@ -343,4 +345,4 @@ impl<'w, 'a> Cx<'w, 'a> {
 }
 
 /// The element types that compile.
-const ELEM_NAMES: [&str; 8] = ["f32", "f16", "bf16", "i32", "i16", "i8", "u8", "bool"];
+const ELEM_NAMES: [&str; 9] = ["f32", "f16", "bf16", "i32", "i16", "i8", "u8", "i4", "bool"];

@@ -158,7 +158,7 @@ impl<'a> Cx<'_, 'a> {
         if from == Ty::Error || to == Ty::Error {
             return self.error(span);
         }
-        if self.class(to).is_none() {
+        if self.class(to).is_none() && to != Ty::I4 {
             let name = self.ty_name(to);
             let d =
                 types::wrong_operand("`as`", "a number type to convert to", &name, cast.to.span);
@@ -205,7 +205,9 @@ impl<'a> Cx<'_, 'a> {
             None => default,
             Some((ast::Overflow::Saturate, _)) => Overflow::Saturate,
             Some((ast::Overflow::Inf, _)) if class == Some(Class::Float) => Overflow::Keep,
-            Some((ast::Overflow::Wrap, _)) if class == Some(Class::Int) => Overflow::Wrap,
+            Some((ast::Overflow::Wrap, _)) if class == Some(Class::Int) || to == Ty::I4 => {
+                Overflow::Wrap
+            }
             Some((mode, at)) => {
                 let name = self.ty_name(to);
                 self.report(types::overflow_mode(mode.as_str(), &name, at));
@@ -272,6 +274,7 @@ impl<'a> Cx<'_, 'a> {
         let class = self.class(ty);
         match (op, ty) {
             (_, Ty::Error) => Ty::Error,
+            (ReduceOp::Sum, Ty::I4) if self.products.remove(&body) => Ty::Elem(Elem::I32),
             (ReduceOp::Any | ReduceOp::All, Ty::Elem(Elem::Bool)) => ty,
             (ReduceOp::Sum | ReduceOp::Prod, Ty::Param(p)) => match class {
                 Some(Class::Float) => Ty::Elem(Elem::F32),

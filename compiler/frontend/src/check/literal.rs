@@ -4,7 +4,7 @@ use super::cx::Cx;
 use crate::errors::{sizes, types};
 use crate::hir::{Class, ExprId, ExprKind, Literal, Ty};
 use crate::poly::Poly;
-use diag::Span;
+use diag::{Diagnostic, Span};
 use isa::num::{self, Overflow, Round};
 use isa::types::Elem;
 
@@ -50,7 +50,7 @@ impl Cx<'_, '_> {
             Ty::Float => {
                 self.retype(e, Ty::Elem(Elem::F32));
             }
-            Ty::Error | Ty::Elem(_) | Ty::Param(_) | Ty::Acc(_) | Ty::Size => {}
+            Ty::Error | Ty::Elem(_) | Ty::I4 | Ty::Param(_) | Ty::Acc(_) | Ty::Size => {}
         }
         self.ty(e)
     }
@@ -100,13 +100,8 @@ impl Cx<'_, '_> {
             Ty::Elem(Elem::Bool) => Some(types::mismatch("integer literal", "bool", span, None)),
             Ty::Elem(elem) if elem.is_float() => (!exact_in(elem, value))
                 .then(|| types::literal_inexact(&value.to_string(), elem.name(), span)),
-            Ty::Elem(elem) => {
-                let (least, greatest) = integer_range(elem);
-                let range = format!("the range is {least} to {greatest}");
-                (value < least || value > greatest).then(|| {
-                    types::literal_out_of_range(&value.to_string(), elem.name(), span, &range)
-                })
-            }
+            Ty::Elem(elem) => outside(value, elem.name(), integer_range(elem), span),
+            Ty::I4 => outside(value, "i4", I4_RANGE, span),
             Ty::Size => match i64::try_from(value) {
                 Ok(value) => {
                     self.body()[e].kind = ExprKind::Size(Poly::constant(value));
@@ -127,7 +122,7 @@ impl Cx<'_, '_> {
             Ty::Elem(elem) => elem.is_float(),
             Ty::Param(_) | Ty::Acc(_) => self.class(to) == Some(Class::Float),
             Ty::Float | Ty::Error => true,
-            Ty::Int | Ty::Size => false,
+            Ty::Int | Ty::I4 | Ty::Size => false,
         };
         let problem = match to {
             _ if !float => Some(types::float_literal_as_integer(&self.ty_name(to), span)),
@@ -141,6 +136,7 @@ impl Cx<'_, '_> {
                 ))
             }
             Ty::Elem(_)
+            | Ty::I4
             | Ty::Param(_)
             | Ty::Acc(_)
             | Ty::Int
@@ -152,6 +148,20 @@ impl Cx<'_, '_> {
         self.diagnostics.extend(problem);
         good
     }
+}
+
+/// The range of `i4`.
+const I4_RANGE: (i128, i128) = (-8, 7);
+
+fn outside(
+    value: i128,
+    name: &str,
+    (least, greatest): (i128, i128),
+    span: Span,
+) -> Option<Diagnostic> {
+    let range = format!("the range is {least} to {greatest}");
+    (value < least || value > greatest)
+        .then(|| types::literal_out_of_range(&value.to_string(), name, span, &range))
 }
 
 /// The range of an integer type; of others nothing fits.

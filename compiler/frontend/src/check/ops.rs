@@ -54,6 +54,11 @@ impl Cx<'_, '_> {
         let Some(shape) = self.join_shapes(a, b).filter(|_| ty != Ty::Error) else {
             return self.error(span);
         };
+        if (op, ty) == (BinaryOp::Mul, Ty::I4) {
+            let product = self.push(ExprKind::Binary(op, a, b), ty, shape, span);
+            self.products.insert(product);
+            return product;
+        }
         let integers = matches!(
             op,
             BinaryOp::Rem
@@ -72,6 +77,9 @@ impl Cx<'_, '_> {
             (_, Some(Class::Float | Class::Num)) => !integers,
             (_, None) => false,
         };
+        if !allowed && ty == Ty::I4 {
+            return self.fail(types::i4_operand(word, span));
+        }
         if !allowed {
             let found = self.ty_name(ty);
             let d = match (op, integers) {
@@ -194,6 +202,9 @@ impl Cx<'_, '_> {
         let equality = matches!(op, CmpOp::Eq | CmpOp::Ne);
         if joined == Ty::Error {
             return self.error(span);
+        }
+        if joined == Ty::I4 {
+            return self.fail(types::i4_operand(word, span));
         }
         if joined == bool_type && !equality {
             let at = self.span(a);

@@ -118,10 +118,40 @@ pub(crate) fn class_not_met(
     }
 }
 
+pub(crate) fn i4_operand(op: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0303, format!("`{op}` does not compute with `i4`"))
+        .primary(span, "`i4` here")
+        .note("`i4` is stored, loaded, converted, and multiplied as the whole body of a `sum`")
+        .help("convert it first: `… as i8`, `… as f16`")
+}
+
+pub(crate) fn i4_alone(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0303, format!("`{name}` is a single `i4`"))
+        .primary(span, "needs a dimension: two elements share a byte")
+        .help("make it `i8`")
+}
+
+/// Types of the language that later generations of the machine have (davinci-facts §1.4).
+pub(crate) fn not_on_any_target(name: &str, span: Span) -> Diagnostic {
+    if name == "hf32" {
+        return Diagnostic::new(
+            codes::E0502,
+            "the element type `hf32` is not supported by this version of the compiler",
+        )
+        .primary(span, "not compiled yet")
+        .note("it is how a 910B may multiply `f32`, with 11 bits of fraction")
+        .help("use `f32`, whose products are exact before they are summed");
+    }
+    Diagnostic::new(codes::E0503, format!("no target here has `{name}`"))
+        .primary(span, "needs a chip of the 950 generation")
+        .note("the 910B and 910C families compute with f32 f16 bf16 i32 i16 i8 u8 i4")
+        .help("store it as `u8` and convert with tables, or use `i8` with a scale")
+}
+
 pub(crate) fn unknown_type(name: &str, span: Span, known: &[&str]) -> Diagnostic {
     let d = Diagnostic::new(codes::E0313, format!("unknown element type `{name}`"))
         .primary(span, "not an element type")
-        .note("element types are f32 f16 bf16 i32 i16 i8 u8 bool");
+        .note("element types are f32 f16 bf16 i32 i16 i8 u8 i4 bool");
     match diag::similar(name, known.iter().copied()) {
         Some(near) => d.with_fix(Fix {
             message: format!("did you mean `{near}`?"),

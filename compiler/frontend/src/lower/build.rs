@@ -291,7 +291,7 @@ impl Lower<'_> {
     }
 
     /// An index expression as a value.
-    fn form_value(&mut self, form: &Affine, span: Span) -> Lowered<Expr> {
+    pub(super) fn form_value(&mut self, form: &Affine, span: Span) -> Lowered<Expr> {
         let mut sum: Option<Expr> = None;
         for (coefficient, atom) in &form.terms {
             let mut value = self.atom_value(atom, span)?;

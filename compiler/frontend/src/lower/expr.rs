@@ -81,6 +81,9 @@ impl<'a> Lower<'a> {
                 overflow,
             } => {
                 let value = self.operand(f, *value, at)?;
+                if node.ty == Ty::I4 {
+                    return self.narrow(value, (*round, *overflow), span);
+                }
                 self.cast(value, (*round, *overflow), elem, span)
             }
             hir::ExprKind::Reduce(reduce) => self.reduce(f, reduce, elem, span),
@@ -236,6 +239,25 @@ impl<'a> Lower<'a> {
     }
 
     pub(super) fn load(
+        &mut self,
+        f: &Frame<'a>,
+        view: &View,
+        at: &[Affine],
+        border: Option<Expr>,
+        span: Span,
+    ) -> Lowered<Expr> {
+        if border.is_some() {
+            let view = &self.unpacked(f, view)?;
+            return self.load_plain(f, view, at, border, span);
+        }
+        if self.packed.contains_key(&view.tensor) {
+            let coordinates = self.full_coordinates(f, view, at, span)?;
+            return self.load_packed(view.tensor, &coordinates, span);
+        }
+        self.load_plain(f, view, at, border, span)
+    }
+
+    fn load_plain(
         &mut self,
         f: &Frame<'a>,
         view: &View,

@@ -53,6 +53,7 @@ impl<'a> Lower<'a> {
         border: Option<Expr>,
         span: Span,
     ) -> Lowered<Expr> {
+        let view = &self.unpacked(f, view)?;
         let open = |slot: &Slot| matches!(slot, Slot::Open | Slot::Shifted(_));
         let dim = view.at.iter().position(open).unwrap_or(0);
         let at: Vec<Affine> = [Affine::default()].iter().chain(at).cloned().collect();

@@ -29,6 +29,8 @@ struct Dimension {
     span: Span,
     param: String,
     number: usize,
+    /// Counted in pairs, the last of which may be half empty: `actual` is the number of halves.
+    pairs: bool,
 }
 
 pub(crate) fn bind(item: &Item, given: &Bindings) -> Result<Values, Vec<Diagnostic>> {
@@ -99,7 +101,15 @@ fn bind_types(
                     param.span,
                 ));
             }
-            Ty::Elem(_) | Ty::Error | Ty::Acc(_) | Ty::Int | Ty::Float | Ty::Size => {}
+            Ty::I4 if *elem != Elem::U8 => {
+                diagnostics.push(types::argument_type(
+                    &param.name,
+                    elem.name(),
+                    "i4, two to a u8",
+                    param.span,
+                ));
+            }
+            Ty::Elem(_) | Ty::I4 | Ty::Error | Ty::Acc(_) | Ty::Int | Ty::Float | Ty::Size => {}
         }
     }
     for (param, elem) in item.types.iter().zip(&found) {
@@ -146,10 +156,17 @@ fn argument_dimensions(
             ));
             continue;
         }
+        let count = declared.len();
         for (number, (declared, actual)) in declared.iter().zip(actual).enumerate() {
+            let pairs = param.ty == Ty::I4 && number + 1 == count;
             dimensions.push(Dimension {
                 declared: declared.clone(),
-                actual: *actual,
+                actual: if pairs {
+                    actual.saturating_mul(2)
+                } else {
+                    *actual
+                },
+                pairs,
                 span: param.span,
                 param: param.name.clone(),
                 number,
@@ -177,7 +194,9 @@ fn bind_sizes(
         .iter()
         .map(|s| from_command(&s.name, s.span))
         .collect();
-    solve_dimensions(dimensions, &mut found);
+    // An array of pairs gives a size only if nothing else does: then its number is even.
+    solve_dimensions(dimensions, &mut found, false);
+    solve_dimensions(dimensions, &mut found, true);
     check_dimensions(item, dimensions, &found, diagnostics);
     // A dimension that was reported may be why a size has no value.
     let silent = !diagnostics.is_empty();
@@ -208,11 +227,11 @@ fn lookup(found: &[Option<Known>], var: u32) -> Option<Poly> {
         .map(|known| Poly::constant(known.value))
 }
 
-fn solve_dimensions(dimensions: &[Dimension], found: &mut [Option<Known>]) {
+fn solve_dimensions(dimensions: &[Dimension], found: &mut [Option<Known>], pairs: bool) {
     let mut progress = true;
     while progress {
         progress = false;
-        for dimension in dimensions {
+        for dimension in dimensions.iter().filter(|d| pairs || !d.pairs) {
             let actual = Poly::constant(dimension.actual);
             let solution = solve(&dimension.declared, &actual, &|v| lookup(found, v));
             if let Solution::Gives(var, value) = solution
@@ -248,7 +267,8 @@ fn check_dimensions(
                 diagnostics.push(sizes::size_overflow(dimension.span, &place(dimension)));
             }
             Solution::Known(size) => {
-                if size.as_constant() != Some(dimension.actual) {
+                let padded = dimension.pairs.then_some(dimension.actual - 1);
+                if size.as_constant() != Some(dimension.actual) && size.as_constant() != padded {
                     diagnostics.push(conflict(
                         item,
                         dimension,

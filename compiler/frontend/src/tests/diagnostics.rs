@@ -193,7 +193,8 @@ fn not_yet() {
         ("y[i] = v[i]; y[N + j] = x[j];", &["E0305 x[j]"]),
     ]);
     expect(&[
-        ("fn f(x: i4) -> f32 { 1.0 }", &["E0502 i4"]),
+        ("fn f(x: hf32) -> f32 { 1.0 }", &["E0502 hf32"]),
+        ("fn f(x: mxfp4) -> f32 { 1.0 }", &["E0503 mxfp4"]),
         (
             "kernel k<N>(x: f32[N]) -> y: f32[N] { y = x; } schedule k { unroll i: 4; }",
             &["E0401 unroll i: 4;"],
