@@ -1,7 +1,7 @@
 //! Every kernel of the library checks, binds to its own sizes and to awkward ones, and keeps the IR's invariants.
 
-use super::{checked, lowered, typed};
-use crate::{Bindings, Class};
+use super::{checked, shown, typed};
+use crate::{Bindings, Class, KernelInfo, bind};
 use isa::types::Elem;
 
 /// Sizes from the `//! shape:` line.
@@ -18,19 +18,12 @@ fn directive(text: &str) -> Vec<(String, i64)> {
     line.split_whitespace().map(pair).collect()
 }
 
-fn bindings(text: &str, float: Elem, size: Option<i64>) -> Bindings {
-    let (diagnostics, checked) = checked(text);
-    assert!(
-        diagnostics.is_empty(),
-        "{}",
-        super::shown(text, &diagnostics)
-    );
-    let kernels = checked.kernels();
+fn bindings(text: &str, kernel: &KernelInfo, float: Elem, size: Option<i64>) -> Bindings {
     let mut bindings = typed(&[], &[]);
     for (name, value) in directive(text) {
         bindings.sizes.insert(name, size.unwrap_or(value));
     }
-    for t in &kernels.first().expect("a kernel").types {
+    for t in &kernel.types {
         let elem = if t.class == Class::Int {
             Elem::I8
         } else {
@@ -44,12 +37,26 @@ fn bindings(text: &str, float: Elem, size: Option<i64>) -> Bindings {
 #[test]
 fn every_kernel_checks_and_binds() {
     for (path, text) in stdlib::SOURCES {
-        let name = path.trim_start_matches("kernels/").trim_end_matches(".vn");
-        for float in [Elem::F16, Elem::F32, Elem::Bf16] {
-            for size in [None, Some(1), Some(7)] {
-                let func = lowered(text, &bindings(text, float, size));
-                assert_eq!(func.name, name);
-                assert!(!func.results.is_empty());
+        let (diagnostics, checked) = checked(text);
+        assert!(diagnostics.is_empty(), "{}", shown(text, &diagnostics));
+        for kernel in checked.kernels() {
+            for float in [Elem::F16, Elem::F32, Elem::Bf16] {
+                for size in [None, Some(1), Some(7)] {
+                    let given = bindings(text, &kernel, float, size);
+                    match bind(&checked, &kernel.name, &given) {
+                        Ok(func) => {
+                            assert_eq!(func.name, kernel.name);
+                            assert!(!func.results.is_empty());
+                            let verified = ir::algo::verify::verify(&func);
+                            assert!(verified.is_ok(), "{path}: {verified:?}");
+                        }
+                        // Equal sizes may break what a signature demands; those of the shape line keep it.
+                        Err(found) => {
+                            let demands = text.contains(" where ");
+                            assert!(size.is_some() && demands, "{}", shown(text, &found));
+                        }
+                    }
+                }
             }
         }
     }

@@ -437,6 +437,7 @@ fn prelude_functions_keep_their_stated_errors() {
     assert!(worst_ulps("tanh", (-0.6, 0.6), tanh) <= 1.0);
     assert!(worst_ulps("sigmoid", (-80.0, 80.0), |x| 1.0 / (1.0 + exp(-x))) <= 2.5);
     assert!(worst_ulps("rsqrt", (1e-3, 1e3), |x| 1.0 / x.sqrt()) <= 1.5);
+    assert!(worst_ulps("reciprocal", (1e-3, 1e3), |x| 1.0 / x) <= 0.5);
     assert!(worst_ulps("erf", (-2.9, 2.9), erf) <= 1.5);
     assert!(worst_ulps("sin", (-3.0, 3.0), sin) <= 2.5);
     assert!(worst_ulps("cos", (-1.5, 1.5), |x| sin(x + std::f64::consts::FRAC_PI_2)) <= 2.5);
