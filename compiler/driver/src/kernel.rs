@@ -30,6 +30,8 @@ pub struct KernelFile {
 pub struct Values {
     /// Sizes.
     pub sizes: BTreeMap<String, i64>,
+    /// Open lists of sizes: `B=2,3` and `B=[]`.
+    pub lists: BTreeMap<String, Vec<i64>>,
     /// Element types.
     pub types: BTreeMap<String, Elem>,
 }
@@ -54,17 +56,40 @@ impl Values {
             if name.is_empty() {
                 return Err(form);
             }
-            if values.sizes.contains_key(name) || values.types.contains_key(name) {
+            if values.gives(name) || values.types.contains_key(name) {
                 return Err(Unread::Twice(name));
             }
-            match (value.trim().parse::<i64>(), Elem::from_name(value.trim())) {
-                (Ok(size), _) => drop(values.sizes.insert(name.to_owned(), size)),
-                (Err(_), Some(elem)) => drop(values.types.insert(name.to_owned(), elem)),
-                (Err(_), None) => return Err(form),
+            let (name, value) = (name.to_owned(), value.trim());
+            match (value.parse::<i64>(), Elem::from_name(value)) {
+                (Ok(size), _) => drop(values.sizes.insert(name, size)),
+                (Err(_), Some(elem)) => drop(values.types.insert(name, elem)),
+                (Err(_), None) => {
+                    let list = list(value).ok_or(form)?;
+                    values.lists.insert(name, list);
+                }
             }
         }
         Ok(values)
     }
+
+    /// Whether a size, or a list of sizes, of that name has a value.
+    pub fn gives(&self, size: &str) -> bool {
+        self.sizes.contains_key(size) || self.lists.contains_key(size)
+    }
+}
+
+/// `2,3` or `[2,3]`; `[]` is empty.
+fn list(text: &str) -> Option<Vec<i64>> {
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if inner.is_none() && !text.contains(',') {
+        return None;
+    }
+    let inner = inner.unwrap_or(text);
+    if inner.is_empty() {
+        return Some(Vec::new());
+    }
+    let sizes = inner.split(',').map(|size| size.trim().parse::<i64>());
+    sizes.collect::<Result<_, _>>().ok()
 }
 
 /// Name and text of the file that a path in a `use` means, if there is one beside the main file.
@@ -230,6 +255,7 @@ impl KernelFile {
         let shape = shape.unwrap_or_default();
         let mut bindings = Bindings {
             sizes: given.sizes.clone(),
+            lists: given.lists.clone(),
             types: given.types.clone(),
             params: arrays.clone(),
         };
@@ -238,12 +264,19 @@ impl KernelFile {
         }
         let lacks_sizes = |found: &[Diagnostic]| found.iter().any(|d| d.code == E0308);
         match frontend::bind(&self.checked, &kernel.name, &bindings) {
-            Err(found) if lacks_sizes(&found) && !shape.sizes.is_empty() => {
-                let open =
-                    |name: &String| kernel.sizes.contains(name) && !in_arrays(kernel, arrays, name);
-                let open = shape.sizes.iter().filter(|(name, _)| open(name));
-                for (name, size) in open {
-                    bindings.sizes.entry(name.clone()).or_insert(*size);
+            Err(found)
+                if lacks_sizes(&found) && !(shape.sizes.is_empty() && shape.lists.is_empty()) =>
+            {
+                let open = |name: &String| {
+                    kernel.sizes.contains(name)
+                        && !given.gives(name)
+                        && !in_arrays(kernel, arrays, name)
+                };
+                for (name, size) in shape.sizes.iter().filter(|(name, _)| open(name)) {
+                    bindings.sizes.insert(name.clone(), *size);
+                }
+                for (name, sizes) in shape.lists.iter().filter(|(name, _)| open(name)) {
+                    bindings.lists.insert(name.clone(), sizes.clone());
                 }
                 frontend::bind(&self.checked, &kernel.name, &bindings)
             }

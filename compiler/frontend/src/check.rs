@@ -234,9 +234,6 @@ enum Instance {
 
 fn open_instance(scope: &BTreeMap<&str, Symbol<'_>>, callable: &ast::Callable) -> Option<Instance> {
     open::open_list(callable)?;
-    if callable.kind == ast::CallableKind::Kernel {
-        return None;
-    }
     let known = scope.get(callable.name.text.as_str());
     // Instances with more dimensions follow the first one.
     let next = matches!(known, Some(Symbol::Open(_))) && open::dimensions(callable) > 0;

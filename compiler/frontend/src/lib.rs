@@ -106,6 +106,8 @@ pub enum ElemInfo {
 pub struct Bindings {
     /// Size variables by name.
     pub sizes: BTreeMap<String, i64>,
+    /// Open lists of sizes by name; a list of one may stand among the sizes.
+    pub lists: BTreeMap<String, Vec<i64>>,
     /// Element type and shape of parameters by name.
     pub params: BTreeMap<String, (Elem, Vec<i64>)>,
     /// Element type parameters by name.
@@ -140,8 +142,14 @@ pub fn bind(checked: &Checked, kernel: &str, given: &Bindings) -> Result<Func, V
     if checked.has_errors() {
         return Err(checked.diagnostics.clone());
     }
-    match checked.main_kernels().find(|item| item.name == kernel) {
-        Some(item) => lower::bind(&checked.items, item, given),
+    let instances: Vec<&Item> = (checked.main_items())
+        .filter(|item| item.name == kernel)
+        .collect();
+    match instances.first() {
+        Some(first) => match lower::ranks::choose(&instances, given)? {
+            Some((item, given)) => lower::bind(&checked.items, item, &given),
+            None => lower::bind(&checked.items, first, given),
+        },
         None => {
             let known: Vec<&str> = checked
                 .main_kernels()
@@ -203,7 +211,19 @@ impl Checked {
         self.main_kernels().map(kernel_info).collect()
     }
 
+    /// The kernels of the main file; of one over an open list of dimensions an instance.
     fn main_kernels(&self) -> impl Iterator<Item = &Item> {
+        let mut last = None;
+        // The last instance is the one for most dimensions; any shows the signature.
+        let kernels: Vec<&Item> = self.main_items().collect();
+        let mut kernels: Vec<&Item> = (kernels.into_iter().rev())
+            .filter(|item| last.replace(item.name_span) != Some(item.name_span))
+            .collect();
+        kernels.reverse();
+        kernels.into_iter()
+    }
+
+    fn main_items(&self) -> impl Iterator<Item = &Item> {
         let items = self.items.iter().zip(&self.files);
         items
             .filter(|(item, file)| **file == 0 && item.kind == ItemKind::Kernel)
@@ -219,7 +239,7 @@ fn kernel_info(item: &Item) -> KernelInfo {
     KernelInfo {
         name: item.name.clone(),
         span: item.name_span,
-        sizes: item.sizes.iter().map(|s| s.name.clone()).collect(),
+        sizes: size_names(item),
         types: types.collect(),
         params: item
             .param_locals()
@@ -232,6 +252,16 @@ fn kernel_info(item: &Item) -> KernelInfo {
             .map(|l| value_info(item, l))
             .collect(),
     }
+}
+
+/// The size variables as written: an open list once.
+fn size_names(item: &Item) -> Vec<String> {
+    let written = |size: &hir::Named| match size.name.split_once('.') {
+        Some((list, "0")) => Some(list.to_owned()),
+        Some(_) => None,
+        None => Some(size.name.clone()),
+    };
+    item.sizes.iter().filter_map(written).collect()
 }
 
 fn value_info(item: &Item, local: &Local) -> ValueInfo {
@@ -258,6 +288,11 @@ fn value_info(item: &Item, local: &Local) -> ValueInfo {
         .iter()
         .flatten()
         .map(|size: &Poly| size.display(&name))
+        .filter_map(|dim| match dim.split_once('.') {
+            Some((list, "0")) => Some(format!("..{list}")),
+            Some(_) => None,
+            None => Some(dim),
+        })
         .collect();
     ValueInfo {
         name: local.name.clone(),

@@ -18,6 +18,7 @@ mod index;
 pub(crate) mod laws;
 mod packed;
 mod parts;
+pub(crate) mod ranks;
 
 mod values;
 

@@ -54,10 +54,16 @@ fn check_kernels(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> 
     let shapes = loaded.lines("shape")?;
     let mut found: Vec<Diagnostic> = laws::check(|lengths| loaded.laws(lengths));
     for kernel in loaded.kernels() {
-        let fits = |values: &&Values| kernel.sizes.iter().all(|s| values.sizes.contains_key(s));
+        let fits = |values: &&Values| kernel.sizes.iter().all(|s| values.gives(s));
         let mine = |values: &Values| Values {
             sizes: values
                 .sizes
+                .iter()
+                .filter(|(name, _)| kernel.sizes.contains(name))
+                .map(own)
+                .collect(),
+            lists: values
+                .lists
                 .iter()
                 .filter(|(name, _)| kernel.sizes.contains(name))
                 .map(own)

@@ -1,15 +1,15 @@
-//! Open lists of dimensions: a function over `..B` becomes one function for each number of dimensions.
+//! Open lists of dimensions: what is written over `..B` becomes one function or kernel for each number of dimensions.
 //!
 //! In the instance for two dimensions `x: f32[..B, D]` is `x: f32[B.0, B.1, D]` and `x[..b, d]` is `x[b.0, b.1, d]`, with
 //! names that nobody can write. The generic `..B` itself stays in the list: it marks an instance. A call takes the
-//! instance that fits its arguments. Works on syntax alone.
+//! instance that fits its arguments; of a kernel, binding takes the one that fits what is given. Works on syntax alone.
 
 use syntax::ast;
 
 /// Dimensions that an open list stands for at most.
 const MOST_DIMENSIONS: usize = 4;
 
-/// The open list of a function.
+/// The open list of a function or kernel.
 pub(crate) fn open_list(callable: &ast::Callable) -> Option<&ast::Name> {
     let open = |g: &&ast::Generic| matches!(g.kind, ast::GenericKind::Open);
     callable.generics.iter().find(open).map(|g| &g.name)
@@ -25,16 +25,16 @@ pub(crate) fn dimensions(callable: &ast::Callable) -> usize {
     own.filter(|g| g.name.text.starts_with(&prefix)).count()
 }
 
-fn is_open_fn(item: &ast::Item) -> bool {
+fn is_open(item: &ast::Item) -> bool {
     let ast::ItemKind::Callable(callable) = &item.kind else {
         return false;
     };
-    callable.kind == ast::CallableKind::Fn && open_list(callable).is_some()
+    open_list(callable).is_some()
 }
 
-/// The file with instances in the places of its open functions; nothing if it has none.
+/// The file with instances in the places of what is open; nothing if nothing is.
 pub(crate) fn expand(file: &ast::File) -> Option<ast::File> {
-    if !file.items.iter().any(is_open_fn) {
+    if !file.items.iter().any(is_open) {
         return None;
     }
     let mut out = ast::File {
@@ -43,7 +43,7 @@ pub(crate) fn expand(file: &ast::File) -> Option<ast::File> {
     };
     for item in &file.items {
         match &item.kind {
-            ast::ItemKind::Callable(callable) if is_open_fn(item) => {
+            ast::ItemKind::Callable(callable) if is_open(item) => {
                 instances(item, callable, &mut out);
             }
             ast::ItemKind::Callable(_)

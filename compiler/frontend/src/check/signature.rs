@@ -99,13 +99,7 @@ pub(crate) fn declare_generics(cx: &mut Cx<'_, '_>, callable: &ast::Callable) {
                 cx.item.types.push(TypeParam { name, span, class });
             }
             // An instance, whose sizes follow.
-            ast::GenericKind::Open if callable.kind == ast::CallableKind::Fn => {}
-            ast::GenericKind::Open => {
-                cx.report(resolve::not_compiled_yet(
-                    "an open list of dimensions",
-                    span,
-                ));
-            }
+            ast::GenericKind::Open => {}
         }
     }
 }

@@ -151,6 +151,39 @@ pub(crate) fn size_not_bound(name: &str, span: Span) -> Diagnostic {
         .help(format!("give it with `-D {name}=…`"))
 }
 
+pub(crate) fn list_not_bound(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0308,
+        format!("the list of sizes `{name}` has no value"),
+    )
+    .primary(span, "not given by any argument")
+    .help(format!(
+        "give it with `-D {name}=2,3`; no sizes at all are `-D {name}=[]`"
+    ))
+}
+
+pub(crate) fn argument_ranks(
+    name: &str,
+    actual: usize,
+    (least, most): (usize, usize),
+    span: Span,
+) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0703,
+        format!("`{name}` is given with {}", dimensions(actual)),
+    )
+    .primary(span, format!("has {least} to {} here", dimensions(most)))
+}
+
+pub(crate) fn lists_differ(list: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0703,
+        format!("`{list}` stands for different numbers of dimensions"),
+    )
+    .primary(span, "the arguments of this kernel")
+    .note("an open list stands for zero to four dimensions, the same in all arguments")
+}
+
 pub(crate) fn size_below_one(what: &str, value: i64, span: Span) -> Diagnostic {
     Diagnostic::new(
         codes::E0309,
