@@ -19,9 +19,11 @@
 //! instructions only through their table. No text makes it panic.
 
 mod directive;
+mod layout;
 mod parse;
 mod print;
 
+pub use layout::format;
 pub use parse::assemble;
 pub use print::disassemble;
 

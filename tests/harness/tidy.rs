@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::case::{here, relative, root};
+use super::command;
 
 /// Crates that never panic on input.
 const PURE: [&str; 7] = [
@@ -131,6 +132,21 @@ fn tidy_every_instruction_has_a_case() {
             relative(&path)
         );
     }
+}
+
+#[test]
+fn tidy_our_own_kernels_are_formatted() {
+    let folders = [
+        "stdlib",
+        "tests/kernels",
+        "tests/tile",
+        "tests/passes",
+        "tests/asm",
+    ];
+    let words = ["vinci", "fmt", "--check"].iter().chain(&folders);
+    let words: Vec<&str> = words.copied().collect();
+    let text = command::run(&root(), &words, b"").text();
+    assert_eq!(text, "", "`vinci fmt` would change this");
 }
 
 #[test]

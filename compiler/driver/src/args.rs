@@ -133,6 +133,8 @@ pub(crate) enum Command {
     Debug(Box<Debug>),
     /// Checks sources without generating code
     Check(Check),
+    /// Gives `.vn`, `.tile` and `.vasm` files their one layout
+    Fmt(Fmt),
     /// Assembles a `.vasm` file to an object
     Asm(Asm),
     /// Disassembles an object to a `.vasm` file
@@ -259,6 +261,17 @@ pub(crate) struct Check {
     /// `.vn`, `.tile` or `.vasm` files
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<String>,
+}
+
+/// `vinci fmt`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Fmt {
+    /// `.vn`, `.tile` or `.vasm` files, folders of such, or `-` for a `.vn` text from standard input
+    #[arg(value_name = "FILE|FOLDER", required = true)]
+    pub(crate) files: Vec<String>,
+    /// Writes nothing, shows what would change, and ends with status 1 if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// `vinci asm`.

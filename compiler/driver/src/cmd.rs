@@ -7,5 +7,6 @@ pub(crate) mod compile;
 pub(crate) mod debug;
 pub(crate) mod dis;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod isa;
 pub(crate) mod run;

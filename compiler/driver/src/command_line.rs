@@ -46,6 +46,7 @@ pub fn vinci(args: &[OsString], host: &mut Host<'_>) -> Status {
             Command::Run(args) => cmd::run::run(args, session),
             Command::Debug(args) => cmd::debug::run(args, session),
             Command::Check(args) => cmd::check::run(args, session),
+            Command::Fmt(args) => cmd::fmt::run(args, session),
             Command::Asm(args) => cmd::asm::run(args, session),
             Command::Dis(args) => cmd::dis::run(args, session),
             Command::Chips(args) => cmd::chips::run(args, session),

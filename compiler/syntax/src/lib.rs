@@ -13,6 +13,7 @@
 pub mod ast;
 mod builder;
 mod errors;
+pub mod fmt;
 mod kernel;
 mod prepare;
 mod print;

@@ -1,6 +1,7 @@
 //! Tests of the crate as a whole: text in, tree and diagnostics out.
 
 mod corpus;
+mod fmt;
 mod hostile;
 mod recovery;
 

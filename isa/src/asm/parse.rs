@@ -83,7 +83,7 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// Where the comment of a line starts; a `//` in quotes is none.
-fn comment_start(line: &str) -> usize {
+pub(super) fn comment_start(line: &str) -> usize {
     let bytes = line.as_bytes();
     let (mut quoted, mut escaped) = (false, false);
     for (i, byte) in bytes.iter().enumerate() {
