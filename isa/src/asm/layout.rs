@@ -88,10 +88,10 @@ mod tests {
                     bcc.ne  x1,3,top\n end\n";
         let expected = ".chip 910b2\n.kernel \"a  b\"\n.cores vector 1\n\n.aiv\ntop:\n    add x1, x1, 1 // one\n    \
                         bcc.ne x1, 3, top\n    end\n";
-        let once = format(&text).expect("no mistakes");
+        let once = format(text).expect("no mistakes");
         assert_eq!(once, expected);
         assert_eq!(format(&once).expect("no mistakes"), once);
-        assert!(assemble(&text).expect("right") == assemble(&once).expect("right"));
+        assert!(assemble(text).expect("right") == assemble(&once).expect("right"));
     }
 
     #[test]
