@@ -8,6 +8,7 @@ each result with how near they must be. The formulas stand in `vector.py` and `m
 written again in `tests/harness/library.rs`. Needs numpy and ml_dtypes.
 """
 
+import inspect
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +133,9 @@ def write(name):
             number = (lambda x: repr(float(x))) if spec.how == "floats" else (lambda x: repr(int(x)))
             lines.append(f"in {argument} {spec.how} {number(spec.low)} {number(spec.high)}")
             arrays[argument] = wide(spec.draw(argument))
+        # What no shape tells, such as the step of a window, is a size that the function names.
+        named = (word.split("=") for word in one.values.split())
+        arrays |= {size: int(value) for size, value in named if size in inspect.signature(function).parameters}
         for result, array in function(**arrays).items():
             array = np.asarray(array)
             flat = array.ravel()
