@@ -13,6 +13,7 @@ mod affine;
 mod check;
 mod errors;
 mod hir;
+pub mod ide;
 pub mod load;
 mod lower;
 mod poly;

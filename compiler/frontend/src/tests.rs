@@ -3,6 +3,7 @@
 mod accuracy;
 mod diagnostics;
 mod explain;
+mod ide;
 mod library;
 mod meaning;
 mod robust;
