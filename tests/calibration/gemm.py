@@ -114,6 +114,7 @@ class Gemm:
         """What says that a buffer is free; set once before, and waited for once behind."""
         flags = [f"mte1, mte2, {n}" for n in ([0, 1, 2, 3] if self.depth == 2 else [0, 2])]
         flags += ["m, mte1, 0", "m, mte1, 1"]
+        flags += [] if self.ahead else ["m, mte2, 7"]
         return flags + ([] if self.unit else ["fix, m, 7"])
 
     def walk(self) -> list[str]:
@@ -137,12 +138,14 @@ class Gemm:
             "    mov x25, x29",
             f"    loop {self.m_tiles}, rows",
             "    li x15, 1",
+            *([] if self.ahead else ["    wait_flag m, mte2, 7"]),
             *([] if self.unit else ["    wait_flag fix, m, 7"]),
             f"    loop {steps}, packets",
             *self.step(False),
             "packets:",
             "    endloop",
             *last,
+            *([] if self.ahead else ["    set_flag m, mte2, 7"]),
             *self.drain(),
             f"    add x25, x25, {tile_row}",
             "rows:",

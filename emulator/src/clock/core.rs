@@ -17,7 +17,8 @@ const PIECE_BYTES: u64 = 4096;
 /// How a pipe spent its time, in cycles.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PipeTime {
-    /// Executing, the start after idleness and waits for bandwidth included.
+    /// Executing, the start after idleness and waits for bandwidth and for blocks of the other side of the unit flag
+    /// included.
     pub(crate) busy: u64,
     /// Of those, beyond what the pipe alone would need.
     pub(crate) memory: u64,
@@ -146,6 +147,14 @@ impl Queue {
             self.cause = cause;
         }
         self.gate = ready.max(until);
+    }
+
+    /// Lets the front be under way, but no further than its start, until some time.
+    fn occupy(&mut self, dispatched: u64, until: u64) {
+        let from = self.begin(dispatched, 0);
+        self.end = from.max(until);
+        self.gate = self.end;
+        self.time.busy += self.end - from;
     }
 
     /// When work that is ready may begin; the idle time before it goes to its cause.
@@ -376,7 +385,14 @@ impl<'a> CoreSim<'a> {
                 let Some(at) = self.unit_ready(pipe, &item) else {
                     return false;
                 };
-                self.queues[pipe.index()].hold(ready, at, Cause::Flag);
+                let queue = &mut self.queues[pipe.index()];
+                match pipe {
+                    // A drain is under way while it waits for the blocks of the cube.
+                    Pipe::Fix => queue.occupy(item.dispatched, at),
+                    Pipe::S | Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 => {
+                        queue.hold(ready, at, Cause::Flag);
+                    }
+                }
                 self.work(pipe, item, &event);
                 return true;
             }

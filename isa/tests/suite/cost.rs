@@ -51,20 +51,20 @@ fn within(value: u32, published: u32, percent: u32) -> bool {
 fn looped_mmads_meet_rows_1_and_2() {
     let wide = stream(of(mmad(MmadTy::F16, 128, 256, 64)), 8);
     let narrow = stream(of(mmad(MmadTy::F16, 128, 128, 64)), 8);
-    assert_eq!((wide, narrow), (4217, 2169));
+    assert_eq!((wide, narrow), (4221, 2173));
     assert!(within(wide, 4225, 3) && within(narrow, 2172, 5));
 }
 
 #[test]
 fn mmad_rates_follow_the_type() {
-    let busy = |ty| of(mmad(ty, 64, 64, 64)).occ - 14;
+    let busy = |ty| of(mmad(ty, 64, 64, 64)).occ - 9;
     assert_eq!(
         [MmadTy::F16, MmadTy::Bf16, MmadTy::S8, MmadTy::F32].map(busy),
         [64, 64, 32, 256]
     );
     assert_eq!(
         of(mmad(MmadTy::F16, 17, 1, 1)).occ,
-        2 + 14,
+        2 + 9,
         "part of a fractal costs a whole one"
     );
 }
