@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use diag::codes::E0308;
 use diag::{Diagnostic, FileId, SourceMap};
-use frontend::{Bindings, Checked, ElemInfo, KernelInfo, Sources};
+use frontend::program::{Library, Neighbours, Program};
+use frontend::{Bindings, Checked, ElemInfo, KernelInfo};
 use ir::algo::Func;
 use isa::types::Elem;
-use syntax::ast::{Directive, File, ItemKind};
+use syntax::ast::{Directive, File};
 use syntax::parse_kernel;
 
 use crate::errors;
@@ -92,9 +93,6 @@ fn list(text: &str) -> Option<Vec<i64>> {
     sizes.collect::<Result<_, _>>().ok()
 }
 
-/// Name and text of the file that a path in a `use` means, if there is one beside the main file.
-pub type Neighbours<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
-
 /// Parses only, for `--emit=ast`; the second part is what is wrong.
 pub fn parse(file: FileId, sources: &SourceMap) -> (File, Vec<Diagnostic>) {
     let parsed = parse_kernel(file, sources.text(file));
@@ -118,17 +116,13 @@ pub fn load_with(
     warnings: &mut Vec<Diagnostic>,
     neighbour: &Neighbours<'_>,
 ) -> Result<KernelFile, Vec<Diagnostic>> {
-    let (tree, mut found) = parse(file, sources);
-    let prelude = library_tree(stdlib::PRELUDE, sources, &mut found);
-    let library = used_library(&tree, sources, &mut found, neighbour);
-    let library: Vec<(&str, &File)> = (library.iter())
-        .map(|(name, tree)| (name.as_str(), tree))
-        .collect();
-    let checked = frontend::check(&Sources {
-        main: &tree,
-        prelude: Some(&prelude),
-        library: &library,
-    });
+    let library = Library {
+        prelude: stdlib::PRELUDE,
+        files: stdlib::SOURCES,
+    };
+    let program = Program::read(file, sources, &library, neighbour);
+    let checked = program.check();
+    let mut found = program.diagnostics;
     found.extend(checked.diagnostics.iter().cloned());
     diag::sort(&mut found);
     if found.iter().any(Diagnostic::is_error) {
@@ -136,74 +130,10 @@ pub fn load_with(
     }
     warnings.extend(found);
     Ok(KernelFile {
-        tree,
+        tree: program.main,
         checked,
         stem: crate::files::stem(sources.name(file)),
     })
-}
-
-/// A text of the library as a tree; what is wrong with it, if ever, is shown like anything else.
-fn library_tree(
-    (path, text): (&str, &str),
-    sources: &mut SourceMap,
-    found: &mut Vec<Diagnostic>,
-) -> File {
-    let file = sources.add(format!("stdlib/{path}"), text);
-    let (tree, diagnostics) = parse(file, sources);
-    found.extend(diagnostics);
-    tree
-}
-
-/// The files that `use` may mean: neighbours that are named, also by each other, then the library's kernel files. Most
-/// trees use none, and parsing them takes time.
-fn used_library(
-    tree: &File,
-    sources: &mut SourceMap,
-    found: &mut Vec<Diagnostic>,
-    neighbour: &Neighbours<'_>,
-) -> Vec<(String, File)> {
-    let mut wanted = used_modules(tree);
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let mut files: Vec<(String, File)> = Vec::new();
-    while let Some(module) = wanted.pop() {
-        if files.iter().any(|(known, _)| *known == module) {
-            continue;
-        }
-        let Some((name, text)) = neighbour(&module) else {
-            continue;
-        };
-        let file = sources.add(name, text);
-        let (tree, diagnostics) = parse(file, sources);
-        found.extend(diagnostics);
-        wanted.extend(used_modules(&tree));
-        files.push((module, tree));
-    }
-    files.extend(stdlib::SOURCES.iter().map(|&(path, text)| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let name = name.strip_suffix(".vn").unwrap_or(name);
-        (name.to_owned(), library_tree((path, text), sources, found))
-    }));
-    files
-}
-
-/// The files that a tree names, as paths without extension.
-fn used_modules(tree: &File) -> Vec<String> {
-    let path = |item: &syntax::ast::Item| match &item.kind {
-        ItemKind::Use(path) => {
-            let module = path.split_last().map_or(&[][..], |(_, module)| module);
-            let words: Vec<&str> = module.iter().map(|name| name.text.as_str()).collect();
-            Some(words.join("/"))
-        }
-        ItemKind::Error { .. }
-        | ItemKind::Callable(_)
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Schedule(_) => None,
-    };
-    tree.items.iter().filter_map(path).collect()
 }
 
 impl KernelFile {

@@ -17,6 +17,7 @@ pub mod ide;
 pub mod load;
 mod lower;
 mod poly;
+pub mod program;
 #[cfg(test)]
 mod tests;
 
