@@ -253,7 +253,8 @@ impl<'s> Machine<'s> {
             adversary.wakes(number);
             let delivers = adversary.delivers();
             self.shared.replay_core(&mut self.cores, number)?;
-            self.collect_sets();
+            // Only the core that went on can have sent some.
+            self.sets[number].extend(self.cores[number].outbox.drain(..));
             if delivers {
                 self.deliver_one()?;
             }

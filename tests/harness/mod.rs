@@ -12,6 +12,9 @@ pub(crate) mod library;
 pub(crate) mod numerics;
 mod numpy;
 pub(crate) mod pass;
+#[expect(dead_code, reason = "the bench uses the rest")]
+mod random;
+mod random_sample;
 mod readme;
 mod robust;
 pub(crate) mod schedules;

@@ -33,10 +33,11 @@ impl Emitter<'_> {
             Kind::Col => (1, self.extent.cap_cols),
             Kind::Full => (self.extent.cap_rows, self.extent.cap_cols),
         };
-        let cols = if elem == Elem::Bool {
-            round_up(cols, 256)
-        } else {
-            cols
+        // Every row starts at a block: of masks, which are bits, and of bytes too.
+        let cols = match elem {
+            Elem::Bool => round_up(cols, 256),
+            Elem::I8 | Elem::U8 => round_up(cols, 32),
+            Elem::F32 | Elem::F16 | Elem::Bf16 | Elem::I64 | Elem::I32 | Elem::I16 => cols,
         };
         Shape {
             elem,
