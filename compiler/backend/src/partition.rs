@@ -4,6 +4,7 @@
 //! in global memory. No operation is recognised by name: what counts is the form of definitions and accesses.
 
 mod product;
+mod sorted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use crate::tiling::access::{Linear, collapse, flatten};
 use crate::tiling::scan::prefix;
 
 pub(crate) use self::product::product;
+pub(crate) use self::sorted::{Sorted, sorted};
 
 /// Definitions that are computed together. Numbers index `Func::defs`.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub(crate) enum Step {
     Rows(Rows),
     /// One reduction whose items are visited in order, on the vector cores.
     Items(usize),
+    /// Rows in order, on the vector cores.
+    Sort(Sorted),
     /// One reduction over the prefixes along an index, on the vector cores.
     Scan(usize),
 }
@@ -135,6 +139,10 @@ pub(crate) fn members(step: &Step) -> Vec<usize> {
             [p.def].into_iter().chain(defs.iter().copied()).collect()
         }
         Step::Rows(rows) => rows.defs.clone(),
+        Step::Sort(s) => [s.rank, s.places]
+            .into_iter()
+            .chain(s.values.iter().copied())
+            .collect(),
         Step::Items(def) | Step::Scan(def) => vec![*def],
     }
 }
@@ -153,6 +161,9 @@ impl Partition<'_> {
         }
         if prefix(self.func, def).is_some() {
             return Step::Scan(def);
+        }
+        if let Some(sorted) = sorted(self.func, def) {
+            return Step::Sort(sorted);
         }
         match root_reduce(self.func, def) {
             Some(reduce) if !self.runs_along_columns(def, reduce) => Step::Items(def),

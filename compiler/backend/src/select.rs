@@ -19,6 +19,7 @@ mod flow;
 mod masks;
 mod reduce;
 mod regs;
+mod sort;
 mod transpose;
 mod vector;
 
@@ -240,6 +241,20 @@ impl Sel<'_> {
                 rows,
                 cols,
             } => self.transpose(*dst, *src, [*rows, *cols])?,
+            Op::Gather {
+                dst,
+                src,
+                at,
+                rows,
+                cols,
+            } => self.gather([*dst, *src, *at], [*rows, *cols])?,
+            Op::Sort {
+                dst,
+                keys,
+                places,
+                rows,
+                cols,
+            } => self.sort([*dst, *keys, *places], [*rows, *cols])?,
             Op::Accumulate {
                 op,
                 acc,

@@ -11,6 +11,7 @@ mod price;
 mod product;
 mod rows;
 pub(crate) mod scan;
+mod sort;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -239,6 +240,20 @@ fn step_phases(
                 let b = items::emit(cx, *def, cap, b, gm)?;
                 let note = format!(
                     "// `{name}`: item by item, {cap} columns at a time\n    engine {} = vector",
+                    name.replace('.', "_")
+                );
+                Ok((b.func, note))
+            })
+        }
+        Step::Sort(sorted) => {
+            let sizes = sort::row_counts(cx, sorted);
+            let name = &cx.algo.tensors[cx.algo.defs[sorted.places].target].name;
+            let choose = choice(cx);
+            choose(cx, &out, &sizes, &mut |base, &rows| {
+                let b = vector_phase(base, span_of(cx, sorted.places));
+                let b = sort::emit(cx, sorted, rows, b, gm)?;
+                let note = format!(
+                    "// `{name}`: sorted, {rows} rows at a time\n    engine {} = vector",
                     name.replace('.', "_")
                 );
                 Ok((b.func, note))
@@ -516,6 +531,9 @@ fn work(algo: &algo::Func, steps: &[Step]) -> Work {
                 Step::Scan(_) => {
                     work.vector_ops += items * operations(algo, algo.defs[def].value);
                 }
+                // Every key is looked at once at least.
+                Step::Sort(sorted) if sorted.rank == def => work.vector_ops += items,
+                Step::Sort(_) => {}
                 Step::Product(..) | Step::Rows(_) | Step::Items(_) => {
                     work.vector_ops += items * reduced * operations(algo, algo.defs[def].value);
                 }

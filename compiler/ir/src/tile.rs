@@ -608,6 +608,36 @@ pub enum Op {
         /// Columns of the source.
         cols: Arg,
     },
+    /// `dst[r, c] =` the element of `src`'s buffer that lies `at[r, c]` bytes behind the view's start, for elements of 2 or 4
+    /// bytes, moved as bits. `at` holds i32. Beyond one row both pitches are `cols`.
+    Gather {
+        /// Destination.
+        dst: View,
+        /// What is chosen from.
+        src: View,
+        /// Offsets in bytes.
+        at: View,
+        /// Rows of the destination.
+        rows: Arg,
+        /// Columns of the destination.
+        cols: Arg,
+    },
+    /// Sorts each row of `keys` (f32) with the i32 of `places` beside it, descending: `dst[r, 2k]` and `dst[r, 2k + 1]` are
+    /// the bits of the k-th key and its place. Equal keys keep their order, NaN stands before all, +0 before -0. `dst` is
+    /// i32, of `2·cols` columns and `2·rows` rows, of which the second half is used up. `cols` is a known multiple of 32 up
+    /// to 8192, and the pitch of `keys` and `places`.
+    Sort {
+        /// Destination.
+        dst: View,
+        /// What is compared.
+        keys: View,
+        /// What goes with it.
+        places: View,
+        /// Rows, each sorted on its own.
+        rows: Arg,
+        /// Keys of a row.
+        cols: Arg,
+    },
     /// `acc[r, c mod 64] = op(acc[r, c mod 64], src[r, c])`, `c` ascending, for 32-bit types; `acc` has 64 columns.
     Accumulate {
         /// The operator.

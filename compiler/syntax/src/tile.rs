@@ -114,6 +114,7 @@ tile_tokens! {
     Barrier "barrier",
     Bits "bits",
     Buf "buf",
+    By "by",
     Chan "chan",
     Col "col",
     Depth "depth",
@@ -123,6 +124,7 @@ tile_tokens! {
     Ew "ew",
     For "for",
     From "from",
+    Gather "gather",
     Groups "groups",
     Id "id",
     If "if",
@@ -149,6 +151,7 @@ tile_tokens! {
     Size "size",
     Sizes "sizes",
     Slot "slot",
+    Sort "sort",
     Spread "spread",
     Stage "stage",
     Step "step",
@@ -160,6 +163,7 @@ tile_tokens! {
     Transposed "transposed",
     WaitCross "waitcross",
     WaitFlag "waitflag",
+    With "with",
 }
 
 type Spanned = (u32, TileToken, u32);

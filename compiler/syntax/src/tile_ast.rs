@@ -303,6 +303,28 @@ pub enum TileStmtKind {
         /// Rows and columns of the source.
         size: Extents,
     },
+    /// `gather X[0, 0] <- S[0, 0] by A[0, 0] size (r, c);`
+    Gather {
+        /// Destination.
+        dst: TilePlace,
+        /// What is chosen from.
+        src: TilePlace,
+        /// Offsets in bytes.
+        at: TilePlace,
+        /// Rows and columns.
+        size: Extents,
+    },
+    /// `sort P[0, 0] <- K[0, 0] with I[0, 0] size (r, c);`
+    Sort {
+        /// Destination.
+        dst: TilePlace,
+        /// Keys.
+        keys: TilePlace,
+        /// What goes with them.
+        places: TilePlace,
+        /// Rows and columns.
+        size: Extents,
+    },
     /// `accumulate sum L[0, 0] <- X[0, 0] size (r, c);`
     Accumulate {
         /// The operator.

@@ -41,9 +41,12 @@ pub fn pipe_of(func: &Func, op: &Op) -> Option<Pipe> {
         Op::LoadWords { .. } => Some(Pipe::Mte1),
         Op::Mad { .. } => Some(Pipe::M),
         Op::Drain { .. } => Some(Pipe::Fix),
-        Op::Ew { .. } | Op::Spread { .. } | Op::Transpose { .. } | Op::Accumulate { .. } => {
-            Some(Pipe::V)
-        }
+        Op::Ew { .. }
+        | Op::Spread { .. }
+        | Op::Transpose { .. }
+        | Op::Gather { .. }
+        | Op::Sort { .. }
+        | Op::Accumulate { .. } => Some(Pipe::V),
         Op::Lanes { acc, .. } => Some(lanes_pipe(func, *acc)),
         Op::Peek { .. } | Op::PeekBuf { .. } | Op::Poke { .. } => Some(Pipe::S),
         Op::Scalar { .. }

@@ -17,6 +17,9 @@ use super::expr::ceil_div;
 const UNKNOWN_TRIPS: i64 = 16;
 /// Lanes of an accumulator's row.
 const LANES: i64 = 64;
+/// Keys that one repeat sorts, and lists that one merges.
+const SORTED: i64 = 32;
+const MERGED: i64 = 4;
 /// Scalar instructions around an instruction of a loop over rows or chunks (we choose).
 const AROUND: i64 = 4;
 
@@ -181,6 +184,29 @@ impl Pricing<'_> {
                 let rate = self.rate(Opcode::Vnchwconv, 2);
                 time.vector = squares.saturating_mul(rate) + self.latency(Opcode::Vnchwconv);
                 time.scalar = ceil_div(rows, 16).saturating_mul(AROUND * AROUND);
+            }
+            Op::Gather {
+                dst, rows, cols, ..
+            } => {
+                let lanes = int(REPEAT_BYTES) / int(self.elem(dst.buf).bytes()).max(2);
+                let cells = self
+                    .rows(*dst, *rows)
+                    .saturating_mul(self.cols(*dst, *cols));
+                let bytes = int(self.elem(dst.buf).bytes());
+                let rate = self.rate(Opcode::Vgather, bytes);
+                time.vector =
+                    ceil_div(cells, lanes).saturating_mul(rate) + self.latency(Opcode::Vgather);
+            }
+            Op::Sort { rows, cols, .. } => {
+                let (rows, cols) = (known(*rows), known(*cols));
+                let sorted = ceil_div(rows.saturating_mul(cols), SORTED);
+                let mut lists = ceil_div(cols, SORTED);
+                time.vector = sorted.saturating_mul(self.rate(Opcode::Vsort32, 4));
+                while lists > 1 {
+                    lists = ceil_div(lists, MERGED);
+                    let merge = cols / 2 + self.latency(Opcode::Vmrg4);
+                    time.vector = time.vector.saturating_add(rows.saturating_mul(merge));
+                }
             }
             Op::Peek { .. } | Op::PeekBuf { .. } | Op::Poke { .. } => {
                 time.scalar = int(self.chip.scalar.load_hit);

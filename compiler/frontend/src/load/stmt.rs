@@ -167,6 +167,33 @@ impl Loader {
                 let [rows] = self.size(size)?;
                 Some(Op::Spread { dst, src, rows })
             }
+            TileStmtKind::Gather { dst, src, at, size } => {
+                let (dst, src, at) = (self.view(dst)?, self.view(src)?, self.view(at)?);
+                let [rows, cols] = self.size(size)?;
+                Some(Op::Gather {
+                    dst,
+                    src,
+                    at,
+                    rows,
+                    cols,
+                })
+            }
+            TileStmtKind::Sort {
+                dst,
+                keys,
+                places,
+                size,
+            } => {
+                let (dst, keys, places) = (self.view(dst)?, self.view(keys)?, self.view(places)?);
+                let [rows, cols] = self.size(size)?;
+                Some(Op::Sort {
+                    dst,
+                    keys,
+                    places,
+                    rows,
+                    cols,
+                })
+            }
             TileStmtKind::Transpose { dst, src, size } => {
                 let (dst, src) = (self.view(dst)?, self.view(src)?);
                 let [rows, cols] = self.size(size)?;

@@ -30,6 +30,8 @@ impl Op {
             | Op::Ew { .. }
             | Op::Spread { .. }
             | Op::Transpose { .. }
+            | Op::Gather { .. }
+            | Op::Sort { .. }
             | Op::Accumulate { .. }
             | Op::Lanes { .. }
             | Op::Publish { .. }
@@ -91,6 +93,8 @@ impl Op {
             } => args.extend([*at, *rows, *cols, *pitch]),
             Op::LoadTile { rows, cols, .. }
             | Op::Transpose { rows, cols, .. }
+            | Op::Gather { rows, cols, .. }
+            | Op::Sort { rows, cols, .. }
             | Op::Accumulate { rows, cols, .. } => args.extend([*rows, *cols]),
             Op::LoadWords { cols, .. } => args.push(*cols),
             Op::Mad { m, k, n, init, .. } => args.extend([*m, *k, *n, *init]),
@@ -137,6 +141,8 @@ impl Op {
             | Op::LoadWords { src, .. }
             | Op::Spread { src, .. }
             | Op::Transpose { src, .. } => bufs.push(src.buf),
+            Op::Gather { src, at, .. } => bufs.extend([src.buf, at.buf]),
+            Op::Sort { keys, places, .. } => bufs.extend([keys.buf, places.buf]),
             Op::Mad { c, a, b, init, .. } => {
                 bufs.extend([*a, *b]);
                 if *init != Arg::Const(1) {
@@ -181,9 +187,11 @@ impl Op {
     pub fn writes(&self) -> Option<Buf> {
         match self {
             Op::Poke { dst, .. } | Op::Load { dst, .. } | Op::Ew { dst, .. } => Some(dst.buf),
-            Op::Spread { dst, .. } | Op::Transpose { dst, .. } | Op::Lanes { dst, .. } => {
-                Some(dst.buf)
-            }
+            Op::Spread { dst, .. }
+            | Op::Transpose { dst, .. }
+            | Op::Gather { dst, .. }
+            | Op::Sort { dst, .. }
+            | Op::Lanes { dst, .. } => Some(dst.buf),
             Op::LoadTile { dst, .. } | Op::LoadWords { dst, .. } => Some(*dst),
             Op::Mad { c, .. } => Some(*c),
             Op::Accumulate { acc, .. } => Some(acc.buf),
@@ -251,6 +259,10 @@ impl Op {
             Op::Spread { dst, src, .. } | Op::Transpose { dst, src, .. } => {
                 views.extend([*dst, *src]);
             }
+            Op::Gather { dst, src, at, .. } => views.extend([*dst, *src, *at]),
+            Op::Sort {
+                dst, keys, places, ..
+            } => views.extend([*dst, *keys, *places]),
             Op::Accumulate { acc, src, .. } => views.extend([*acc, *src]),
             Op::Lanes { dst, acc, .. } => views.extend([*dst, *acc]),
             Op::Scalar { .. }

@@ -341,6 +341,28 @@ impl Printer<'_> {
                 let (dst, src) = (self.view(*dst), self.view(*src));
                 format!("transpose {dst} <- {src} {}", self.size(&[*rows, *cols]))
             }
+            Op::Gather {
+                dst,
+                src,
+                at,
+                rows,
+                cols,
+            } => {
+                let [dst, src, at] = [*dst, *src, *at].map(|view| self.view(view));
+                let size = self.size(&[*rows, *cols]);
+                format!("gather {dst} <- {src} by {at} {size}")
+            }
+            Op::Sort {
+                dst,
+                keys,
+                places,
+                rows,
+                cols,
+            } => {
+                let [dst, keys, places] = [*dst, *keys, *places].map(|view| self.view(view));
+                let size = self.size(&[*rows, *cols]);
+                format!("sort {dst} <- {keys} with {places} {size}")
+            }
             Op::Accumulate {
                 op,
                 acc,

@@ -226,6 +226,8 @@ impl Checker<'_> {
             | Op::Ew { .. }
             | Op::Spread { .. }
             | Op::Transpose { .. }
+            | Op::Gather { .. }
+            | Op::Sort { .. }
             | Op::Accumulate { .. }
             | Op::Lanes { .. } => self.operation(op),
         }

@@ -118,6 +118,20 @@ impl Emitter<'_> {
         self.poke_loads(tensor, at, border, kind)
     }
 
+    /// An access over the whole block: as it lies in memory, and as it is computed with.
+    pub(crate) fn block_of(&mut self, expr: Expr) -> Result<(Buf, Val)> {
+        let ExprKind::Load { tensor, at, border } = self.algo.exprs[expr].kind.clone() else {
+            return Err(errors::not_compiled(
+                self.algo.exprs[expr].span,
+                "an access in this place is not compiled yet",
+            ));
+        };
+        let loaded = self.load_raw(tensor, &at, border, Kind::Full)?;
+        let elem = self.algo.tensors[tensor].elem;
+        let val = self.as_computed(elem, Kind::Full, loaded.buf);
+        Ok((loaded.buf, val))
+    }
+
     /// A value in a buffer that can be stored. What is only moved keeps its storage form, and so all its bits.
     pub(crate) fn stored_form(&mut self, elem: Elem, kind: Kind, value: Expr) -> Result<Buf> {
         if let ExprKind::Gather { .. } = &self.algo.exprs[value].kind

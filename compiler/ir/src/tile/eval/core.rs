@@ -252,6 +252,8 @@ impl Core {
             Op::Ew { .. }
             | Op::Spread { .. }
             | Op::Transpose { .. }
+            | Op::Gather { .. }
+            | Op::Sort { .. }
             | Op::Accumulate { .. }
             | Op::Lanes { .. } => {
                 self.vector(machine, op)?;

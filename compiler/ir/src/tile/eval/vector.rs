@@ -1,5 +1,7 @@
 //! What the vector unit computes, a row at a time.
 
+use std::cmp::Ordering;
+
 use isa::num::{Overflow, Round, tree_reduce};
 use isa::types::Elem;
 
@@ -44,6 +46,28 @@ impl Core {
         {
             let extent = self.extent(*rows, *cols)?;
             return self.transpose(machine, *dst, *src, extent);
+        }
+        if let Op::Gather {
+            dst,
+            src,
+            at,
+            rows,
+            cols,
+        } = op
+        {
+            let extent = self.extent(*rows, *cols)?;
+            return self.gather(machine, [*dst, *src, *at], extent);
+        }
+        if let Op::Sort {
+            dst,
+            keys,
+            places,
+            rows,
+            cols,
+        } = op
+        {
+            let extent = self.extent(*rows, *cols)?;
+            return self.sort(machine, [*dst, *keys, *places], extent);
         }
         if let Op::Accumulate {
             op,
@@ -211,6 +235,71 @@ impl Core {
         Ok(())
     }
 
+    fn gather(
+        &mut self,
+        machine: &Machine<'_>,
+        [dst, src, at]: [View; 3],
+        extent: Extent,
+    ) -> Result<(), Fault> {
+        let size = machine.func.bufs[src.buf].elem.bytes() as i64;
+        let first = self.row_position(machine, src, 0, 1)?;
+        for row in 0..extent.rows {
+            let to = self.row_position(machine, dst, row, extent.cols)?;
+            let from = self.row_position(machine, at, row, extent.cols)?;
+            for col in 0..extent.cols {
+                let chosen = |e| of_buf(machine, src.buf, e);
+                let offset = (self.matrix(at.buf).store)
+                    .read_bits(from + col)
+                    .map_err(|e| of_buf(machine, at.buf, e))?;
+                let offset = i64::from(offset as u32);
+                let place = usize::try_from(offset / size).unwrap_or(usize::MAX);
+                let place = match offset % size {
+                    0 => first.saturating_add(place),
+                    _ => usize::MAX,
+                };
+                let bits = self
+                    .matrix(src.buf)
+                    .store
+                    .read_bits(place)
+                    .map_err(chosen)?;
+                self.matrix_mut(dst.buf).store.write_bits(to + col, bits)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sort(
+        &mut self,
+        machine: &Machine<'_>,
+        [dst, keys, places]: [View; 3],
+        extent: Extent,
+    ) -> Result<(), Fault> {
+        for row in 0..extent.rows {
+            let key_at = self.row_position(machine, keys, row, extent.cols)?;
+            let place_at = self.row_position(machine, places, row, extent.cols)?;
+            let mut pairs = Vec::with_capacity(extent.cols);
+            for col in 0..extent.cols {
+                let key = self.matrix(keys.buf).store.read_bits(key_at + col);
+                let place = self.matrix(places.buf).store.read_bits(place_at + col);
+                let key = key.map_err(|e| of_buf(machine, keys.buf, e))?;
+                pairs.push((key, place.map_err(|e| of_buf(machine, places.buf, e))?));
+            }
+            pairs.sort_by(|a, b| before(a.0, b.0));
+            let to = self.row_position(machine, dst, row, 2 * extent.cols)?;
+            let store = &mut self.matrix_mut(dst.buf).store;
+            for (rank, (key, place)) in pairs.into_iter().enumerate() {
+                store.write_bits(to + 2 * rank, key)?;
+                store.write_bits(to + 2 * rank + 1, place)?;
+            }
+        }
+        for row in extent.rows..2 * extent.rows {
+            let used = self.row_position(machine, dst, row, 2 * extent.cols)?;
+            let store = &mut self.matrix_mut(dst.buf).store;
+            store.forget(used, 2 * extent.cols);
+        }
+        Ok(())
+    }
+
     fn accumulate(
         &mut self,
         machine: &Machine<'_>,
@@ -268,6 +357,15 @@ impl Core {
         };
         self.write(machine, dst, 0, &joined)
     }
+}
+
+/// Descending order of keys given by their bits: NaN before all, +0 before -0.
+fn before(a: u64, b: u64) -> Ordering {
+    let key = |bits: u64| {
+        let key = f32::from_bits(bits as u32);
+        if key.is_nan() { f32::NAN } else { key }
+    };
+    key(b).total_cmp(&key(a))
 }
 
 /// The same element, given by its bits, in each lane.

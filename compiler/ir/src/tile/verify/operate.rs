@@ -148,6 +148,20 @@ impl<'a> Checker<'a> {
                 rows,
                 cols,
             } => self.transpose(*dst, *src, [*rows, *cols]),
+            Op::Gather {
+                dst,
+                src,
+                at,
+                rows,
+                cols,
+            } => self.gather([*dst, *src, *at], [*rows, *cols]),
+            Op::Sort {
+                dst,
+                keys,
+                places,
+                rows,
+                cols,
+            } => self.sort([*dst, *keys, *places], [*rows, *cols]),
             Op::Accumulate {
                 op: _,
                 acc,
@@ -404,6 +418,78 @@ impl<'a> Checker<'a> {
         }
         self.in_range(src, rows, cols, Columns::Aligned)?;
         self.in_range(dst, cols, rows, Columns::Aligned)
+    }
+
+    fn gather(&self, [dst, src, at]: [View; 3], [rows, cols]: [Arg; 2]) -> Check {
+        self.in_space(dst.buf, &[Space::Ub])?;
+        let (to, from) = (self.buf(dst.buf)?, self.buf(src.buf)?);
+        let sizes = [to.elem.bytes(), from.elem.bytes()];
+        let masks = to.elem == Elem::Bool || from.elem == Elem::Bool;
+        if masks || sizes[0] != sizes[1] || !matches!(sizes[0], 2 | 4) {
+            return Err(format!(
+                "the vector unit does not gather {} from {}",
+                to.elem, from.elem
+            ));
+        }
+        self.offsets(at)?;
+        if dst.buf == src.buf || dst.buf == at.buf {
+            return Err(String::from("a buffer is not gathered in place"));
+        }
+        if rows != Arg::Const(1) {
+            self.dense(dst.buf, cols)?;
+            self.dense(at.buf, cols)?;
+        }
+        self.in_range(src, 1.into(), 1.into(), Columns::Aligned)?;
+        self.in_range(at, rows, cols, Columns::Aligned)?;
+        self.in_range(dst, rows, cols, Columns::Aligned)
+    }
+
+    fn sort(&self, [dst, keys, places]: [View; 3], [rows, cols]: [Arg; 2]) -> Check {
+        for view in [dst, keys] {
+            self.in_space(view.buf, &[Space::Ub])?;
+        }
+        let (Arg::Const(count), Arg::Const(width)) = (rows, cols) else {
+            return Err(String::from("what is sorted has known extents"));
+        };
+        if width % 32 != 0 || !(32..=8192).contains(&width) {
+            return Err(format!("rows of {width} keys are not sorted"));
+        }
+        if self.buf(keys.buf)?.elem != Elem::F32 {
+            return Err(String::from("keys are f32"));
+        }
+        self.offsets(places)?;
+        self.offsets(dst)?;
+        if dst.buf == places.buf {
+            return Err(String::from("a buffer is not sorted in place"));
+        }
+        self.dense(keys.buf, cols)?;
+        self.dense(places.buf, cols)?;
+        self.dense(dst.buf, (2 * width).into())?;
+        self.in_range(keys, rows, cols, Columns::Aligned)?;
+        self.in_range(places, rows, cols, Columns::Aligned)?;
+        let twice = count.checked_mul(2).unwrap_or(i64::MAX);
+        self.in_range(dst, twice.into(), (2 * width).into(), Columns::Aligned)
+    }
+
+    fn offsets(&self, at: View) -> Check {
+        self.in_space(at.buf, &[Space::Ub])?;
+        let data = self.buf(at.buf)?;
+        if data.elem == Elem::I32 {
+            return Ok(());
+        }
+        Err(format!("`{}` holds {}, not i32", data.name, data.elem))
+    }
+
+    /// Checks that rows follow each other without gaps.
+    fn dense(&self, buf: Buf, cols: Arg) -> Check {
+        let data = self.buf(buf)?;
+        if cols == Arg::Const(data.cols) {
+            return Ok(());
+        }
+        Err(format!(
+            "rows of buffer `{}` do not follow each other without gaps",
+            data.name
+        ))
     }
 
     fn one_block(&self, buf: Buf) -> Check {
