@@ -349,7 +349,15 @@ impl<'a> Lower<'a> {
                 _,
             ) => Order::Ascending,
         };
-        let exact_product = reduce.op == ReduceOp::Sum && narrow && factors.is_some();
+        let mut exact_product = reduce.op == ReduceOp::Sum && narrow && factors.is_some();
+        let mut body = body;
+        if let Some((a, b)) = factors.filter(|_| exact_product)
+            && self.func.exprs[body].elem == Elem::Bf16
+            && !(self.is_matrix_product(a, b) && one_sweep(&axes, mask, order))
+        {
+            body = self.product_in_f32(a, b, span)?;
+            exact_product = false;
+        }
         let kind = Reduce {
             op: reduce.op,
             axes,
@@ -359,6 +367,14 @@ impl<'a> Lower<'a> {
             exact_product,
         };
         self.node(ExprKind::Reduce(Box::new(kind)), elem, span)
+    }
+
+    /// Off the cube two bf16 are multiplied as f32, which is exact unless the product leaves the range of f32.
+    fn product_in_f32(&mut self, a: Expr, b: Expr, span: Span) -> Lowered<Expr> {
+        let how = (Round::Even, Overflow::Saturate);
+        let a = self.cast(a, how, Elem::F32, span)?;
+        let b = self.cast(b, how, Elem::F32, span)?;
+        self.node(ExprKind::Binary(BinaryOp::Mul, a, b), Elem::F32, span)
     }
 
     /// The conjunction of the masks; nothing if all are always true.
@@ -404,6 +420,11 @@ impl<'a> Lower<'a> {
             .iter()
             .any(|index| a.contains(index) != b.contains(index))
     }
+}
+
+/// Whether a sum takes all items one after the other, as the cube does.
+fn one_sweep(axes: &[Index], mask: Option<Expr>, order: Order) -> bool {
+    axes.len() == 1 && mask.is_none() && matches!(order, Order::Ascending | Order::Free)
 }
 
 /// Shape, place and name of what is accessed.
