@@ -37,6 +37,12 @@ const FAMILIES: &[Family] = &[
         run: "ui::check",
     },
     Family {
+        module: "ui_tile",
+        folder: "ui",
+        extension: "tile",
+        run: "ui::check",
+    },
+    Family {
         module: "passes",
         folder: "passes",
         extension: "tile",

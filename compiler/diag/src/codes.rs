@@ -104,6 +104,9 @@ codes! {
     E0603 Error "bad-object" "damaged or foreign object file";
     E0604 Error "unknown-mnemonic" "unknown mnemonic";
     E0605 Error "tile-form" "tile form that cannot be read";
+    E0606 Error "tile-space" "buffer in a space that an operation does not reach";
+    E0607 Error "tile-extent" "extents in a tile form that do not fit";
+    E0608 Error "tile-channel" "channel in a tile form that is not used as one";
 
     E0701 Error "cannot-read-file" "cannot read a file";
     E0702 Error "bad-array-file" "damaged or unsupported array file";

@@ -3,16 +3,30 @@
 //! What it gives is well formed as far as names, words and counts of operands go; [`ir::tile::verify()`] checks the rest
 //! and needs a target's capacities. Everything wrong is E0605, several in one go; a statement costs one diagnostic at
 //! most. Printing what was loaded gives the canonical text of what was read.
+//!
+//! A form may be written with or without extents, offsets and generations; where they are left out (`cores`,
+//! `written`), they follow from declarations, and printing shows them.
 
+mod channels;
+mod cores;
+mod extents;
 mod names;
+mod parts;
+mod scalars;
 mod stmt;
+mod survey;
+mod whole;
+mod written;
+mod wrong;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Diagnostic, FileId, Span};
 use ir::stage;
 use ir::tile::names::role_from_name;
-use ir::tile::{Buf, BufData, Chan, ChanData, Func, Phase, Tensor, TensorData, Value};
+use ir::tile::{
+    Block, Buf, BufData, Chan, ChanData, Func, Phase, Tensor, TensorData, TensorRole, Value,
+};
 use isa::types::{CoreKind, Layout, Space};
 use syntax::ast::Name;
 use syntax::parse_tile;
@@ -52,7 +66,7 @@ pub fn load(file: FileId, text: &str) -> Result<Func, Vec<Diagnostic>> {
     Err(loader.diagnostics)
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Loader {
     func: Func,
     diagnostics: Vec<Diagnostic>,
@@ -62,13 +76,51 @@ struct Loader {
     /// The visible values, and their names with the innermost last.
     values: BTreeMap<String, Value>,
     scope: Vec<String>,
+    /// The blocks that are being read, the innermost last.
+    open: Vec<Block>,
+    /// How many blocks surround the definition of a value.
+    levels: BTreeMap<Value, usize>,
+    /// What was computed in the open blocks.
+    computed: Vec<scalars::Computed>,
+    /// What is known of values by their names.
+    ranges: extents::Ranges,
+    /// What buffers hold, where it is not all of them.
+    extents: BTreeMap<Buf, [extents::Extent; 2]>,
+    /// The kind of core of the block, in a loop over cores.
+    kind: Option<CoreKind>,
+    /// The index that the two vector cores of a group share.
+    split: Option<String>,
+    /// Buffers of the block that start their generations by themselves.
+    filled: BTreeSet<String>,
+    /// Tensors that anything is stored to.
+    stored: BTreeSet<String>,
+    /// Who sends over a channel, and over which anything is received.
+    senders: BTreeMap<String, CoreKind>,
+    receivers: BTreeSet<String>,
+    /// Channels about which something was said.
+    broken: BTreeSet<String>,
+    /// What a channel carries: as it was sent in this look at the phase, and in the one before.
+    sent: BTreeMap<Chan, [extents::Extent; 2]>,
+    received: BTreeMap<Chan, [extents::Extent; 2]>,
 }
 
 impl Loader {
     fn func(&mut self, func: &TileFunc) {
         self.header(func);
+        self.stored = survey::stored(func);
+        self.find_senders(func);
         for param in &func.params {
             self.param(param);
+        }
+        if func.groups.is_none() {
+            self.func.groups = self.groups_of(func);
+        }
+        if !func
+            .items
+            .iter()
+            .any(|item| matches!(item, TileItem::Does(_)))
+        {
+            self.func.work.compulsory_bytes = self.argument_bytes();
         }
         // Declarations may stand anywhere among the items.
         for item in &func.items {
@@ -77,8 +129,25 @@ impl Loader {
         for item in &func.items {
             if let TileItem::Phase { blocks, span } = item {
                 self.phase(blocks, *span);
+            } else if let TileItem::Cores(cores) = item {
+                self.dealt(cores);
             }
         }
+    }
+
+    /// Arguments read once and results written once.
+    fn argument_bytes(&self) -> u64 {
+        let arguments = self.func.tensors.values();
+        let arguments = arguments.filter(|tensor| tensor.role != TensorRole::Work);
+        let bytes = arguments.map(|tensor| {
+            let count = tensor.shape.iter().try_fold(1u64, |n, extent| {
+                n.checked_mul(u64::try_from(*extent).ok()?)
+            });
+            count.and_then(|count| count.checked_mul(tensor.elem.bytes()))
+        });
+        bytes.fold(0, |sum, bytes| {
+            sum.saturating_add(bytes.unwrap_or(u64::MAX))
+        })
     }
 
     fn header(&mut self, func: &TileFunc) {
@@ -100,13 +169,8 @@ impl Loader {
         let roles = ["in", "out", "work"];
         let role = match &param.role {
             Some(role) => self.word(role, "role", role_from_name, roles.into_iter()),
-            None => {
-                let message = format!("tensor `{}` has no role", param.name.text);
-                let error = error(param.name.span, message, "what is it for?");
-                self.diagnostics
-                    .push(error.help("write `in`, `out` or `work` before the name"));
-                None
-            }
+            None if self.stored.contains(&param.name.text) => Some(TensorRole::Out),
+            None => Some(TensorRole::In),
         };
         let elem = self.elem(&param.elem);
         let shape = param
@@ -152,7 +216,18 @@ impl Loader {
             TileItem::Buf(decl) => {
                 let _ = self.buf_decl(decl);
             }
-            TileItem::Phase { .. } | TileItem::Error => {}
+            TileItem::Slots {
+                name,
+                elem,
+                shape,
+                depth,
+                span,
+            } => {
+                if self.slots((name, elem), shape, *depth, *span).is_none() {
+                    self.broken.insert(name.text.clone());
+                }
+            }
+            TileItem::Phase { .. } | TileItem::Cores(_) | TileItem::Error => {}
         }
     }
 

@@ -211,7 +211,6 @@ fn headers_and_declarations_are_checked() {
         [
             "unknown stage `late`",
             "number 99999999999 is out of range here",
-            "tensor `x` has no role",
             "unknown element type `f33`",
             "tensor `y2` is defined twice",
             "number 99999999999999999999 is out of range here",

@@ -9,7 +9,10 @@ use lalrpop_util::{ErrorRecovery, ParseError};
 use crate::ast::Name;
 use crate::errors;
 use crate::prepare::{Prepared, lex};
-use crate::tile_ast::{Int, MAX_TILE_NESTING, TileFile, TileStmt, TileStmtKind};
+use crate::tile_ast::{
+    Int, MAX_TILE_NESTING, TileAccess, TileArg, TileCoord, TileFile, TilePlace, TileStmt,
+    TileStmtKind,
+};
 use crate::tile_grammar::TileFuncsParser;
 use crate::token::Token;
 
@@ -96,6 +99,13 @@ macro_rules! tile_tokens {
             Plus,
             Minus,
             Star,
+            Equal,
+            NotEqual,
+            LessEqual,
+            Greater,
+            GreaterEqual,
+            AndAnd,
+            OrOr,
             $($word,)*
         }
 
@@ -110,18 +120,22 @@ macro_rules! tile_tokens {
 
 tile_tokens! {
     Accumulate "accumulate",
+    As "as",
     At "at",
     Barrier "barrier",
     Bits "bits",
     Buf "buf",
     By "by",
     Chan "chan",
+    Copy "copy",
+    Cores "cores",
     Col "col",
     Depth "depth",
     Does "does",
     Drain "drain",
     Else "else",
     Ew "ew",
+    First "first",
     For "for",
     From "from",
     Gather "gather",
@@ -137,15 +151,20 @@ tile_tokens! {
     Mad "mad",
     Next "next",
     On "on",
+    Order "order",
+    Over "over",
     Phase "phase",
+    Pipelined "pipelined",
     Pitch "pitch",
     Poke "poke",
     Publish "publish",
+    Recv "recv",
     Release "release",
     Relu "relu",
     Requant "requant",
     Row "row",
     Scalar "scalar",
+    Send "send",
     SetCross "setcross",
     SetFlag "setflag",
     Size "size",
@@ -196,7 +215,7 @@ fn tile_token(token: Token, slice: &str) -> TileToken {
         // Not a token of the kernel language, so the lexer took it for an error.
         return TileToken::AtSign;
     }
-    const TABLE: [(Token, TileToken); 20] = [
+    const TABLE: [(Token, TileToken); 27] = [
         (Token::Int, TileToken::Int),
         (Token::Float, TileToken::Float),
         (Token::NumLetters, TileToken::NumLetters),
@@ -217,6 +236,13 @@ fn tile_token(token: Token, slice: &str) -> TileToken {
         (Token::Plus, TileToken::Plus),
         (Token::Minus, TileToken::Minus),
         (Token::Star, TileToken::Star),
+        (Token::EqEq, TileToken::Equal),
+        (Token::NotEq, TileToken::NotEqual),
+        (Token::LessEq, TileToken::LessEqual),
+        (Token::Greater, TileToken::Greater),
+        (Token::GreaterEq, TileToken::GreaterEqual),
+        (Token::AndAnd, TileToken::AndAnd),
+        (Token::OrOr, TileToken::OrOr),
     ];
     let row = TABLE.iter().find(|row| row.0 == token);
     row.map_or(TileToken::Error, |row| row.1)
@@ -275,6 +301,27 @@ impl TileBuilder<'_> {
         }
     }
 
+    /// An access as a place of the lower form, whose coordinates are numbers or values.
+    pub(crate) fn place(&mut self, access: TileAccess) -> TilePlace {
+        let mut at = Vec::new();
+        for coordinate in access.at.into_iter().flatten() {
+            match simple(&coordinate) {
+                Some(arg) => at.push(arg),
+                None => {
+                    let error =
+                        Diagnostic::new(codes::E0605, "a place with `size` and `pitch` is plain")
+                            .primary(access.span, "a number or a value is expected in it");
+                    self.diagnostics.push(error);
+                }
+            }
+        }
+        TilePlace {
+            name: access.name,
+            at,
+            span: access.span,
+        }
+    }
+
     pub(crate) fn reject(&mut self, error: ErrorRecovery<u32, TileToken, ()>) {
         self.rejected.push(error.error);
     }
@@ -290,6 +337,24 @@ impl TileBuilder<'_> {
             kind: TileStmtKind::Error,
             span: self.span(start, end),
         }
+    }
+}
+
+/// The number or value that a coordinate is.
+fn simple(coordinate: &TileCoord) -> Option<TileArg> {
+    let TileCoord::At(sum) = coordinate else {
+        return None;
+    };
+    let [(negative, factors)] = sum.terms.as_slice() else {
+        return None;
+    };
+    match (negative, factors.as_slice()) {
+        (false, [arg]) => Some(arg.clone()),
+        (true, [TileArg::Int(int)]) => Some(TileArg::Int(Int {
+            value: -int.value,
+            span: int.span,
+        })),
+        (true | false, _) => None,
     }
 }
 

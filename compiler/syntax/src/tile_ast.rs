@@ -78,8 +78,109 @@ pub enum TileItem {
         /// The whole phase.
         span: Span,
     },
+    /// `chan name: elem[rows, cols] depth n;`: a channel with a ring of its own.
+    Slots {
+        /// The channel's name.
+        name: Name,
+        /// Element type.
+        elem: Name,
+        /// Rows and columns of a slot.
+        shape: Vec<Int>,
+        /// Slots per group.
+        depth: Int,
+        /// The whole declaration.
+        span: Span,
+    },
+    /// `for c in cores over (m: 128, …) { … }`
+    Cores(TileCores),
     /// A part that could not be read.
     Error,
+}
+
+/// A phase whose blocks of work are dealt to the cores.
+#[derive(Clone, Debug)]
+pub struct TileCores {
+    /// The number of a block.
+    pub var: Name,
+    /// The indices with the extents of a block.
+    pub over: Vec<(Name, Int)>,
+    /// `row`, `col` or `swizzle(n)`.
+    pub order: Option<(Name, Option<Int>)>,
+    /// What stands in braces.
+    pub parts: Vec<TileCorePart>,
+    /// The head.
+    pub span: Span,
+}
+
+/// What stands in the braces of a [`TileCores`].
+#[derive(Clone, Debug)]
+pub enum TileCorePart {
+    /// `on cube { … }`
+    On(Name, Vec<TileStmt>),
+    /// A declaration.
+    Item(TileItem),
+}
+
+/// `a[m, k1 + 64]`: a part of a tensor or buffer, of the size that the other side has; or all of a buffer.
+#[derive(Clone, Debug)]
+pub struct TileAccess {
+    /// The tensor or buffer.
+    pub name: Name,
+    /// Where the part begins; nothing if there are no brackets.
+    pub at: Option<Vec<TileCoord>>,
+    /// The whole access.
+    pub span: Span,
+}
+
+/// A coordinate.
+#[derive(Clone, Debug)]
+pub enum TileCoord {
+    /// From there on.
+    At(TileSum),
+    /// `:`, the whole dimension.
+    All(Span),
+}
+
+/// `m + 2*k - 16`: products with their signs (true is minus).
+#[derive(Clone, Debug)]
+pub struct TileSum {
+    /// The products.
+    pub terms: Vec<(bool, Vec<TileArg>)>,
+    /// The whole sum.
+    pub span: Span,
+}
+
+/// `k == 0`
+#[derive(Clone, Debug)]
+pub struct TileTest {
+    /// Left side.
+    pub lhs: TileSum,
+    /// The comparison as written.
+    pub op: Name,
+    /// Right side.
+    pub rhs: TileSum,
+}
+
+/// Tests that are joined by `&&`, or by `||`.
+#[derive(Clone, Debug)]
+pub struct TileCond {
+    /// Whether one is enough.
+    pub any: bool,
+    /// The tests, at least one.
+    pub tests: Vec<TileTest>,
+    /// The whole condition.
+    pub span: Span,
+}
+
+/// When a product starts from zero.
+#[derive(Clone, Debug)]
+pub enum TileFirst {
+    /// `mad C = A * B`
+    Always,
+    /// `mad C += A * B`
+    Never,
+    /// `mad C += A * B first (…)`
+    When(TileCond),
 }
 
 /// A quantity of work: `mads 64 f16`.
@@ -130,7 +231,7 @@ pub enum TileArg {
     Name(Name),
 }
 
-/// `name[args]`: part of a buffer (row and column) or of a tensor (element offset).
+/// `name[args]`: part of a buffer (row and column) or of a tensor (element offset); without brackets all of a buffer.
 #[derive(Clone, Debug)]
 pub struct TilePlace {
     /// The buffer or tensor.
@@ -161,6 +262,8 @@ pub enum TileOperand {
     Col(TilePlace),
     /// `bits 0x3f800000`
     Bits(Int),
+    /// `0.125`, of the type of the first operand
+    Float(Name),
     /// `scalar v3`
     Scalar(Name),
 }
@@ -205,8 +308,62 @@ pub enum TileStmtKind {
         hi: TileArg,
         /// Increment.
         step: Int,
+        /// Whether turns are to overlap.
+        pipelined: bool,
         /// Body.
         body: Vec<TileStmt>,
+    },
+    /// `if (k > 0 && …) { … } else { … }`
+    When {
+        /// Condition.
+        cond: TileCond,
+        /// If it holds.
+        then: Vec<TileStmt>,
+        /// If not.
+        els: Option<Vec<TileStmt>>,
+    },
+    /// A buffer of this block.
+    Buf(BufDecl),
+    /// `copy A1 <- a[m, k1] transposed;`
+    Copy {
+        /// Destination buffer.
+        dst: Name,
+        /// A part of a tensor or buffer.
+        src: TileAccess,
+        /// Whether the source is stored transposed.
+        transposed: bool,
+    },
+    /// `store y[m, n] <- C as f16 relu;`
+    Put {
+        /// Part of a tensor.
+        dst: TileAccess,
+        /// The buffer.
+        src: TileAccess,
+        /// The element type that it is converted to.
+        cast: Option<Name>,
+        /// Whether negative values become zero.
+        relu: bool,
+    },
+    /// `mad C += A * B first (k == 0);` without extents.
+    Multiply {
+        /// Accumulator and operands.
+        bufs: [Name; 3],
+        /// When it starts from zero.
+        first: TileFirst,
+    },
+    /// `send t <- C;`
+    Send {
+        /// The channel.
+        chan: Name,
+        /// The buffer.
+        src: Name,
+    },
+    /// `recv T <- t;`
+    Receive {
+        /// The buffer.
+        dst: Name,
+        /// The channel.
+        chan: Name,
     },
     /// `if cond { … } else { … }`
     If {
@@ -282,8 +439,8 @@ pub enum TileStmtKind {
         dst: TilePlace,
         /// Operands.
         operands: Vec<TileOperand>,
-        /// Rows and columns.
-        size: Extents,
+        /// Rows and columns, if they are written.
+        size: Option<Extents>,
     },
     /// `spread X[0, 0] <- S[0, 0] size (r);`
     Spread {
@@ -291,8 +448,8 @@ pub enum TileStmtKind {
         dst: TilePlace,
         /// Source.
         src: TilePlace,
-        /// Rows.
-        size: Extents,
+        /// Rows, if they are written.
+        size: Option<Extents>,
     },
     /// `transpose X[0, 0] <- S[0, 0] size (r, c);`
     Transpose {
@@ -300,8 +457,8 @@ pub enum TileStmtKind {
         dst: TilePlace,
         /// Source.
         src: TilePlace,
-        /// Rows and columns of the source.
-        size: Extents,
+        /// Rows and columns of the source, if they are written.
+        size: Option<Extents>,
     },
     /// `gather X[0, 0] <- S[0, 0] by A[0, 0] size (r, c);`
     Gather {
@@ -333,8 +490,8 @@ pub enum TileStmtKind {
         acc: TilePlace,
         /// Source.
         src: TilePlace,
-        /// Rows and columns.
-        size: Extents,
+        /// Rows and columns, if they are written.
+        size: Option<Extents>,
     },
     /// `lanes sum S[0, 0] <- L[0, 0] size (r);`
     Lanes {
@@ -344,8 +501,8 @@ pub enum TileStmtKind {
         dst: TilePlace,
         /// The lanes.
         acc: TilePlace,
-        /// Rows.
-        size: Extents,
+        /// Rows, if they are written.
+        size: Option<Extents>,
     },
     /// `publish t;`
     Publish(Name),

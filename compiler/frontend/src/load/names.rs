@@ -14,6 +14,7 @@ use super::Loader;
 impl Loader {
     pub(super) fn define(&mut self, name: &Name) -> Value {
         let value = self.func.add_value();
+        self.levels.insert(value, self.open.len());
         if !is_number_name(&name.text) {
             self.func.values[value].name = Some(self.new_name(name));
         }
@@ -28,6 +29,7 @@ impl Loader {
     pub(super) fn leave(&mut self, scope: usize) {
         for name in self.scope.drain(scope..) {
             self.values.remove(&name);
+            self.ranges.remove(&name);
         }
     }
 
@@ -51,11 +53,18 @@ impl Loader {
     }
 
     pub(super) fn chan(&mut self, name: &Name) -> Option<Chan> {
+        if self.broken.contains(&name.text) {
+            return None;
+        }
         look_up(&self.chans, "channel", name, &mut self.diagnostics)
     }
 
     pub(super) fn view(&mut self, place: &TilePlace) -> Option<View> {
         let buf = self.buf(&place.name)?;
+        if place.at.is_empty() {
+            let (row, col) = (Arg::Const(0), Arg::Const(0));
+            return Some(View { buf, row, col });
+        }
         let [row, col] = place.at.as_slice() else {
             self.problem(
                 place.span,

@@ -1,5 +1,6 @@
 //! Statements: each word with its operands becomes an operation.
 
+use diag::Span;
 use ir::tile::names::{ew_from_name, query_from_name, scalar_from_name};
 use ir::tile::{Arg, Block, Chan, CoreQuery, FixCast, Op, Operand, ScalarOp, Tensor, Value, View};
 use syntax::ast::Name;
@@ -13,19 +14,68 @@ use super::names::error;
 impl Loader {
     pub(super) fn block(&mut self, stmts: &[TileStmt]) -> Block {
         let scope = self.scope.len();
-        let block = self.func.add_block();
-        for stmt in stmts {
-            if let Some(op) = self.stmt(&stmt.kind) {
-                self.func.push(block, op, stmt.span);
-            }
-        }
+        let block = self.enter_block();
+        self.statements(stmts);
+        self.leave_block();
         self.leave(scope);
         block
     }
 
+    /// Statements of the block that is being read.
+    pub(super) fn statements(&mut self, stmts: &[TileStmt]) {
+        for stmt in stmts {
+            if let Some(op) = self.stmt(&stmt.kind, stmt.span) {
+                self.emit(op, stmt.span);
+            }
+        }
+    }
+
     /// The operation of a statement; `None` if a diagnostic says why there is none.
-    fn stmt(&mut self, stmt: &TileStmtKind) -> Option<Op> {
+    fn stmt(&mut self, stmt: &TileStmtKind, span: Span) -> Option<Op> {
         match stmt {
+            TileStmtKind::Buf(decl) => {
+                self.written_buf(decl)?;
+                None
+            }
+            TileStmtKind::Copy {
+                dst,
+                src,
+                transposed,
+            } => {
+                self.copy(dst, src, *transposed, span)?;
+                None
+            }
+            TileStmtKind::Put {
+                dst,
+                src,
+                cast,
+                relu,
+            } => {
+                self.put(dst, src, (cast.as_ref(), *relu), span)?;
+                None
+            }
+            TileStmtKind::Multiply { bufs, first } => {
+                self.multiply(bufs, first, span)?;
+                None
+            }
+            TileStmtKind::Send { chan, src } => {
+                self.send(chan, src, span)?;
+                None
+            }
+            TileStmtKind::Receive { dst, chan } => {
+                self.receive(dst, chan, span)?;
+                None
+            }
+            TileStmtKind::When { cond, then, els } => {
+                let cond = self.condition(cond);
+                let then = self.block(then);
+                let els = els.as_ref().map(|els| self.block(els));
+                Some(Op::If {
+                    cond: cond?,
+                    then,
+                    els,
+                })
+            }
             TileStmtKind::Define { dst, word, atoms } => {
                 let made = self.definition(word, atoms);
                 let dst = self.define(dst);
@@ -36,8 +86,14 @@ impl Loader {
                 lo,
                 hi,
                 step,
+                pipelined,
                 body,
-            } => self.for_loop(var, [lo, hi], *step, body),
+            } => {
+                if *pipelined {
+                    self.check_copies(body, span);
+                }
+                self.for_loop(var, [lo, hi], *step, body)
+            }
             TileStmtKind::If { cond, then, els } => {
                 let cond = self.arg(cond);
                 let then = self.block(then);
@@ -161,10 +217,13 @@ impl Loader {
                 dst,
                 operands,
                 size,
-            } => self.ew(op, dst, operands, size),
+            } => self.ew(op, dst, operands, size.as_ref(), span),
             TileStmtKind::Spread { dst, src, size } => {
                 let (dst, src) = (self.view(dst)?, self.view(src)?);
-                let [rows] = self.size(size)?;
+                let [rows] = match size {
+                    Some(size) => self.size(size)?,
+                    None => self.spread_size(dst.buf, src.buf, span)?,
+                };
                 Some(Op::Spread { dst, src, rows })
             }
             TileStmtKind::Gather { dst, src, at, size } => {
@@ -196,7 +255,10 @@ impl Loader {
             }
             TileStmtKind::Transpose { dst, src, size } => {
                 let (dst, src) = (self.view(dst)?, self.view(src)?);
-                let [rows, cols] = self.size(size)?;
+                let [rows, cols] = match size {
+                    Some(size) => self.size(size)?,
+                    None => self.transpose_size(dst.buf, src.buf),
+                };
                 Some(Op::Transpose {
                     dst,
                     src,
@@ -207,7 +269,10 @@ impl Loader {
             TileStmtKind::Accumulate { op, acc, src, size } => {
                 let op = self.red_op(op)?;
                 let (acc, src) = (self.view(acc)?, self.view(src)?);
-                let [rows, cols] = self.size(size)?;
+                let [rows, cols] = match size {
+                    Some(size) => self.size(size)?,
+                    None => self.accumulate_size(acc.buf, src.buf, span)?,
+                };
                 Some(Op::Accumulate {
                     op,
                     acc,
@@ -219,7 +284,10 @@ impl Loader {
             TileStmtKind::Lanes { op, dst, acc, size } => {
                 let op = self.red_op(op)?;
                 let (dst, acc) = (self.view(dst)?, self.view(acc)?);
-                let [rows] = self.size(size)?;
+                let [rows] = match size {
+                    Some(size) => self.size(size)?,
+                    None => self.lanes_size(dst.buf, acc.buf, span)?,
+                };
                 Some(Op::Lanes { op, dst, acc, rows })
             }
             TileStmtKind::Publish(chan) => Some(Op::Publish {
@@ -271,7 +339,18 @@ impl Loader {
     ) -> Option<Op> {
         let (lo, hi, step) = (self.arg(lo), self.arg(hi), self.int(step));
         let scope = self.scope.len();
+        let name = &var.text;
         let var = self.define(var);
+        self.levels.insert(var, self.open.len() + 1);
+        self.ranges.remove(name);
+        if let (Some(Arg::Const(lo)), Some(Arg::Const(hi)), Some(step)) = (lo, hi, step)
+            && lo < hi
+            && step > 0
+        {
+            let turns = hi.saturating_sub(1).saturating_sub(lo) / step;
+            let last = lo.saturating_add(turns.saturating_mul(step));
+            self.ranges.insert(name.clone(), (lo, last));
+        }
         let body = self.block(body);
         self.leave(scope);
         Some(Op::For {
@@ -288,7 +367,8 @@ impl Loader {
         op: &Name,
         dst: &TilePlace,
         operands: &[TileOperand],
-        size: &Extents,
+        size: Option<&Extents>,
+        span: Span,
     ) -> Option<Op> {
         let Some(ew) = ew_from_name(&op.text) else {
             self.problem(
@@ -305,11 +385,15 @@ impl Loader {
                 TileOperand::Full(place) => Operand::Full(self.view(place)?),
                 TileOperand::Row(place) => Operand::EachRow(self.view(place)?),
                 TileOperand::Col(place) => Operand::EachCol(self.view(place)?),
+                TileOperand::Float(text) => Operand::Bits(self.float_bits(text, &found, dst)?),
                 TileOperand::Bits(bits) => Operand::Bits(self.small(*bits)?),
                 TileOperand::Scalar(value) => Operand::Scalar(self.value(value)?),
             });
         }
-        let [rows, cols] = self.size(size)?;
+        let [rows, cols] = match size {
+            Some(size) => self.size(size)?,
+            None => self.ew_size(dst.buf, &found, span)?,
+        };
         let (a, b, c) = match found.as_slice() {
             [a] => (*a, None, None),
             [a, b] => (*a, Some(*b), None),
