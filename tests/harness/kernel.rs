@@ -80,10 +80,12 @@ fn check_func(func: &Func, chip: &Chip, sources: &SourceMap) -> String {
         );
         check_texts(&compiled, &settings, sources);
         check_object(compiled.object(), chip);
-        check_tile_values(&compiled, func, &params, &expected);
         let outcome = emulate(compiled.object(), func, &params, chip);
         let results = results(compiled.object(), &outcome);
         check_values(func, level, &params, &expected, &results);
+        // Where the order is free, the schedule may have taken another than the evaluator.
+        let expected = if is_free(func) { &results } else { &expected };
+        check_tile_values(&compiled, func, &params, expected);
         text.push_str(&summary(level, compiled.object(), &outcome.report));
     }
     text
@@ -224,9 +226,16 @@ pub(crate) fn results(object: &Object, outcome: &Outcome) -> Vec<Data> {
     .collect()
 }
 
-/// The emulator's values are the evaluator's bits and within the bound of the real values.
+/// Whether blocks of a reduction may be merged, so that bits differ within the bound.
+fn is_free(func: &Func) -> bool {
+    func.order_free || !func.regrouped.is_empty()
+}
+
+/// The emulator's values are within the bound of the real values, and the evaluator's bits unless the order is free.
 fn check_values(func: &Func, level: Level, params: &[Data], expected: &[Data], got: &[Data]) {
-    assert_same_bits(func, &format!("-O{}", level.name()), expected, got);
+    if !is_free(func) {
+        assert_same_bits(func, &format!("-O{}", level.name()), expected, got);
+    }
     let real = bound::eval_bounded(func, params, None).expect("the evaluator gave results");
     for ((&tensor, got), real) in func.results.iter().zip(got).zip(real) {
         let reference: Vec<(usize, f64, f64)> = real

@@ -5,6 +5,7 @@
 
 mod product;
 mod sorted;
+mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,8 @@ use crate::tiling::scan::prefix;
 
 pub(crate) use self::product::product;
 pub(crate) use self::sorted::{Sorted, sorted};
+pub(crate) use self::stream::Stream;
+use crate::pass::derive::Cascade;
 
 /// Definitions that are computed together. Numbers index `Func::defs`.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub(crate) enum Step {
     Sort(Sorted),
     /// One reduction over the prefixes along an index, on the vector cores.
     Scan(usize),
+    /// Reductions over the same items in one pass, on cube and vector cores.
+    Stream(Box<Stream>),
 }
 
 /// A matrix product `d[outer…, m, n] = Σk a · b`.
@@ -108,7 +113,7 @@ pub(crate) struct Rows {
 }
 
 /// Splits the function into steps, in an order that respects dependences.
-pub(crate) fn partition(func: &Func) -> Vec<Step> {
+pub(crate) fn partition(func: &Func, cascades: &[Cascade]) -> Vec<Step> {
     let mut cx = Partition {
         func,
         defined_by: func
@@ -118,16 +123,31 @@ pub(crate) fn partition(func: &Func) -> Vec<Step> {
             .map(|(i, d)| (d.target, i))
             .collect(),
         placed: BTreeSet::new(),
+        reserved: BTreeSet::new(),
     };
+    let mut waiting: Vec<Stream> = (cascades.iter())
+        .filter_map(|cascade| Stream::new(func, cascade))
+        .collect();
     let mut steps = Vec::new();
-    for def in 0..func.defs.len() {
-        if !cx.placed.contains(&def) {
-            let step = cx.step_from(def);
-            cx.placed.extend(members(&step));
-            steps.push(step);
+    loop {
+        let before = cx.placed.len();
+        cx.reserved = (waiting.iter()).flat_map(|s| s.defs.clone()).collect();
+        for def in 0..func.defs.len() {
+            if let Some(ready) = waiting.iter().position(|stream| cx.is_ready(stream)) {
+                let stream = waiting.remove(ready);
+                cx.place(Step::Stream(Box::new(stream)), &mut steps);
+            }
+            let later = |stream: &Stream| stream.defs.contains(&def) || !cx.precedes(def, stream);
+            if !cx.placed.contains(&def) && !waiting.iter().any(later) {
+                let step = cx.step_from(def);
+                cx.place(step, &mut steps);
+            }
+        }
+        // What waits for itself is computed as if it were no cascade.
+        if cx.placed.len() == before && waiting.pop().is_none() {
+            return steps;
         }
     }
-    steps
 }
 
 /// The definitions of a step.
@@ -144,6 +164,7 @@ pub(crate) fn members(step: &Step) -> Vec<usize> {
             .chain(s.values.iter().copied())
             .collect(),
         Step::Items(def) | Step::Scan(def) => vec![*def],
+        Step::Stream(stream) => stream.defs.clone(),
     }
 }
 
@@ -151,9 +172,45 @@ struct Partition<'a> {
     func: &'a Func,
     defined_by: BTreeMap<Tensor, usize>,
     placed: BTreeSet<usize>,
+    /// Members of streams that are not placed yet.
+    reserved: BTreeSet<usize>,
 }
 
 impl Partition<'_> {
+    fn place(&mut self, step: Step, steps: &mut Vec<Step>) {
+        self.placed.extend(members(&step));
+        steps.push(step);
+    }
+
+    /// Whether everything that a stream reads is there.
+    fn is_ready(&self, stream: &Stream) -> bool {
+        let there = |t: &Tensor| {
+            self.defined_by
+                .get(t)
+                .is_none_or(|d| self.placed.contains(d))
+        };
+        stream.needs(self.func).iter().all(there)
+    }
+
+    /// Whether a definition reads nothing that a stream has still to make.
+    fn precedes(&self, def: usize, stream: &Stream) -> bool {
+        let mut seen = BTreeSet::from([def]);
+        let mut open = vec![def];
+        while let Some(def) = open.pop() {
+            let sources = self.reads(def);
+            let sources = sources.iter().filter_map(|t| self.defined_by.get(t));
+            for &source in sources {
+                if stream.defs.contains(&source) {
+                    return false;
+                }
+                if seen.insert(source) {
+                    open.push(source);
+                }
+            }
+        }
+        true
+    }
+
     fn step_from(&self, def: usize) -> Step {
         if let Some(product) = product(self.func, def) {
             let epilogue = self.epilogue(&product);
@@ -214,7 +271,8 @@ impl Partition<'_> {
         inside: &BTreeSet<usize>,
         allowed: &dyn Fn(usize, &[Option<usize>]) -> bool,
     ) -> bool {
-        if self.placed.contains(&def) || inside.contains(&def) {
+        let taken = self.placed.contains(&def) || self.reserved.contains(&def);
+        if taken || inside.contains(&def) {
             return false;
         }
         let order = self.all_indices(def);

@@ -3,6 +3,7 @@
 //! A pass takes the function from one [`ir::tile::Stage`] to the next or keeps it; it knows nothing of the passes before
 //! and after it.
 
+pub(crate) mod derive;
 pub mod insert_sync;
 pub mod normalize;
 pub mod place_buffers;

@@ -12,6 +12,7 @@ mod product;
 mod rows;
 pub(crate) mod scan;
 mod sort;
+mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,8 +29,9 @@ use self::product::{Extents, Output, cube, vector, words};
 use crate::Level;
 use crate::errors;
 use crate::partition::{
-    Epilogue, Product, Step, as_access, loads, members, partition, root_reduce,
+    Epilogue, Product, Step, Stream, as_access, loads, members, partition, root_reduce,
 };
+use crate::pass::derive::{self, Cascade};
 use crate::pass::normalize;
 use crate::plan;
 
@@ -98,8 +100,10 @@ pub fn tile(
     chip: &Chip,
     level: Level,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
-    let algo = normalize::run(func);
-    let steps = partition(&algo);
+    let mut algo = normalize::run(func);
+    let accepts = |func: &algo::Func, cascade: &Cascade| Stream::new(func, cascade).is_some();
+    let derived = derive::run(&mut algo, &accepts);
+    let steps = partition(&algo, &derived.cascades);
     let groups = u32::try_from(chip.cores.cube).unwrap_or(1);
     let cx = StepCx {
         algo: &algo,
@@ -118,7 +122,9 @@ pub fn tile(
         ..Func::default()
     };
     let gm = tensors(&cx, &mut out);
-    let mut schedule = Vec::new();
+    let mut schedule: Vec<String> = (derived.remarks.iter())
+        .map(|remark| format!("// not in one pass: {}", remark.text))
+        .collect();
     for step in &steps {
         out = step_phases(&cx, step, out, &gm, &mut schedule).map_err(|d| vec![*d])?;
     }
@@ -270,6 +276,12 @@ fn step_phases(
                     name.replace('.', "_")
                 );
                 Ok((b.func, note))
+            })
+        }
+        Step::Stream(pass) => {
+            let sizes = stream::sizes(cx, pass);
+            first_that_fits(cx, &out, &sizes, &mut |base, size| {
+                stream::emit(cx, pass, size, base, gm)
             })
         }
         Step::Product(product, epilogue) => {
@@ -526,6 +538,11 @@ fn work(algo: &algo::Func, steps: &[Step]) -> Work {
                     work.mads += items * reduced;
                     work.mad_elem = Some(algo.tensors[product.a.tensor].elem);
                 }
+                Step::Stream(stream) if stream.product(def).is_some() => {
+                    work.mads += items * reduced;
+                    let product = stream.product(def);
+                    work.mad_elem = product.map(|product| algo.tensors[product.a.tensor].elem);
+                }
                 // The fixpipe's conversion costs the vector units nothing.
                 Step::Product(_, Epilogue::Fixpipe(_)) => {}
                 Step::Scan(_) => {
@@ -534,7 +551,7 @@ fn work(algo: &algo::Func, steps: &[Step]) -> Work {
                 // Every key is looked at once at least.
                 Step::Sort(sorted) if sorted.rank == def => work.vector_ops += items,
                 Step::Sort(_) => {}
-                Step::Product(..) | Step::Rows(_) | Step::Items(_) => {
+                Step::Product(..) | Step::Rows(_) | Step::Items(_) | Step::Stream(_) => {
                     work.vector_ops += items * reduced * operations(algo, algo.defs[def].value);
                 }
             }

@@ -110,7 +110,8 @@ pub(crate) fn compare_tile(
 fn is_free(func: &Func) -> bool {
     let free =
         |kind: &ExprKind| matches!(kind, ExprKind::Reduce(reduce) if reduce.order == Order::Free);
-    func.order_free || func.exprs.values().any(|expr| free(&expr.kind))
+    let regrouped = !func.regrouped.is_empty();
+    func.order_free || regrouped || func.exprs.values().any(|expr| free(&expr.kind))
 }
 
 /// How many elements have other bits, and the first; any NaN equals any other.

@@ -19,6 +19,8 @@ pub mod print;
 mod sample;
 pub mod verify;
 
+use std::collections::BTreeSet;
+
 use cranelift_entity::{PrimaryMap, entity_impl};
 use diag::Span;
 use isa::types::Elem;
@@ -62,6 +64,9 @@ pub struct Func {
     pub defs: Vec<Def>,
     /// `order free` after the signature: reassociation is granted inside the derived bound.
     pub order_free: bool,
+    /// Tensors of folds whose order is not fixed: their reductions may be made block by block and merged, inside the
+    /// derived bound. The order that each states is the one inside a block.
+    pub regrouped: BTreeSet<Tensor>,
     /// Where the kernel stands.
     pub span: Span,
 }

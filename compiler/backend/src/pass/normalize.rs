@@ -30,6 +30,7 @@ pub fn run(func: &Func) -> Func {
             params: func.params.clone(),
             results: func.results.clone(),
             order_free: func.order_free,
+            regrouped: func.regrouped.clone(),
             span: func.span,
             ..Func::default()
         },
@@ -341,6 +342,9 @@ impl Copier<'_> {
             role: Role::Let,
             span,
         });
+        if self.new.regrouped.contains(&scope.target) {
+            self.new.regrouped.insert(target);
+        }
         self.new.defs.push(Def {
             target,
             indices: indices.into_iter().collect(),

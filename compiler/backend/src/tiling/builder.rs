@@ -2,6 +2,8 @@
 //!
 //! Knows the shape of the tile IR, nothing of algorithms or chips.
 
+use std::collections::BTreeMap;
+
 use diag::Span;
 use ir::algo::CmpOp;
 use ir::tile::{
@@ -18,10 +20,12 @@ pub(crate) struct Builder {
     pub(crate) block: Block,
     /// The span given to operations.
     pub(crate) span: Span,
+    /// Buffers that stand for parts of others of the same pitch: what is written for them is done to those.
+    pub(crate) alias: BTreeMap<Buf, View>,
 }
 
 /// The shape of a buffer to declare.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) elem: Elem,
     pub(crate) space: Space,
@@ -38,10 +42,18 @@ impl Builder {
             func,
             block,
             span: Span::NONE,
+            alias: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn push(&mut self, op: Op) {
+    pub(crate) fn push(&mut self, mut op: Op) {
+        if !self.alias.is_empty() {
+            views(&mut op, &mut |view| {
+                if let Some(place) = self.alias.get(&view.buf) {
+                    *view = *place;
+                }
+            });
+        }
         self.func.push(self.block, op, self.span);
     }
 
@@ -197,6 +209,61 @@ impl Builder {
             rows,
             cols,
         });
+    }
+}
+
+/// Visits the views of a vector operation, all of which begin where their buffers do.
+fn views(op: &mut Op, visit: &mut dyn FnMut(&mut View)) {
+    match op {
+        Op::Ew { dst, a, b, c, .. } => {
+            visit(dst);
+            for operand in [Some(a), b.as_mut(), c.as_mut()].into_iter().flatten() {
+                match operand {
+                    Operand::Full(view) | Operand::EachRow(view) | Operand::EachCol(view) => {
+                        visit(view);
+                    }
+                    Operand::Bits(_) | Operand::Scalar(_) => {}
+                }
+            }
+        }
+        Op::Spread { dst, src, .. } | Op::Transpose { dst, src, .. } => {
+            visit(dst);
+            visit(src);
+        }
+        Op::Gather { dst, src, at, .. } => [dst, src, at].into_iter().for_each(visit),
+        Op::Sort {
+            dst, keys, places, ..
+        } => [dst, keys, places].into_iter().for_each(visit),
+        Op::Accumulate { acc, src, .. } => {
+            visit(acc);
+            visit(src);
+        }
+        Op::Lanes { dst, acc, .. } => {
+            visit(dst);
+            visit(acc);
+        }
+        Op::Load { dst, .. } | Op::Poke { dst, .. } => visit(dst),
+        Op::Store { src, .. } | Op::PeekBuf { src, .. } => visit(src),
+        Op::Scalar { .. }
+        | Op::Query { .. }
+        | Op::For { .. }
+        | Op::If { .. }
+        | Op::Next { .. }
+        | Op::Peek { .. }
+        | Op::LoadTile { .. }
+        | Op::LoadWords { .. }
+        | Op::Mad { .. }
+        | Op::Drain { .. }
+        | Op::Acquire { .. }
+        | Op::Publish { .. }
+        | Op::Take { .. }
+        | Op::Release { .. }
+        | Op::SetFlag { .. }
+        | Op::WaitFlag { .. }
+        | Op::Barrier { .. }
+        | Op::SyncAll
+        | Op::SetCross { .. }
+        | Op::WaitCross { .. } => {}
     }
 }
 

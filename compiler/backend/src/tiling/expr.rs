@@ -17,7 +17,7 @@ mod masks;
 use crate::errors;
 use crate::tiling::builder::{Builder, whole};
 use diag::Diagnostic;
-use ir::algo::{self, Expr, ExprKind, Func, Index, Overflow, Round};
+use ir::algo::{self, CmpOp, Expr, ExprKind, Func, Index, Overflow, Round};
 use ir::tile::{self, Arg, Buf, EwOp, Op, Operand, View};
 use isa::num;
 use isa::types::Elem;
@@ -135,6 +135,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) place: BTreeMap<Index, Place>,
     pub(crate) extent: Extent,
     pub(crate) internal: BTreeMap<algo::Tensor, Internal>,
+    /// Conditions that are known to hold, or not, for every element of the block.
+    pub(crate) settled: BTreeMap<Expr, bool>,
     numbers: BTreeMap<String, u32>,
     scopes: Vec<Scope>,
 }
@@ -166,6 +168,7 @@ impl<'a> Emitter<'a> {
             place: BTreeMap::new(),
             extent,
             internal: BTreeMap::new(),
+            settled: BTreeMap::new(),
             numbers: BTreeMap::new(),
             scopes: vec![Scope::default()],
         }
@@ -230,10 +233,44 @@ impl<'a> Emitter<'a> {
         Ok(())
     }
 
+    /// Lets the last operation write a value to this buffer instead; no effect if it did not compute the value.
+    pub(crate) fn redirect(&mut self, val: Val, to: View) -> bool {
+        let Val::Buf(_, from) = val else {
+            return false;
+        };
+        let last = self.b.func.blocks[self.b.block].insts.last().copied();
+        let Some(last) = last else {
+            return false;
+        };
+        let Op::Ew { dst, .. } = &mut self.b.func.insts[last].op else {
+            return false;
+        };
+        if dst.buf != from {
+            return false;
+        }
+        *dst = to;
+        for scope in &mut self.scopes {
+            let stale = |known: &Val| matches!(known, Val::Buf(_, buf) if *buf == from);
+            scope.values.retain(|_, known| !stale(known));
+        }
+        true
+    }
+
     /// Chooses by a condition between two values held in the same type.
     pub(crate) fn choose(&mut self, elem: Elem, c: Expr, a: Val, b: Val) -> Result<Val> {
         let c = self.value(c)?;
         self.select(elem, c, a, b)
+    }
+
+    /// An f32 value, or zero where it equals a constant.
+    pub(crate) fn or_zero(&mut self, val: Val, but: u32) -> Result<Val> {
+        let equal = self.compare(CmpOp::Eq, Elem::F32, val, Val::Bits(but))?;
+        self.select(Elem::F32, equal, Val::Bits(0), val)
+    }
+
+    /// What a tensor's elements are computed with, of a buffer that holds them as memory does.
+    pub(crate) fn loaded(&mut self, elem: Elem, buf: Buf) -> Val {
+        self.as_computed(elem, Kind::Full, buf)
     }
 
     /// The product of two values held as `rep`.
@@ -304,6 +341,9 @@ impl<'a> Emitter<'a> {
                 let of = self.algo.exprs[a].elem;
                 let (a, b) = (self.value(a)?, self.value(b)?);
                 self.compare(op, of, a, b)
+            }
+            ExprKind::Select(c, a, b) if let Some(&holds) = self.settled.get(&c) => {
+                self.value(if holds { a } else { b })
             }
             ExprKind::Select(c, a, b) => {
                 let (c, a, b) = (self.value(c)?, self.value(a)?, self.value(b)?);

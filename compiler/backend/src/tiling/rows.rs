@@ -38,7 +38,7 @@ pub(crate) struct Block {
 
 impl Block {
     /// A block whose rows follow each other without gaps.
-    const fn packed(rows: i64, cols: i64) -> Block {
+    pub(crate) const fn packed(rows: i64, cols: i64) -> Block {
         Block {
             rows,
             cols,
@@ -232,7 +232,7 @@ pub(crate) fn emit(
     Ok(e.b)
 }
 
-struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     cx: &'a StepCx<'a>,
     step: &'a Rows,
     extent: Extent,
@@ -247,7 +247,7 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(cx: &'a StepCx<'a>, step: &'a Rows, block: Block) -> Plan<'a> {
+    pub(crate) fn new(cx: &'a StepCx<'a>, step: &'a Rows, block: Block) -> Plan<'a> {
         let (rows, cols) = (product(&step.rows), product(&step.cols));
         let chunks = ceil_div(cols, block.cols).max(1);
         let mut plan = Plan {
@@ -407,7 +407,13 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    fn reduce_at_once(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Result<()> {
+    /// A reduction over all columns of the block, whose value is then there.
+    pub(crate) fn reduce_at_once(
+        &self,
+        e: &mut Emitter<'_>,
+        def: usize,
+        reduce: &Reduce,
+    ) -> Result<()> {
         let acc = self.start_lanes(e, def, reduce);
         self.accumulate(e, def, reduce, acc)?;
         self.finish_lanes(e, def, reduce, acc);

@@ -107,7 +107,12 @@ impl<'a> Lower<'a> {
             cut,
             span,
         };
+        let before = self.func.tensors.len();
         let views = self.blocks(f, &run)?;
+        if fold.blocks.is_none() {
+            let made = self.func.tensors.keys().skip(before);
+            self.func.regrouped.extend(made);
+        }
         for (target, view) in fold.targets.iter().zip(views) {
             self.bind_field(f, *target, view, &own, span)?;
         }

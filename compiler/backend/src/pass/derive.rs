@@ -1,0 +1,146 @@
+//! Cascades of reductions that can be made block by block and merged: derived by algebra, from form alone.
+//!
+//! Before: `m[i] = max(j) s[i, j]`, `e[i, j] = exp(s[i, j] - m[i])`, `z[i] = sum(j) e[i, j]`,
+//! `y[i, d] = sum(j) (e[i, j] / z[i]) * v[j, d]`, where the order is free.
+//! After: the division stands behind the sum, and a [`Cascade`] says what merges the fields `m`, `z` and `y` of two
+//! blocks of `j`: the maximum of both, and sums whose terms are multiplied by `exp(old m - new m)`.
+//!
+//! A reduction may depend on earlier ones of its cascade through the shift of an exponential (the factor that mends it
+//! does not depend on the item) and through factors that do not depend on the item (they move behind the sum). The
+//! members of a cascade are found by [`members`], what merges them by [`algebra`]. Runs on the normal form.
+
+mod algebra;
+mod members;
+
+use std::collections::BTreeMap;
+
+use diag::Span;
+use ir::algo::{Expr, Func, Order, ReduceOp, Tensor};
+
+use self::algebra::Algebra;
+pub(crate) use self::members::Part;
+use self::members::{Members, Refusal, find};
+use crate::partition::root_reduce;
+
+/// Reductions over one space of items that can be made block by block.
+#[derive(Clone, Debug)]
+pub(crate) struct Cascade {
+    /// Extents of the rows: each has an accumulator of its own.
+    pub(crate) rows: Vec<i64>,
+    /// Number of items.
+    pub(crate) items: i64,
+    /// Every tensor that is computed with the cascade, and what it is.
+    pub(crate) parts: BTreeMap<Tensor, Part>,
+    /// The accumulator, in dependence order.
+    pub(crate) fields: Vec<Field>,
+    /// Conditions that hold, or do not, wherever a block is computed: a shift is never infinite there.
+    pub(crate) settled: BTreeMap<Expr, bool>,
+    /// The items that count, if every field of a block without any is its value of nothing: condition and which value.
+    pub(crate) mask: Option<(Expr, bool)>,
+}
+
+/// A field of the accumulator.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    /// The tensor that holds it when all blocks are merged.
+    pub(crate) tensor: Tensor,
+    /// What stands for it in `merge`, of what came first and of what came later.
+    pub(crate) sides: [Tensor; 2],
+    /// The field of both together, over the indices of the tensor's definition.
+    pub(crate) merge: Expr,
+    /// The field of nothing.
+    pub(crate) start: f64,
+    /// The item map that a product sums, if it is one.
+    pub(crate) weights: Option<Tensor>,
+    /// It shifts exponentials: where it is its value of nothing, blocks take 0 for it.
+    pub(crate) shifts: bool,
+}
+
+/// Why a cascade is not made in one pass.
+#[derive(Clone, Debug)]
+pub(crate) struct Remark {
+    /// The definition that stands against it.
+    #[expect(dead_code, reason = "shown with the remark from the next step on")]
+    pub(crate) span: Span,
+    /// What it is.
+    pub(crate) text: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Derived {
+    /// Cascades, in the order of their first reductions.
+    pub(crate) cascades: Vec<Cascade>,
+    /// Why others are none.
+    pub(crate) remarks: Vec<Remark>,
+}
+
+/// Finds the cascades of a function in normal form that are accepted, and moves factors behind their sums.
+pub(crate) fn run(func: &mut Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) -> Derived {
+    let mut derived = Derived::default();
+    let seeds: Vec<Tensor> = (0..func.defs.len())
+        .filter(|&def| granted(func, def))
+        .map(|def| func.defs[def].target)
+        .collect();
+    let mut tried: Vec<Tensor> = Vec::new();
+    for seed in seeds {
+        if tried.contains(&seed) {
+            continue;
+        }
+        let found = find(func, seed);
+        if let Ok(members) = &found {
+            tried.extend(members.parts.keys());
+        }
+        let cascade = found.and_then(|members| {
+            let mut changed = func.clone();
+            let cascade = derive(&mut changed, &members)?;
+            if !accepts(&changed, &cascade) {
+                let span = func.tensors[seed].span;
+                let text = "its products are not the cube's".to_owned();
+                return Err(Refusal::Because(span, text));
+            }
+            *func = changed;
+            Ok(cascade)
+        });
+        match cascade {
+            Ok(cascade) => {
+                tried.extend(cascade.parts.keys());
+                derived.cascades.push(cascade);
+            }
+            Err(Refusal::NoCascade) => {}
+            Err(Refusal::Because(span, text)) => derived.remarks.push(Remark { span, text }),
+        }
+    }
+    derived
+}
+
+/// Whether a definition is a reduction that may be cut into blocks.
+fn granted(func: &Func, def: usize) -> bool {
+    let Some(reduce) = root_reduce(func, def) else {
+        return false;
+    };
+    let free = func.order_free || func.regrouped.contains(&func.defs[def].target);
+    free && reduce.axes.len() == 1 && regroups(func, def)
+}
+
+/// Whether the order of a reduction leaves its blocks open.
+fn regroups(func: &Func, def: usize) -> bool {
+    let Some(reduce) = root_reduce(func, def) else {
+        return true;
+    };
+    match reduce.op {
+        ReduceOp::Max | ReduceOp::Min => true,
+        ReduceOp::Sum => {
+            reduce.order == Order::Free || func.regrouped.contains(&func.defs[def].target)
+        }
+        ReduceOp::Prod | ReduceOp::Any | ReduceOp::All | ReduceOp::ArgMax | ReduceOp::ArgMin => {
+            false
+        }
+    }
+}
+
+fn derive(func: &mut Func, members: &Members) -> Result<Cascade, Refusal> {
+    let mut algebra = Algebra::new(func, members);
+    algebra.fields()?;
+    Ok(algebra.finish())
+}

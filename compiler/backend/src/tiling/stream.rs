@@ -1,0 +1,282 @@
+//! Reductions over the same items in one pass: blocks of rows stay, blocks of items pass by.
+//!
+//! A group of cores has a block of rows. The cube core makes a block of scores and hands it to the two vector cores, which
+//! take half of the rows each: they reduce the block to a record of the accumulator's fields, and hand the weights of
+//! products over the items back. The cube core multiplies them and hands the parts over, and the vector cores merge the
+//! record of the block with what they have. The cube core is one block of scores ahead of what it multiplies.
+//!
+//! Here is what the programs of both kinds of core must agree on: sizes, the walk over blocks, channels.
+
+mod cube;
+mod mask;
+mod vector;
+
+use diag::Span;
+use ir::algo::{self, Index};
+use ir::tile::{Arg, Chan, ChanData, Func, Phase};
+use isa::types::{CoreKind, Elem};
+
+use self::mask::Limits;
+use super::builder::Builder;
+use super::expr::{GmMap, ceil_div, decode, round_up};
+use super::{Result, StepCx, workspace};
+use crate::Level;
+use crate::partition::{Product, Stream};
+
+/// Sizes of blocks.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Size {
+    /// Rows that a group has at a time.
+    m: i64,
+    /// Items of a block.
+    n: i64,
+    /// Rows that a vector core computes with at a time.
+    rows: i64,
+    /// Items whose scores go through L0 at a time.
+    scores: i64,
+    /// Items whose products with their weights go through L0 at a time.
+    steps: i64,
+}
+
+/// Items of a block at most (we choose): what merging costs is small beside them.
+const LONGEST: i64 = 512;
+/// Elements of a right operand of weights in L0, and of a tile of scores (we choose): two of each and what else is
+/// there fit.
+const VALUES: i64 = 8192;
+const SCORES: i64 = 8192;
+/// Depth of a reduction of scores in L0.
+const SCORE_DEPTH: i64 = 64;
+/// Rows whose start-up a block of rows is reckoned to cost besides its own.
+const START_UP: i64 = 48;
+
+/// Sizes worth trying, the best by rule first.
+pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
+    let rows = stream.cascade.rows.last().copied().unwrap_or(1);
+    let outer: i64 = stream.cascade.rows.iter().product::<i64>() / rows.max(1);
+    let items = stream.cascade.items;
+    let (sides, lengths): (&[i64], &[i64]) = match cx.level {
+        Level::O0 => (&[32], &[64, 16]),
+        Level::O1 | Level::O3 => (&[128, 96, 64, 32], &[LONGEST, 256, 128, 64, 16]),
+    };
+    let groups = i64::from(cx.groups);
+    let time = |m: i64| {
+        let blocks = outer.saturating_mul(ceil_div(rows, m));
+        ceil_div(blocks, groups).saturating_mul(m + START_UP)
+    };
+    let mut sides: Vec<i64> = (sides.iter().copied())
+        .filter(|m| *m == 32 || *m < rows + 32)
+        .collect();
+    sides.sort_by_key(|m| (time(*m), -m));
+    let mut sizes = Vec::new();
+    for m in sides {
+        for &n in lengths.iter().filter(|n| **n == 16 || **n < items + 64) {
+            let widest = stream.sums.iter().map(|(_, p)| cx.algo.indices[p.n].extent);
+            let steps = (VALUES / widest.max().unwrap_or(1) / 16 * 16)
+                .clamp(16, 64)
+                .min(n);
+            let scores = (SCORES / m / 16 * 16).clamp(16, 128).min(n);
+            for rows in [16, 8] {
+                let size = Size {
+                    m,
+                    n,
+                    rows,
+                    scores,
+                    steps,
+                };
+                sizes.push(size);
+            }
+        }
+    }
+    sizes
+}
+
+/// What both programs know.
+struct Pass<'a> {
+    cx: &'a StepCx<'a>,
+    stream: &'a Stream,
+    size: Size,
+    gm: &'a GmMap,
+    /// Extents of the rows without the last.
+    outer: Vec<i64>,
+    /// Extent of the last.
+    rows: i64,
+    /// Channels of the scores to the vector cores, of the weights back, of their products over again.
+    scores: Vec<Chan>,
+    weights: Vec<Chan>,
+    parts: Vec<Chan>,
+    limits: Option<Limits>,
+}
+
+/// A block of rows.
+struct Rows {
+    outer: Vec<Arg>,
+    /// The first, and how many there are.
+    m0: Arg,
+    m: Arg,
+    /// The first block of items and the one behind the last.
+    blocks: (Arg, Arg),
+}
+
+/// Appends the pass as a new last phase.
+pub(crate) fn emit(
+    cx: &StepCx<'_>,
+    stream: &Stream,
+    size: &Size,
+    mut func: Func,
+    gm: &GmMap,
+) -> Result<(Func, String)> {
+    let span = stream
+        .defs
+        .first()
+        .map_or(Span::NONE, |def| cx.algo.defs[*def].span);
+    let mut pass = Pass::new(cx, stream, *size, gm);
+    pass.channels(&mut func, span);
+    let mut b = Builder::new(func);
+    b.span = span;
+    let cube = b.block;
+    cube::emit(&pass, &mut b);
+    let mut b = Builder::new(b.func);
+    b.span = span;
+    let vector = b.block;
+    let mut b = vector::emit(&pass, b)?;
+    b.func.phases.push(Phase {
+        cube: Some(cube),
+        vector: Some(vector),
+    });
+    Ok((b.func, pass.decisions()))
+}
+
+impl<'a> Pass<'a> {
+    fn new(cx: &'a StepCx<'a>, stream: &'a Stream, size: Size, gm: &'a GmMap) -> Pass<'a> {
+        let (rows, outer) = match stream.cascade.rows.split_last() {
+            Some((rows, outer)) => (*rows, outer.to_vec()),
+            None => (1, Vec::new()),
+        };
+        Pass {
+            cx,
+            stream,
+            size,
+            gm,
+            outer,
+            rows,
+            scores: Vec::new(),
+            weights: Vec::new(),
+            parts: Vec::new(),
+            limits: Limits::of(cx.algo, &stream.cascade),
+        }
+    }
+
+    fn channels(&mut self, func: &mut Func, span: Span) {
+        let algo = self.cx.algo;
+        let (m, n) = (self.size.m, self.size.n);
+        for product in &self.stream.scores {
+            let elem = algo.tensors[algo.defs[product.def].target].elem;
+            let chan = self.channel(func, ("scores", CoreKind::Cube), elem, (m, n), span);
+            self.scores.push(chan);
+        }
+        for (_, product) in &self.stream.sums {
+            let elem = algo.tensors[product.a.tensor].elem;
+            let chan = self.channel(func, ("weights", CoreKind::Vector), elem, (m, n), span);
+            self.weights.push(chan);
+            let width = self.width(product);
+            let chan = self.channel(func, ("parts", CoreKind::Cube), Elem::F32, (m, width), span);
+            self.parts.push(chan);
+        }
+    }
+
+    fn channel(
+        &self,
+        func: &mut Func,
+        (role, from): (&str, CoreKind),
+        elem: Elem,
+        (rows, cols): (i64, i64),
+        span: Span,
+    ) -> Chan {
+        let depth = self.cx.depth();
+        let name = format!("{role}{}", func.chans.len());
+        let shape = [i64::from(self.cx.groups), i64::from(depth), rows, cols];
+        let tensor = workspace(func, &format!("ring_{name}"), elem, &shape, span);
+        func.chans.push(ChanData {
+            name,
+            tensor,
+            depth,
+            from,
+        })
+    }
+
+    /// Columns of a product over the items, as rings hold them.
+    fn width(&self, product: &Product) -> i64 {
+        round_up(self.cx.algo.indices[product.n].extent, 16)
+    }
+
+    /// The definition of a tensor.
+    fn def(&self, tensor: algo::Tensor) -> Option<usize> {
+        let defs = self.stream.defs.iter().copied();
+        defs.into_iter()
+            .find(|def| self.cx.algo.defs[*def].target == tensor)
+    }
+
+    fn extent(&self, index: Index) -> i64 {
+        self.cx.algo.indices[index].extent
+    }
+
+    fn items(&self) -> i64 {
+        self.stream.cascade.items
+    }
+
+    /// Blocks of rows over all outer indices.
+    fn count(&self) -> i64 {
+        self.outer.iter().product::<i64>() * ceil_div(self.rows, self.size.m)
+    }
+
+    /// The block of rows with this number.
+    fn enter(&self, b: &mut Builder, block: Arg) -> Rows {
+        let (outer, m0, m) = self.rows_of(b, block);
+        let all = ceil_div(self.items(), self.size.n);
+        let blocks = match &self.limits {
+            None => (Arg::Const(0), Arg::Const(all)),
+            Some(limits) => limits.blocks(b, &outer, (m0, m), (self.size.n, all)),
+        };
+        Rows {
+            outer,
+            m0,
+            m,
+            blocks,
+        }
+    }
+
+    /// Outer indices, first row and number of rows of a block.
+    fn rows_of(&self, b: &mut Builder, block: Arg) -> (Vec<Arg>, Arg, Arg) {
+        let mut extents = self.outer.clone();
+        extents.push(ceil_div(self.rows, self.size.m));
+        let mut outer = decode(b, block, &extents);
+        let number = outer.pop().unwrap_or(Arg::Const(0));
+        let m0 = b.mul(number, self.size.m);
+        let m = b.clip(self.size.m.min(self.rows), self.rows, m0);
+        (outer, m0, m)
+    }
+
+    /// First item and number of items of a block.
+    fn items_of(&self, b: &mut Builder, block: Arg) -> (Arg, Arg) {
+        let first = b.mul(block, self.size.n);
+        let count = b.clip(self.size.n.min(self.items()), self.items(), first);
+        (first, count)
+    }
+
+    /// Rows of a vector core.
+    fn half(&self) -> i64 {
+        self.size.m / 2
+    }
+
+    fn decisions(&self) -> String {
+        let algo = self.cx.algo;
+        let names: Vec<&str> = (self.stream.cascade.fields.iter())
+            .map(|field| algo.tensors[field.tensor].name.as_str())
+            .collect();
+        let Size { m, n, rows, .. } = self.size;
+        format!(
+            "// `{}` in one pass: blocks of {m} rows x {n} items, {rows} rows at a time on a vector core",
+            names.join("`, `")
+        )
+    }
+}

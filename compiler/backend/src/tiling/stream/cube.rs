@@ -1,0 +1,325 @@
+//! The cube program of a pass: blocks of scores, and weights times values one block behind.
+
+use ir::algo::{CmpOp, Index};
+use ir::tile::{Arg, Buf, Chan, CoreQuery, FixCast, Op, Tensor, View};
+use isa::types::{Elem, Layout, Space};
+
+use super::{Pass, Rows, SCORE_DEPTH};
+use crate::partition::{Factor, Product};
+use crate::tiling::builder::{Builder, Shape, whole};
+use crate::tiling::expr::round_up;
+
+/// Appends the cube program to the current block of `b`.
+pub(super) fn emit(pass: &Pass<'_>, b: &mut Builder) {
+    let core = Arg::Val(b.query(CoreQuery::Core));
+    b.for_loop(core, pass.count(), i64::from(pass.cx.groups), |b, block| {
+        let rows = pass.enter(b, Arg::Val(block));
+        let left: Vec<Side<'_>> = (pass.stream.scores.iter())
+            .map(|product| Side::rows(pass, b, product, &rows))
+            .collect();
+        let (first, last) = rows.blocks;
+        let behind = i64::from(!pass.parts.is_empty());
+        let end = b.add(last, behind);
+        b.for_loop(first, end, 1, |b, j| {
+            let j = Arg::Val(j);
+            let ahead = b.cmp(CmpOp::Lt, j, last);
+            let ahead = if behind == 0 { Arg::Const(1) } else { ahead };
+            b.if_else(
+                ahead,
+                |b| {
+                    for (side, chan) in left.iter().zip(&pass.scores) {
+                        scores(pass, b, (side, *chan), &rows, j);
+                    }
+                },
+                |_| {},
+            );
+            if behind == 0 {
+                return;
+            }
+            let follows = b.cmp(CmpOp::Gt, j, first);
+            b.if_else(
+                follows,
+                |b| {
+                    let block = b.sub(j, 1);
+                    for number in 0..pass.parts.len() {
+                        part(pass, b, number, &rows, block);
+                    }
+                },
+                |_| {},
+            );
+        });
+    });
+}
+
+/// The rows of a left factor, in L1 for as long as the block of rows is.
+struct Side<'a> {
+    product: &'a Product,
+    buf: Buf,
+}
+
+impl<'a> Side<'a> {
+    fn rows(pass: &Pass<'_>, b: &mut Builder, product: &'a Product, rows: &Rows) -> Side<'a> {
+        let depth = pass.extent(product.k);
+        let at = base(pass, b, product, &product.a, rows);
+        let m = (pass.size.m, rows.m);
+        let k = (depth, Arg::Const(depth));
+        let buf = packet(pass, b, &product.a, at, m, k);
+        Side { product, buf }
+    }
+}
+
+/// The offset of a factor's first element for a block of rows.
+fn base(pass: &Pass<'_>, b: &mut Builder, product: &Product, factor: &Factor, rows: &Rows) -> Arg {
+    let own = &pass.cx.algo.defs[product.def].indices;
+    let mut at = Arg::Const(factor.at.constant);
+    for (index, value) in own.iter().zip(rows.outer.iter().chain([&rows.m0])) {
+        let term = b.mul(*value, factor.at.stride(*index));
+        at = b.add(at, term);
+    }
+    at
+}
+
+/// Brings part of a factor to L1, as it is stored: capacity and number along its free index and along the reduced one.
+fn packet(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    factor: &Factor,
+    at: Arg,
+    free: (i64, Arg),
+    depth: (i64, Arg),
+) -> Buf {
+    let tensor = pass.gm.get(&factor.tensor).copied();
+    debug_assert!(tensor.is_some(), "partition: factors are in global memory");
+    let tensor = tensor.unwrap_or(Tensor::from_u32(0));
+    let (rows, cols) = match factor.k_major {
+        true => (depth, free),
+        false => (free, depth),
+    };
+    load(pass, b, (tensor, at, factor.pitch), rows, cols)
+}
+
+fn load(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    (tensor, at, pitch): (Tensor, Arg, i64),
+    rows: (i64, Arg),
+    cols: (i64, Arg),
+) -> Buf {
+    let data = &b.func.tensors[tensor];
+    let (name, elem) = (format!("{}_l1", data.name), data.elem);
+    let shape = Shape {
+        elem,
+        space: Space::L1,
+        layout: Layout::NZ,
+        depth: pass.cx.depth(),
+        rows: round_up(rows.0, 16),
+        cols: round_up(cols.0, 16),
+    };
+    let buf = b.buf(&name, shape);
+    b.push(Op::Load {
+        dst: whole(buf),
+        tensor,
+        at,
+        rows: rows.1,
+        cols: cols.1,
+        pitch: Arg::Const(pitch),
+    });
+    buf
+}
+
+/// A matrix in L0, from a place in L1; capacity and number of its rows and columns.
+fn tile(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    space: Space,
+    src: View,
+    (rows, cols): ((i64, Arg), (i64, Arg)),
+    transposed: bool,
+) -> Buf {
+    let data = &b.func.bufs[src.buf];
+    let (name, elem) = (format!("{}_{}", data.name, space.name()), data.elem);
+    let layout = if space == Space::L0a {
+        Layout::ZZ
+    } else {
+        Layout::NZn
+    };
+    let shape = Shape {
+        elem,
+        space,
+        layout,
+        depth: pass.cx.depth(),
+        rows: round_up(rows.0, 16),
+        cols: round_up(cols.0, 16),
+    };
+    let dst = b.buf(&name, shape);
+    b.push(Op::LoadTile {
+        dst,
+        src,
+        rows: rows.1,
+        cols: cols.1,
+        transposed,
+    });
+    dst
+}
+
+/// The part of a packet from a position along the reduced index on.
+fn from(packet: Buf, factor: &Factor, k: Arg) -> View {
+    let zero = Arg::Const(0);
+    let (row, col) = if factor.k_major { (k, zero) } else { (zero, k) };
+    View {
+        buf: packet,
+        row,
+        col,
+    }
+}
+
+fn accumulator(pass: &Pass<'_>, b: &mut Builder, name: &str, cols: i64, depth: u32) -> Buf {
+    let shape = Shape {
+        elem: Elem::F32,
+        space: Space::L0c,
+        layout: Layout::NZ,
+        depth: depth.min(pass.cx.depth()),
+        rows: round_up(pass.size.m, 16),
+        cols: round_up(cols, 16),
+    };
+    b.buf(name, shape)
+}
+
+/// A loop over parts of a length: capacity, number and first position of each.
+fn parts(
+    b: &mut Builder,
+    (most, length): (i64, Arg),
+    step: i64,
+    mut body: impl FnMut(&mut Builder, Arg, (i64, Arg)),
+) {
+    if most <= step {
+        return body(b, Arg::Const(0), (most, length));
+    }
+    b.for_loop(0, length, step, |b, first| {
+        let first = Arg::Val(first);
+        let count = match length {
+            Arg::Const(total) => b.clip(step.min(total), total, first),
+            Arg::Val(_) => {
+                let left = b.sub(length, first);
+                b.min(left, step)
+            }
+        };
+        body(b, first, (step, count));
+    });
+}
+
+/// One block of scores, in tiles of as many items as L0 takes.
+fn scores(pass: &Pass<'_>, b: &mut Builder, (side, chan): (&Side<'_>, Chan), rows: &Rows, j: Arg) {
+    let product = side.product;
+    let (first, count) = pass.items_of(b, j);
+    let slot = b.func.add_value();
+    b.push(Op::Acquire { dst: slot, chan });
+    let right = base(pass, b, product, &product.b, rows);
+    let depth = pass.extent(product.k);
+    let most = pass.size.n.min(round_up(pass.items(), 16));
+    parts(b, (most, count), pass.size.scores, |b, n0, n| {
+        let item = b.add(first, n0);
+        let down = b.mul(item, product.b.at.stride(product.n));
+        let at = b.add(right, down);
+        let packet = packet(pass, b, &product.b, at, n, (depth, Arg::Const(depth)));
+        let c = accumulator(pass, b, "dots", n.0, 2);
+        parts(b, (depth, Arg::Const(depth)), SCORE_DEPTH, |b, k0, k| {
+            let m = (pass.size.m, rows.m);
+            let left = from(side.buf, &product.a, k0);
+            let a0 = tile(pass, b, Space::L0a, left, (m, k), product.a.k_major);
+            let right = from(packet, &product.b, k0);
+            let b0 = tile(pass, b, Space::L0b, right, (k, n), !product.b.k_major);
+            multiply(b, c, (a0, b0), (rows.m, k.1, n.1), k0);
+        });
+        let at = b.add(Arg::Val(slot), n0);
+        let ring = b.func.chans[chan].tensor;
+        drain(b, ring, at, c, (rows.m, n.1), pass.size.n);
+    });
+    b.push(Op::Publish { chan });
+}
+
+fn multiply(
+    b: &mut Builder,
+    c: Buf,
+    (left, right): (Buf, Buf),
+    (m, k, n): (Arg, Arg, Arg),
+    k0: Arg,
+) {
+    let init = b.cmp(CmpOp::Eq, k0, 0);
+    b.push(Op::Mad {
+        c,
+        a: left,
+        b: right,
+        m,
+        k,
+        n,
+        init,
+    });
+}
+
+fn drain(b: &mut Builder, tensor: Tensor, at: Arg, src: Buf, (rows, cols): (Arg, Arg), pitch: i64) {
+    b.push(Op::Drain {
+        tensor,
+        at,
+        src,
+        rows,
+        cols,
+        pitch: Arg::Const(pitch),
+        cast: FixCast::Plain,
+        relu: false,
+    });
+}
+
+/// The weights of one block times its values.
+fn part(pass: &Pass<'_>, b: &mut Builder, number: usize, rows: &Rows, block: Arg) {
+    let (Some((_, product)), Some(&weights), Some(&out)) = (
+        pass.stream.sums.get(number),
+        pass.weights.get(number),
+        pass.parts.get(number),
+    ) else {
+        return;
+    };
+    let (first, count) = pass.items_of(b, block);
+    let right = base(pass, b, product, &product.b, rows);
+    let taken = b.func.add_value();
+    b.push(Op::Take {
+        dst: taken,
+        chan: weights,
+    });
+    let width: (i64, Arg) = full(pass, product.n);
+    let c = accumulator(pass, b, "sums", width.0, 1);
+    let most = pass.size.n.min(round_up(pass.items(), 16));
+    let ring = b.func.chans[weights].tensor;
+    parts(b, (most, count), pass.size.steps, |b, k0, k| {
+        let m = (pass.size.m, rows.m);
+        let at = b.add(Arg::Val(taken), k0);
+        let left = load(pass, b, (ring, at, pass.size.n), m, k);
+        let item = b.add(first, k0);
+        let down = b.mul(item, product.b.at.stride(product.k));
+        let at = b.add(right, down);
+        let packet = packet(pass, b, &product.b, at, width, k);
+        let a0 = tile(pass, b, Space::L0a, whole(left), (m, k), false);
+        let turned = !product.b.k_major;
+        let b0 = tile(pass, b, Space::L0b, whole(packet), (k, width), turned);
+        multiply(b, c, (a0, b0), (rows.m, k.1, width.1), k0);
+    });
+    b.push(Op::Release { chan: weights });
+    let at = b.func.add_value();
+    b.push(Op::Acquire { dst: at, chan: out });
+    let ring = b.func.chans[out].tensor;
+    drain(
+        b,
+        ring,
+        Arg::Val(at),
+        c,
+        (rows.m, width.1),
+        pass.width(product),
+    );
+    b.push(Op::Publish { chan: out });
+}
+
+/// All of an index: capacity and number.
+fn full(pass: &Pass<'_>, index: Index) -> (i64, Arg) {
+    let extent = pass.extent(index);
+    (extent, Arg::Const(extent))
+}

@@ -1,0 +1,688 @@
+//! The vector program of a pass: blocks of items to records, weights to the cube, records merged.
+//!
+//! The rows of a core are cut into parts that are computed one after the other, each with an accumulator of its own in
+//! the unified buffer from the first block of items to the last.
+
+use std::collections::BTreeMap;
+
+use ir::algo::{self, Index, Overflow, Round};
+use ir::tile::{Arg, Buf, Chan, CoreQuery, EwOp, Op, Operand, View};
+use isa::types::{Elem, Layout};
+
+use super::Pass;
+use crate::partition::{Rows as Space, root_reduce};
+use crate::pass::derive::{Field, Part};
+use crate::tiling::Result;
+use crate::tiling::access::pitches;
+use crate::tiling::builder::{Builder, Shape, whole};
+use crate::tiling::expr::{Emitter, Extent, Internal, Kind, Place, Val, float_bits, round_up};
+use crate::tiling::rows::{Block, Plan, column_unit};
+
+/// What stays in the unified buffer from the first block of items to the last: of each field a buffer in which the
+/// strips of a core's rows lie one behind the other.
+struct Kept {
+    /// The accumulator.
+    state: Vec<Buf>,
+    /// The record of the last block, and of the one before, of fields of the rows.
+    next: Vec<Option<Buf>>,
+    last: Vec<Option<Buf>>,
+    /// What stands for a strip's part of these.
+    strip_state: Vec<Buf>,
+    strip_next: Vec<Option<Buf>>,
+    strip_last: Vec<Option<Buf>>,
+}
+
+/// A strip of a core's rows: those that are computed with at a time.
+struct Strip {
+    /// First row inside the block of rows, and in the tensor.
+    inside: Arg,
+    row0: Arg,
+    rows: Arg,
+    /// The outer indices.
+    outer: Vec<Arg>,
+}
+
+/// Appends the vector program to the current block of `b`.
+pub(super) fn emit(pass: &Pass<'_>, b: Builder) -> Result<Builder> {
+    let cx = pass.cx;
+    let mut em = Emitter::new(cx.algo, b, pass.gm, items_extent(pass));
+    let group = Arg::Val(em.b.query(CoreQuery::Group));
+    em.for_loop(group, pass.count(), i64::from(cx.groups), |em, block| {
+        block_of_rows(pass, em, block)
+    })?;
+    Ok(em.b)
+}
+
+fn items_extent(pass: &Pass<'_>) -> Extent {
+    let unit = column_unit(pass.cx.algo, &pass.stream.defs);
+    let width = round_up(pass.size.n.min(round_up(pass.items(), 16)), unit.max(16));
+    Extent {
+        rows: vec![pass.rows],
+        cols: vec![pass.items()],
+        cap_rows: pass.size.rows,
+        cap_cols: width,
+        row0: Arg::Const(0),
+        col0: Arg::Const(0),
+        row_count: Arg::Const(pass.size.rows),
+        col_count: Arg::Const(width),
+        padded: false,
+        depth: pass.cx.depth(),
+    }
+}
+
+fn columns_extent(pass: &Pass<'_>, columns: i64) -> Extent {
+    let width = round_up(columns, 16);
+    Extent {
+        cols: vec![columns],
+        cap_cols: width,
+        col_count: Arg::Const(columns),
+        padded: width == columns,
+        ..items_extent(pass)
+    }
+}
+
+fn block_of_rows(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg) -> Result<()> {
+    let rows = pass.enter(&mut em.b, block);
+    let (low, high) = rows.blocks;
+    place(pass, em, &rows.outer);
+    hoist(pass, em)?;
+    let kept = keep_room(pass, em);
+    let pending = !pass.parts.is_empty();
+    em.for_loop(low, high, 1, |em, j| -> Result<()> {
+        items(pass, em, block, &kept, j)?;
+        if !pending {
+            return merge(pass, em, block, &kept);
+        }
+        let follows = em.b.cmp(algo::CmpOp::Gt, j, low);
+        when(em, follows, |em| merge(pass, em, block, &kept))?;
+        turn(pass, em, &kept);
+        Ok(())
+    })?;
+    if pending {
+        merge(pass, em, block, &kept)?;
+    }
+    strips(pass, em, block, &kept, |em, strip| {
+        results(pass, em, strip, &kept)
+    })
+}
+
+/// Computes before the loops what neither rows nor items change.
+fn hoist(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Result<()> {
+    let algo = pass.cx.algo;
+    em.extent = items_extent(pass);
+    bind_maps(pass, em);
+    for product in &pass.stream.scores {
+        let pending = Internal::Pending(Kind::Full);
+        em.internal.insert(algo.defs[product.def].target, pending);
+    }
+    for field in &pass.stream.cascade.fields {
+        let pending = Internal::Pending(kind_of(field));
+        for tensor in [field.tensor, field.sides[0], field.sides[1]] {
+            em.internal.insert(tensor, pending);
+        }
+    }
+    for &def in &pass.stream.defs {
+        let part = (pass.stream.cascade.parts).get(&algo.defs[def].target);
+        if !matches!(part, Some(Part::Score | Part::Product)) {
+            em.hoist(algo.defs[def].value, &|kind| kind == Kind::Uniform)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a part of the program where a scalar is not 0, as a scope of its own.
+fn when(
+    em: &mut Emitter<'_>,
+    cond: Arg,
+    body: impl FnOnce(&mut Emitter<'_>) -> Result<()>,
+) -> Result<()> {
+    let then = em.b.func.add_block();
+    em.b.push(Op::If {
+        cond,
+        then,
+        els: None,
+    });
+    let outer = std::mem::replace(&mut em.b.block, then);
+    let done = em.scoped(body);
+    em.b.block = outer;
+    done
+}
+
+/// Where the indices of every member get their values.
+fn place(pass: &Pass<'_>, em: &mut Emitter<'_>, outer: &[Arg]) {
+    let algo = pass.cx.algo;
+    let last = pass.outer.len();
+    for &def in &pass.stream.defs {
+        let axes = root_reduce(algo, def).map(|reduce| reduce.axes.to_vec());
+        let own: Vec<Index> = algo.defs[def].indices.to_vec();
+        for (position, index) in own.into_iter().enumerate() {
+            let place = match outer.get(position) {
+                _ if algo.indices[index].extent == 1 => Place::Fixed(Arg::Const(0)),
+                Some(outer) => Place::Fixed(*outer),
+                None if position == last => Place::Row(0),
+                None => Place::Col(0),
+            };
+            em.place.insert(index, place);
+        }
+        for axis in axes.into_iter().flatten() {
+            let place = match algo.indices[axis].extent {
+                1 => Place::Fixed(Arg::Const(0)),
+                _ => Place::Col(0),
+            };
+            em.place.insert(axis, place);
+        }
+    }
+}
+
+fn is_row(field: &Field) -> bool {
+    field.weights.is_none()
+}
+
+/// Makes room for accumulators and records; the accumulators are those of nothing.
+fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
+    let fields = &pass.stream.cascade.fields;
+    let mut kept = Kept {
+        state: Vec::new(),
+        next: Vec::new(),
+        last: Vec::new(),
+        strip_state: Vec::new(),
+        strip_next: Vec::new(),
+        strip_last: Vec::new(),
+    };
+    for (number, field) in fields.iter().enumerate() {
+        let kind = kind_of(field);
+        em.extent = field_extent(pass, number);
+        let (all, part) = room(pass, em, kind);
+        let start = Operand::Bits(float_bits(field.start, Elem::F32));
+        kept.state.push(all);
+        kept.strip_state.push(part);
+        let shape = &em.b.func.bufs[all];
+        let dims = (Arg::Const(shape.rows), Arg::Const(shape.cols));
+        em.b.ew(EwOp::Copy, all, start, None, dims);
+        for (of_all, of_strip) in [
+            (&mut kept.next, &mut kept.strip_next),
+            (&mut kept.last, &mut kept.strip_last),
+        ] {
+            let buf = is_row(field).then(|| room(pass, em, kind));
+            of_all.push(buf.map(|(all, _)| all));
+            of_strip.push(buf.map(|(_, part)| part));
+        }
+    }
+    kept
+}
+
+/// A buffer for all strips, and what stands for the part of one.
+fn room(pass: &Pass<'_>, em: &mut Emitter<'_>, kind: Kind) -> (Buf, Buf) {
+    let strips = pass.half() / pass.size.rows;
+    let (rows, cols) = match kind {
+        Kind::Full => (em.extent.cap_rows, em.extent.cap_cols),
+        Kind::Uniform | Kind::Row | Kind::Col => (1, round_up(em.extent.cap_rows, 16)),
+    };
+    let part = Shape {
+        elem: Elem::F32,
+        space: isa::types::Space::Ub,
+        layout: Layout::Nd,
+        depth: 1,
+        rows,
+        cols,
+    };
+    let whole = Shape {
+        rows: rows * strips,
+        ..part
+    };
+    (em.b.buf("kept", whole), em.b.declare("strip", part))
+}
+
+/// Runs code for each strip of a core's rows. Where it lies is computed in each anew: scalars are few.
+fn strips(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    block: Arg,
+    kept: &Kept,
+    mut body: impl FnMut(&mut Emitter<'_>, &Strip) -> Result<()>,
+) -> Result<()> {
+    let size = pass.size.rows;
+    em.for_loop(0, pass.half() / size, 1, |em, number| -> Result<()> {
+        let (outer, m0, m) = pass.rows_of(&mut em.b, block);
+        place(pass, em, &outer);
+        let sub = Arg::Val(em.b.query(CoreQuery::Sub));
+        let first = em.b.mul(sub, pass.half());
+        let offset = em.b.mul(number, size);
+        let inside = em.b.add(first, offset);
+        let rows = if m == Arg::Const(pass.size.m) {
+            Arg::Const(size)
+        } else {
+            let left = em.b.sub(m, inside);
+            let left = em.b.max(left, 0);
+            em.b.min(left, size)
+        };
+        let strip = Strip {
+            inside,
+            row0: em.b.add(m0, inside),
+            rows,
+            outer,
+        };
+        alias(pass, em, kept, (number, offset));
+        let done = body(em, &strip);
+        em.b.alias.clear();
+        done
+    })
+}
+
+/// Lets what stands for a strip's part of the kept buffers be that part.
+fn alias(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept, (number, offset): (Arg, Arg)) {
+    let view = |buf, row| View {
+        buf,
+        row,
+        col: Arg::Const(0),
+    };
+    let fields = pass.stream.cascade.fields.iter();
+    for (field, (all, part)) in fields.zip(kept.state.iter().zip(&kept.strip_state)) {
+        let row = if is_row(field) { number } else { offset };
+        em.b.alias.insert(*part, view(*all, row));
+    }
+    let records = kept.next.iter().zip(&kept.strip_next);
+    for (all, part) in records.chain(kept.last.iter().zip(&kept.strip_last)) {
+        if let (Some(all), Some(part)) = (all, part) {
+            em.b.alias.insert(*part, view(*all, number));
+        }
+    }
+}
+
+fn kind_of(field: &Field) -> Kind {
+    if is_row(field) { Kind::Row } else { Kind::Full }
+}
+
+/// The extent over which a field is merged.
+fn field_extent(pass: &Pass<'_>, number: usize) -> Extent {
+    let product = pass.stream.sums.iter().find(|(field, _)| *field == number);
+    match product {
+        Some((_, product)) => columns_extent(pass, pass.extent(product.n)),
+        None => items_extent(pass),
+    }
+}
+
+/// The record of the last block becomes the one before.
+fn turn(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept) {
+    let strips = pass.half() / pass.size.rows;
+    for (next, last) in kept.next.iter().zip(&kept.last) {
+        if let (Some(next), Some(last)) = (next, last) {
+            let dims = (Arg::Const(strips), Arg::Const(round_up(pass.size.rows, 16)));
+            let next = Operand::Full(whole(*next));
+            em.b.ew(EwOp::Copy, *last, next, None, dims);
+        }
+    }
+}
+
+/// Puts a value of the rows where it is kept.
+fn put_row(pass: &Pass<'_>, em: &mut Emitter<'_>, dst: Buf, val: Val) {
+    let src = em.materialise(Kind::Row, Elem::F32, val);
+    let dims = (Arg::Const(1), Arg::Const(round_up(pass.size.rows, 16)));
+    em.b.ew(EwOp::Copy, dst, Operand::Full(whole(src)), None, dims);
+}
+
+fn enter(em: &mut Emitter<'_>, strip: &Strip) {
+    em.extent.row0 = strip.row0;
+    em.extent.row_count = strip.rows;
+}
+
+// ---- one block of items ----
+
+fn items(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg, kept: &Kept, j: Arg) -> Result<()> {
+    let whole = pass.limits.as_ref().map(|limits| {
+        let within = pass.items_of(&mut em.b, j);
+        let (outer, m0, m) = pass.rows_of(&mut em.b, block);
+        limits.whole(&mut em.b, &outer, (m0, m), within)
+    });
+    let taken = each(em, &pass.scores, |dst, chan| Op::Take { dst, chan });
+    let given = each(em, &pass.weights, |dst, chan| Op::Acquire { dst, chan });
+    strips(pass, em, block, kept, |em, strip| {
+        em.extent = items_extent(pass);
+        let (first, count) = pass.items_of(&mut em.b, j);
+        em.extent.col0 = first;
+        em.extent.col_count = count;
+        em.extent.padded = matches!(count, Arg::Const(n) if n == em.extent.cap_cols);
+        enter(em, strip);
+        let down = em.b.mul(strip.inside, pass.size.n);
+        load_scores(pass, em, &taken, down);
+        let weights = weight_buffers(pass, em);
+        em.settled = pass.stream.cascade.settled.clone();
+        match (whole, &pass.limits) {
+            (Some(whole), Some(limits)) => {
+                let some = em.b.sub(1, whole);
+                when(em, some, |em| record(pass, em, kept, &weights))?;
+                em.settled.insert(limits.condition, limits.holds);
+                when(em, whole, |em| record(pass, em, kept, &weights))?;
+            }
+            (None, _) | (_, None) => record(pass, em, kept, &weights)?,
+        }
+        em.settled = BTreeMap::new();
+        hand_over(pass, em, (&weights, &given), down);
+        Ok(())
+    })?;
+    for &chan in &pass.scores {
+        em.b.push(Op::Release { chan });
+    }
+    for &chan in &pass.weights {
+        em.b.push(Op::Publish { chan });
+    }
+    Ok(())
+}
+
+fn each(
+    em: &mut Emitter<'_>,
+    chans: &[Chan],
+    op: impl Fn(ir::tile::Value, Chan) -> Op,
+) -> Vec<Arg> {
+    let mut slots = Vec::new();
+    for &chan in chans {
+        let slot = em.b.func.add_value();
+        em.b.push(op(slot, chan));
+        slots.push(Arg::Val(slot));
+    }
+    slots
+}
+
+/// Brings a strip's scores; they are there before conditions part the ways.
+fn load_scores(pass: &Pass<'_>, em: &mut Emitter<'_>, taken: &[Arg], down: Arg) {
+    let algo = pass.cx.algo;
+    for ((product, chan), slot) in pass.stream.scores.iter().zip(&pass.scores).zip(taken) {
+        let target = algo.defs[product.def].target;
+        let elem = algo.tensors[target].elem;
+        let shape = full_shape(em, elem);
+        let dst = em.b.buf("scores", shape);
+        let at = em.b.add(*slot, down);
+        em.b.push(Op::Load {
+            dst: whole(dst),
+            tensor: em.b.func.chans[*chan].tensor,
+            at,
+            rows: em.extent.row_count,
+            cols: em.extent.col_count,
+            pitch: Arg::Const(pass.size.n),
+        });
+        let val = em.loaded(elem, dst);
+        em.internal.insert(target, Internal::Ready(val, Kind::Full));
+    }
+}
+
+fn full_shape(em: &Emitter<'_>, elem: Elem) -> Shape {
+    Shape {
+        elem,
+        space: isa::types::Space::Ub,
+        layout: Layout::Nd,
+        depth: em.extent.depth,
+        rows: em.extent.cap_rows,
+        cols: em.extent.cap_cols,
+    }
+}
+
+fn weight_buffers(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Vec<Buf> {
+    let mut bufs = Vec::new();
+    for (_, product) in &pass.stream.sums {
+        let shape = full_shape(em, pass.cx.algo.tensors[product.a.tensor].elem);
+        bufs.push(em.b.buf("weights", shape));
+    }
+    bufs
+}
+
+/// The record of one block for a strip, and its weights.
+fn record(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept, weights: &[Buf]) -> Result<()> {
+    let algo = pass.cx.algo;
+    let space = Space {
+        rows: vec![pass.rows],
+        cols: vec![pass.items()],
+        defs: Vec::new(),
+    };
+    let block = Block::packed(em.extent.cap_rows, em.extent.cap_cols);
+    let plan = Plan::new(pass.cx, &space, block);
+    bind_maps(pass, em);
+    for (number, field) in pass.stream.cascade.fields.iter().enumerate() {
+        let Some(def) = pass.def(field.tensor) else {
+            continue;
+        };
+        if let (None, Some(reduce)) = (field.weights, root_reduce(algo, def)) {
+            plan.reduce_at_once(em, def, reduce)?;
+            keep(pass, em, kept, number, field)?;
+        } else if let Some(of) = field.weights {
+            let sum = pass.stream.sums.iter().position(|(at, _)| *at == number);
+            if let Some(to) = sum.and_then(|sum| weights.get(sum)) {
+                weigh(pass, em, of, *to)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Item maps and values of the rows are computed where they are needed.
+fn bind_maps(pass: &Pass<'_>, em: &mut Emitter<'_>) {
+    let algo = pass.cx.algo;
+    for &def in &pass.stream.defs {
+        let data = &algo.defs[def];
+        if let Some(Part::Item | Part::Row | Part::After) =
+            pass.stream.cascade.parts.get(&data.target)
+        {
+            em.internal.insert(data.target, Internal::Map(data.value));
+        }
+    }
+}
+
+/// Keeps a field of the block's record; what shifts exponentials is 0 for the rest of the block where it is nothing.
+fn keep(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    kept: &Kept,
+    number: usize,
+    field: &Field,
+) -> Result<()> {
+    let Some(Internal::Ready(val, kind)) = em.internal.get(&field.tensor).copied() else {
+        return Ok(());
+    };
+    if let Some(Some(next)) = kept.strip_next.get(number) {
+        put_row(pass, em, *next, val);
+    }
+    if field.shifts {
+        let safe = em.or_zero(val, float_bits(field.start, Elem::F32))?;
+        em.internal
+            .insert(field.tensor, Internal::Ready(safe, kind));
+    }
+    Ok(())
+}
+
+/// Computes weights into a buffer, as memory holds them.
+fn weigh(pass: &Pass<'_>, em: &mut Emitter<'_>, weights: algo::Tensor, to: Buf) -> Result<()> {
+    let algo = pass.cx.algo;
+    let Some(def) = pass.def(weights) else {
+        return Ok(());
+    };
+    let val = em.value(algo.defs[def].value)?;
+    let elem = algo.tensors[weights].elem;
+    let (held, op) = if elem == Elem::Bf16 {
+        // The value is a bf16 already: nothing may saturate.
+        (Elem::F32, EwOp::Cast(Round::Even, Overflow::Keep))
+    } else if em.redirect(val, whole(to)) {
+        return Ok(());
+    } else {
+        (elem, EwOp::Copy)
+    };
+    let src = em.materialise(Kind::Full, held, val);
+    let dims = (em.extent.row_count, em.extent.col_count);
+    em.b.ew(op, to, Operand::Full(whole(src)), None, dims);
+    Ok(())
+}
+
+fn hand_over(pass: &Pass<'_>, em: &mut Emitter<'_>, (weights, given): (&[Buf], &[Arg]), down: Arg) {
+    for ((src, slot), chan) in weights.iter().zip(given).zip(&pass.weights) {
+        let at = em.b.add(*slot, down);
+        let (rows, cols) = (em.extent.row_count, em.extent.col_count);
+        em.b.push(Op::Store {
+            tensor: em.b.func.chans[*chan].tensor,
+            at,
+            src: whole(*src),
+            rows,
+            cols,
+            pitch: Arg::Const(pass.size.n),
+        });
+    }
+}
+
+// ---- merging ----
+
+/// Merges the record of a block into every accumulator: the one before with products of the cube, else the last.
+fn merge(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg, kept: &Kept) -> Result<()> {
+    let slots = each(em, &pass.parts, |dst, chan| Op::Take { dst, chan });
+    strips(pass, em, block, kept, |em, strip| {
+        merge_strip(pass, em, strip, kept, &slots)
+    })?;
+    for &chan in &pass.parts {
+        em.b.push(Op::Release { chan });
+    }
+    Ok(())
+}
+
+fn merge_strip(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    strip: &Strip,
+    kept: &Kept,
+    slots: &[Arg],
+) -> Result<()> {
+    let fields = &pass.stream.cascade.fields;
+    let record = match pass.parts.is_empty() {
+        true => &kept.strip_next,
+        false => &kept.strip_last,
+    };
+    for (number, field) in fields.iter().enumerate() {
+        let kind = kind_of(field);
+        let ready = |buf: Buf, kind| Internal::Ready(Val::Buf(kind, buf), kind);
+        let first = ready(kept.strip_state[number], kind);
+        em.internal.insert(field.sides[0], first);
+        let later = match record.get(number) {
+            Some(Some(buf)) => ready(*buf, Kind::Row),
+            _ => part(pass, em, strip, number, slots),
+        };
+        em.internal.insert(field.sides[1], later);
+    }
+    em.extent = items_extent(pass);
+    enter(em, strip);
+    let mut merged = Vec::new();
+    for field in fields {
+        em.hoist(field.merge, &|kind| kind == Kind::Row)?;
+        if is_row(field) {
+            merged.push(em.value(field.merge)?);
+        }
+    }
+    for (number, field) in fields.iter().enumerate().filter(|(_, f)| !is_row(f)) {
+        em.extent = field_extent(pass, number);
+        enter(em, strip);
+        em.scoped(|em| merge_full(em, field, kept.strip_state[number]))?;
+    }
+    em.extent = items_extent(pass);
+    enter(em, strip);
+    let rows = fields.iter().enumerate().filter(|(_, f)| is_row(f));
+    for ((number, _), val) in rows.zip(merged) {
+        put_row(pass, em, kept.strip_state[number], val);
+    }
+    Ok(())
+}
+
+fn merge_full(em: &mut Emitter<'_>, field: &Field, state: Buf) -> Result<()> {
+    let val = em.value(field.merge)?;
+    let place = em.b.alias.get(&state).copied().unwrap_or(whole(state));
+    if !em.redirect(val, place) {
+        let buf = em.materialise(Kind::Full, Elem::F32, val);
+        let dims = (em.extent.row_count, em.extent.col_count);
+        em.b.ew(EwOp::Copy, state, Operand::Full(whole(buf)), None, dims);
+    }
+    Ok(())
+}
+
+/// The cube's product of a block, where it lies in its channel.
+fn part(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    strip: &Strip,
+    number: usize,
+    slots: &[Arg],
+) -> Internal {
+    let found = pass.stream.sums.iter().position(|(at, _)| *at == number);
+    let (Some(sum), Some((_, product))) = (found, found.and_then(|sum| pass.stream.sums.get(sum)))
+    else {
+        return Internal::Pending(Kind::Full);
+    };
+    let (Some(chan), Some(slot)) = (pass.parts.get(sum), slots.get(sum)) else {
+        return Internal::Pending(Kind::Full);
+    };
+    let pitch = pass.width(product);
+    let down = em.b.mul(strip.inside, pitch);
+    Internal::Block {
+        ring: em.b.func.chans[*chan].tensor,
+        at: em.b.add(*slot, down),
+        pitch,
+    }
+}
+
+// ---- results ----
+
+/// Computes and stores what follows from the merged fields.
+fn results(pass: &Pass<'_>, em: &mut Emitter<'_>, strip: &Strip, kept: &Kept) -> Result<()> {
+    let algo = pass.cx.algo;
+    bind_maps(pass, em);
+    for (field, buf) in pass.stream.cascade.fields.iter().zip(&kept.strip_state) {
+        let kind = kind_of(field);
+        let ready = Internal::Ready(Val::Buf(kind, *buf), kind);
+        em.internal.insert(field.tensor, ready);
+    }
+    for &def in &pass.stream.defs {
+        let target = algo.defs[def].target;
+        if !pass.cx.stored(def) {
+            continue;
+        }
+        let shape = &algo.tensors[target].shape;
+        let row = shape.len() == pass.outer.len() + 1;
+        em.extent = match shape.last() {
+            Some(columns) if !row => columns_extent(pass, *columns),
+            _ => items_extent(pass),
+        };
+        enter(em, strip);
+        em.scoped(|em| store(pass, em, def, (&strip.outer, row)))?;
+    }
+    Ok(())
+}
+
+fn store(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    def: usize,
+    (outer, row): (&[Arg], bool),
+) -> Result<()> {
+    let algo = pass.cx.algo;
+    let target = algo.defs[def].target;
+    let val = match em.internal.get(&target).copied() {
+        Some(Internal::Ready(val, _)) => val,
+        _ => em.value(algo.defs[def].value)?,
+    };
+    let kind = if row { Kind::Row } else { Kind::Full };
+    let src = em.as_stored(algo.tensors[target].elem, kind, val);
+    let steps = pitches(&algo.tensors[target].shape);
+    let mut at = Arg::Const(0);
+    for (value, pitch) in outer.iter().chain([&em.extent.row0.clone()]).zip(&steps) {
+        let term = em.b.mul(*value, *pitch);
+        at = em.b.add(at, term);
+    }
+    let pitch = steps.get(pass.outer.len()).copied().unwrap_or(1);
+    let (count, cols) = match row {
+        true => (Arg::Const(1), em.extent.row_count),
+        false => (em.extent.row_count, em.extent.col_count),
+    };
+    if let Some(&tensor) = em.gm.get(&target) {
+        em.b.push(Op::Store {
+            tensor,
+            at,
+            src: whole(src),
+            rows: count,
+            cols,
+            pitch: Arg::Const(pitch),
+        });
+    }
+    Ok(())
+}
