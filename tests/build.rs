@@ -73,6 +73,12 @@ const FAMILIES: &[Family] = &[
         run: "library::check",
     },
     Family {
+        module: "lsp",
+        folder: "lsp",
+        extension: "vn",
+        run: "lsp::check",
+    },
+    Family {
         module: "broken",
         folder: "broken",
         extension: "vasm",

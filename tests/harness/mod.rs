@@ -9,6 +9,7 @@ pub(crate) mod command;
 pub(crate) mod explain;
 pub(crate) mod kernel;
 pub(crate) mod library;
+pub(crate) mod lsp;
 pub(crate) mod numerics;
 mod numpy;
 pub(crate) mod pass;

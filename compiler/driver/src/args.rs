@@ -143,6 +143,8 @@ pub(crate) enum Command {
     Chips(Chips),
     /// The instruction set, or the manual page of one instruction
     Isa(Isa),
+    /// Serves editors: the language server, on standard input and output
+    Lsp,
     /// Explains a code, for example E0304
     Explain(Explain),
 }

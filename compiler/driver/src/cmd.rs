@@ -9,4 +9,5 @@ pub(crate) mod dis;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod isa;
+pub(crate) mod lsp;
 pub(crate) mod run;

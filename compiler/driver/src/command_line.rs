@@ -51,6 +51,7 @@ pub fn vinci(args: &[OsString], host: &mut Host<'_>) -> Status {
             Command::Dis(args) => cmd::dis::run(args, session),
             Command::Chips(args) => cmd::chips::run(args, session),
             Command::Isa(args) => cmd::isa::run(args, session),
+            Command::Lsp => cmd::lsp::run(session),
             Command::Explain(args) => cmd::explain::run(&args.code, session),
         })
     })

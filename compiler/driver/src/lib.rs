@@ -28,6 +28,7 @@ mod table;
 pub mod tile;
 mod version;
 
+pub use cmd::lsp::Commands as EditorCommands;
 pub use command_line::{vinci, vincic};
 pub use host::{Host, Status, run_main};
 pub use settings::Settings;

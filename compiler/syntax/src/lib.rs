@@ -12,6 +12,7 @@
 
 pub mod ast;
 mod builder;
+pub mod classes;
 mod errors;
 pub mod fmt;
 mod kernel;

@@ -78,11 +78,11 @@ fn locals(file: &File, stmt: &Stmt) -> Vec<Outline> {
                 .collect()
         }
         StmtKind::Assign { target, .. } => {
-            let span = file.exprs.span(*target);
             let mut base = *target;
             if let syntax::ast::ExprKind::Index { base: inner, .. } = file.exprs.kind(base) {
                 base = *inner;
             }
+            let span = file.exprs.span(base);
             let name = file.exprs.kind(base).as_name().map(str::to_owned);
             name.map(|name| (name, DefKind::Result, span))
                 .into_iter()

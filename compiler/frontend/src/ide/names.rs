@@ -175,7 +175,7 @@ fn inside(inner: Span, outer: Span) -> bool {
 pub fn names(sources: &Sources<'_>) -> Names {
     let mut names = Names::default();
     if let Some(prelude) = sources.prelude {
-        declare_items(&mut names, prelude);
+        declare_items(&mut names, prelude.items.iter().filter(|item| item.public));
     }
     // What the library has is seen only through `use`, by its last name.
     let mut library: BTreeMap<String, DefId> = BTreeMap::new();
@@ -192,7 +192,7 @@ pub fn names(sources: &Sources<'_>) -> Names {
             used(&mut names, path, &library);
         }
     }
-    declare_items(&mut names, sources.main);
+    declare_items(&mut names, sources.main.items.iter());
     walk::file(&mut names, sources.main);
     names
         .uses
@@ -221,8 +221,8 @@ fn used(names: &mut Names, path: &[ast::Name], library: &BTreeMap<String, DefId>
     }
 }
 
-fn declare_items(names: &mut Names, file: &ast::File) {
-    for item in &file.items {
+fn declare_items<'a>(names: &mut Names, items: impl Iterator<Item = &'a ast::Item>) {
+    for item in items {
         if let Some(id) = declare(names, item) {
             names.items.insert(names.def(id).name.clone(), id);
         }

@@ -1,0 +1,131 @@
+//! What is wrong with a document, pushed or pulled.
+
+use diag::{Diagnostic, NoteKind, Severity, SourceMap};
+use lsp_types::{
+    DiagnosticRelatedInformation, DiagnosticSeverity, DocumentDiagnosticParams,
+    DocumentDiagnosticReport, DocumentDiagnosticReportResult, FullDocumentDiagnosticReport,
+    Location, NumberOrString, RelatedFullDocumentDiagnosticReport,
+};
+
+use crate::document::{Document, Form, MAIN};
+use crate::server::dispatch::Refused;
+use crate::server::state::{State, uri_of};
+
+/// The findings in a document, as the protocol has them.
+pub(crate) fn of(state: &State, document: &Document) -> Vec<lsp_types::Diagnostic> {
+    let found = findings(state, document);
+    let sources = (document.form == Form::Kernel).then(|| &state.analysis(document).sources);
+    found
+        .iter()
+        .map(|one| converted(state, document, sources, one))
+        .collect()
+}
+
+/// The findings in a document.
+pub(crate) fn findings(state: &State, document: &Document) -> Vec<Diagnostic> {
+    match document.form {
+        Form::Kernel => state.analysis(document).diagnostics.clone(),
+        Form::Tile | Form::Assembly => state.toolchain.findings(&state.source(document)),
+    }
+}
+
+fn converted(
+    state: &State,
+    document: &Document,
+    sources: Option<&SourceMap>,
+    found: &Diagnostic,
+) -> lsp_types::Diagnostic {
+    let code = found.code.to_string();
+    let mut message = found.message.clone();
+    let label = &found.primary_label().text;
+    if !label.is_empty() {
+        message = format!("{message}: {label}");
+    }
+    for note in &found.notes {
+        let word = match note.kind {
+            NoteKind::Note => "note",
+            NoteKind::Help => "help",
+        };
+        message = format!("{message}\n{word}: {}", note.text);
+    }
+    lsp_types::Diagnostic {
+        range: if found.span().is_none() {
+            lsp_types::Range::default()
+        } else {
+            document.range(found.span())
+        },
+        severity: Some(match found.severity {
+            Severity::Error => DiagnosticSeverity::ERROR,
+            Severity::Warning => DiagnosticSeverity::WARNING,
+            Severity::Remark => DiagnosticSeverity::INFORMATION,
+        }),
+        code: Some(NumberOrString::String(code)),
+        source: Some("vinci".to_owned()),
+        related_information: Some(related(state, document, sources, found))
+            .filter(|all| !all.is_empty()),
+        message,
+        ..lsp_types::Diagnostic::default()
+    }
+}
+
+/// The other places that a finding names.
+fn related(
+    state: &State,
+    document: &Document,
+    sources: Option<&SourceMap>,
+    found: &Diagnostic,
+) -> Vec<DiagnosticRelatedInformation> {
+    let others = found.labels().iter().skip(1);
+    let place = |label: &diag::Label| {
+        let location = location(state, document, sources, label.span)?;
+        Some(DiagnosticRelatedInformation {
+            location,
+            message: label.text.clone(),
+        })
+    };
+    others.filter_map(place).collect()
+}
+
+/// Where a span of a document's analysis is.
+pub(crate) fn location(
+    state: &State,
+    document: &Document,
+    sources: Option<&SourceMap>,
+    span: diag::Span,
+) -> Option<Location> {
+    if span.file == MAIN {
+        return Some(Location {
+            uri: document.uri.clone(),
+            range: document.range(span),
+        });
+    }
+    let file = sources?.get(span.file)?;
+    let lines = crate::position::Lines::new(&file.text, document.lines.encoding());
+    let path = super::navigate::path_of_source(state, document, &file.name, &file.text)?;
+    Some(Location {
+        uri: uri_of(&path)?,
+        range: lines.range(&file.text, span.range()),
+    })
+}
+
+/// The findings for a client that asks.
+pub(crate) fn pull(
+    state: &mut State,
+    params: DocumentDiagnosticParams,
+) -> Result<DocumentDiagnosticReportResult, Refused> {
+    let items = match state.document(&params.text_document.uri) {
+        Some(document) => of(state, document),
+        None => Vec::new(),
+    };
+    let report = FullDocumentDiagnosticReport {
+        result_id: None,
+        items,
+    };
+    let report = RelatedFullDocumentDiagnosticReport {
+        related_documents: None,
+        full_document_diagnostic_report: report,
+    };
+    Ok(DocumentDiagnosticReportResult::Report(
+        DocumentDiagnosticReport::Full(report),
+    ))
+}

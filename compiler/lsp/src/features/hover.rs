@@ -1,0 +1,141 @@
+//! What stands under the cursor: its declaration, type, sizes and documentation; in assembly the instruction's manual page.
+
+use frontend::ide::{DefKind, Fact};
+use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
+
+use super::navigate::{name_at, word_at};
+use crate::document::{Analysis, Document, Form};
+use crate::server::dispatch::Refused;
+use crate::server::state::State;
+
+pub(crate) fn hover(state: &mut State, params: HoverParams) -> Result<Option<Hover>, Refused> {
+    let place = params.text_document_position_params;
+    let Some(document) = state.document(&place.text_document.uri) else {
+        return Ok(None);
+    };
+    let byte = document.byte(place.position);
+    let answer = match document.form {
+        Form::Kernel => match name_at(state, &place) {
+            Some((document, analysis, found)) => Some((
+                found.span,
+                declaration(state, document, analysis, found.def),
+            )),
+            None => expression(state.analysis(document), &document.text, byte),
+        },
+        Form::Assembly => manual(document, byte as usize),
+        Form::Tile => None,
+    };
+    Ok(answer.map(|(span, value)| Hover {
+        contents: HoverContents::Markup(MarkupContent {
+            kind: MarkupKind::Markdown,
+            value,
+        }),
+        range: Some(document.range(span)),
+    }))
+}
+
+/// The word for what a declaration is.
+pub(crate) const fn word(kind: DefKind) -> &'static str {
+    match kind {
+        DefKind::Kernel => "kernel",
+        DefKind::Function => "fn",
+        DefKind::Monoid => "monoid",
+        DefKind::Constant => "const",
+        DefKind::Size => "size",
+        DefKind::Type => "type",
+        DefKind::Param => "parameter",
+        DefKind::Result => "result",
+        DefKind::Local => "let",
+        DefKind::Index => "index",
+        DefKind::Field => "field",
+    }
+}
+
+/// A declaration with what is known of it.
+fn declaration(
+    state: &State,
+    document: &Document,
+    analysis: &Analysis,
+    id: frontend::ide::DefId,
+) -> String {
+    let def = analysis.names.def(id);
+    let signature = match def.kind {
+        DefKind::Kernel | DefKind::Function | DefKind::Monoid | DefKind::Constant => {
+            let text = analysis
+                .sources
+                .get(def.span.file)
+                .map_or("", |file| &file.text);
+            head(text.get(def.whole.range()).unwrap_or_default())
+        }
+        DefKind::Size | DefKind::Type | DefKind::Field => {
+            format!("{} {}", word(def.kind), def.name)
+        }
+        DefKind::Index => match known(analysis, def.span) {
+            Some(fact) => format!("index {} in 0..{}", def.name, fact.text()),
+            None => format!("index {}", def.name),
+        },
+        DefKind::Param | DefKind::Result | DefKind::Local => match known(analysis, def.span) {
+            Some(fact) => format!("{} {}: {}", word(def.kind), def.name, fact.text()),
+            None => format!("{} {}", word(def.kind), def.name),
+        },
+    };
+    let mut text = format!("```vinci\n{signature}\n```");
+    if !def.docs.is_empty() {
+        text = format!("{text}\n\n{}", def.docs.join("\n"));
+    }
+    if def.kind == DefKind::Kernel {
+        let (costs, fresh) = state.costs.of(document.uri.as_str(), document.version);
+        for cost in costs.iter().filter(|cost| cost.kernel == def.name) {
+            let age = if fresh {
+                ""
+            } else {
+                ", before the last change"
+            };
+            text = format!("{text}\n\n{}{age}", super::hints::cost_text(cost));
+        }
+    }
+    text
+}
+
+/// A declaration without its body.
+pub(crate) fn head(text: &str) -> String {
+    let end = text.find('{').unwrap_or(text.len());
+    text[..end].trim_end().trim_end_matches(';').to_owned()
+}
+
+pub(crate) fn known(analysis: &Analysis, span: diag::Span) -> Option<&Fact> {
+    analysis
+        .facts
+        .iter()
+        .find(|fact| fact.kind.is_some() && fact.span == span)
+}
+
+/// The type of the smallest expression around a byte.
+fn expression(analysis: &Analysis, text: &str, byte: u32) -> Option<(diag::Span, String)> {
+    let around = |fact: &&Fact| {
+        fact.kind.is_none()
+            && fact.span.file == crate::document::MAIN
+            && fact.span.start <= byte
+            && byte < fact.span.end
+    };
+    let facts = analysis.facts.iter().filter(around);
+    let fact = facts.min_by_key(|fact| fact.span.end - fact.span.start)?;
+    let shown = text.get(fact.span.range())?;
+    if shown.contains('\n') {
+        return None;
+    }
+    Some((
+        fact.span,
+        format!("```vinci\n{shown}: {}\n```", fact.text()),
+    ))
+}
+
+/// The manual page of the instruction under the cursor.
+fn manual(document: &Document, byte: usize) -> Option<(diag::Span, String)> {
+    let word = word_at(&document.text, byte)?;
+    let text = &document.text[word.clone()];
+    let mut names = [text, text.split('.').next().unwrap_or_default()].into_iter();
+    let opcode = names.find_map(isa::inst::Opcode::from_mnemonic)?;
+    let page = isa::docs::render_one(isa::inst::info(opcode));
+    Some((diag::Span::new(crate::document::MAIN, word), page))
+}

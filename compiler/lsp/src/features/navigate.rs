@@ -1,0 +1,246 @@
+//! From a name to its declaration, to its other places, to another name.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+use frontend::ide::{DefId, Use};
+use lsp_types::{
+    DocumentHighlight, DocumentHighlightKind, DocumentHighlightParams, GotoDefinitionParams,
+    GotoDefinitionResponse, Location, PrepareRenameResponse, ReferenceParams, RenameParams,
+    TextDocumentPositionParams, TextEdit, WorkspaceEdit,
+};
+
+use super::diagnostics::location;
+use crate::document::{Analysis, Document, Form, MAIN};
+use crate::server::dispatch::Refused;
+use crate::server::state::State;
+
+/// The name under a cursor in a kernel text.
+pub(crate) fn name_at<'a>(
+    state: &'a State,
+    params: &TextDocumentPositionParams,
+) -> Option<(&'a Document, &'a Analysis, Use)> {
+    let document = state.document(&params.text_document.uri)?;
+    if document.form != Form::Kernel {
+        return None;
+    }
+    let analysis = state.analysis(document);
+    let found = analysis.names.at(document.byte(params.position))?;
+    Some((document, analysis, found))
+}
+
+pub(crate) fn definition(
+    state: &mut State,
+    params: GotoDefinitionParams,
+) -> Result<Option<GotoDefinitionResponse>, Refused> {
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position_params)
+    else {
+        return Ok(label_definition(
+            state,
+            &params.text_document_position_params,
+        ));
+    };
+    let span = analysis.names.def(found.def).span;
+    let place = location(state, document, Some(&analysis.sources), span);
+    Ok(place.map(GotoDefinitionResponse::Scalar))
+}
+
+/// Labels of assembly.
+fn label_definition(
+    state: &State,
+    params: &TextDocumentPositionParams,
+) -> Option<GotoDefinitionResponse> {
+    let document = state.document(&params.text_document.uri)?;
+    if document.form != Form::Assembly {
+        return None;
+    }
+    let word = word_at(&document.text, document.byte(params.position) as usize)?;
+    let wanted = format!("{}:", &document.text[word]);
+    let mut start = 0;
+    for line in document.text.split_inclusive('\n') {
+        if line.trim_end() == wanted {
+            let range = document
+                .lines
+                .range(&document.text, start..start + wanted.len() - 1);
+            return Some(GotoDefinitionResponse::Scalar(Location {
+                uri: document.uri.clone(),
+                range,
+            }));
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// The word around a byte.
+pub(crate) fn word_at(text: &str, byte: usize) -> Option<std::ops::Range<usize>> {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let before = text.get(..byte)?;
+    let start = before.rfind(|c| !part(c)).map_or(0, |at| {
+        at + before[at..].chars().next().map_or(1, char::len_utf8)
+    });
+    let rest = &text[start..];
+    let end = start + rest.find(|c| !part(c)).unwrap_or(rest.len());
+    (start < end).then_some(start..end)
+}
+
+pub(crate) fn references(
+    state: &mut State,
+    params: ReferenceParams,
+) -> Result<Option<Vec<Location>>, Refused> {
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position) else {
+        return Ok(None);
+    };
+    let declared = params.context.include_declaration;
+    let def = analysis.names.def(found.def);
+    let places = places(analysis, found.def);
+    let places = places.filter(|place| declared || place.span != def.span);
+    let locations = places.map(|place| Location {
+        uri: document.uri.clone(),
+        range: document.range(place.span),
+    });
+    Ok(Some(locations.collect()))
+}
+
+/// Every place of what must be renamed together.
+fn places(analysis: &Analysis, def: DefId) -> impl Iterator<Item = Use> + '_ {
+    let together = analysis.names.together(def);
+    let all = analysis.names.uses.iter().copied();
+    all.filter(move |place| together.contains(&place.def))
+}
+
+pub(crate) fn highlights(
+    state: &mut State,
+    params: DocumentHighlightParams,
+) -> Result<Option<Vec<DocumentHighlight>>, Refused> {
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position_params)
+    else {
+        return Ok(None);
+    };
+    let highlight = |place: Use| DocumentHighlight {
+        range: document.range(place.span),
+        kind: Some(if place.defines {
+            DocumentHighlightKind::WRITE
+        } else {
+            DocumentHighlightKind::READ
+        }),
+    };
+    Ok(Some(
+        analysis.names.places(found.def).map(highlight).collect(),
+    ))
+}
+
+pub(crate) fn prepare_rename(
+    state: &mut State,
+    params: TextDocumentPositionParams,
+) -> Result<Option<PrepareRenameResponse>, Refused> {
+    let Some((document, analysis, found)) = name_at(state, &params) else {
+        return Ok(None);
+    };
+    let def = analysis.names.def(found.def);
+    if def.span.file != MAIN {
+        return Err(Refused::new(format!(
+            "`{}` is declared in another file",
+            def.name
+        )));
+    }
+    Ok(Some(PrepareRenameResponse::RangeWithPlaceholder {
+        range: document.range(found.span),
+        placeholder: def.name.clone(),
+    }))
+}
+
+pub(crate) fn rename(
+    state: &mut State,
+    params: RenameParams,
+) -> Result<Option<WorkspaceEdit>, Refused> {
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position) else {
+        return Ok(None);
+    };
+    let new = params.new_name;
+    let def = analysis.names.def(found.def);
+    if def.span.file != MAIN {
+        return Err(Refused::new(format!(
+            "`{}` is declared in another file",
+            def.name
+        )));
+    }
+    if !is_name(&new) {
+        return Err(Refused::new(format!("`{new}` is no name")));
+    }
+    if let Some(taken) = conflict(analysis, found.def, &new) {
+        return Err(Refused::new(taken));
+    }
+    let edit = |place: Use| TextEdit {
+        range: document.range(place.span),
+        new_text: new.clone(),
+    };
+    let edits: Vec<TextEdit> = places(analysis, found.def).map(edit).collect();
+    Ok(Some(WorkspaceEdit {
+        changes: Some(HashMap::from([(document.uri.clone(), edits)])),
+        ..WorkspaceEdit::default()
+    }))
+}
+
+/// Whether a text is one name to the language.
+fn is_name(text: &str) -> bool {
+    let words = syntax::classes::classes(text);
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let reserved = [
+        "pub", "kernel", "fn", "monoid", "schedule", "tile", "use", "const", "let", "assert",
+        "where", "when", "if", "then", "else", "as", "for", "in", "true", "false",
+    ];
+    plain
+        && words.len() == 1
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && !reserved.contains(&text)
+}
+
+/// What already has the new name where the old one stands.
+fn conflict(analysis: &Analysis, id: DefId, new: &str) -> Option<String> {
+    let def = analysis.names.def(id);
+    if def.name == new {
+        return None;
+    }
+    let places = places(analysis, id);
+    for place in places {
+        let visible = analysis.names.visible(place.span.start);
+        let taken = visible
+            .into_iter()
+            .map(|other| analysis.names.def(other))
+            .find(|other| other.name == new);
+        if let Some(taken) = taken
+            && (taken.item.is_some() || def.item.is_none())
+        {
+            return Some(
+                format!(
+                    "`{new}` is taken there: another {:?} has the name",
+                    taken.kind
+                )
+                .to_lowercase(),
+            );
+        }
+    }
+    None
+}
+
+/// The file of a source: a neighbour is where it is; a text of the library is laid down where editors can open it.
+pub(crate) fn path_of_source(
+    state: &State,
+    document: &Document,
+    name: &str,
+    text: &str,
+) -> Option<PathBuf> {
+    let Some(inside) = name.strip_prefix("stdlib/") else {
+        let folder = document.path.parent()?;
+        return Some(folder.join(name));
+    };
+    let path = state.toolchain.library_folder()?.join(inside);
+    let same = fs::read_to_string(&path).is_ok_and(|there| there == text);
+    if !same {
+        fs::create_dir_all(path.parent()?).ok()?;
+        fs::write(&path, text).ok()?;
+    }
+    Some(path)
+}

@@ -1,0 +1,77 @@
+//! The language server: answers of the front end in the words of the protocol.
+//!
+//! [`serve`] reads messages until the client says `exit`. Positions and JSON are at home here and nowhere else: what a name
+//! means, what type it has, how a file is laid out comes from [`frontend::ide`] as plain data with byte spans. What needs
+//! the back end or the emulator (cycles of a kernel, its tile form, a run) comes through [`Toolchain`], which the driver
+//! implements, and is computed on a thread of its own: a keystroke never waits for it.
+//!
+//! `server.rs` is the loop, `document.rs` a text and what is known of it, `features/` one file a feature.
+
+mod document;
+mod features;
+mod position;
+mod server;
+
+use std::path::Path;
+
+pub use server::serve;
+
+/// What the server asks of the rest of the toolchain. Takes texts as they are in the editor.
+pub trait Toolchain: Send + Sync {
+    /// The modelled time of every kernel of a `.vn` text at its first `//! shape:` line.
+    fn costs(&self, source: &Source<'_>) -> Vec<Cost>;
+
+    /// A level of a text's kernel: `tile` or `asm`.
+    fn show(&self, source: &Source<'_>, kernel: &str, level: Level) -> Result<String, String>;
+
+    /// Runs a kernel with drawn arguments; gives the report of `vinci run`.
+    fn run(&self, source: &Source<'_>, kernel: &str) -> Result<String, String>;
+
+    /// A folder where texts of the library may be laid down for editors to open.
+    fn library_folder(&self) -> Option<std::path::PathBuf>;
+
+    /// What is wrong with a `.tile` or `.vasm` text; its spans are of file 0.
+    fn findings(&self, source: &Source<'_>) -> Vec<diag::Diagnostic>;
+}
+
+/// A text on its way to the toolchain.
+#[derive(Copy, Clone, Debug)]
+pub struct Source<'a> {
+    /// Where it is kept; neighbours are found beside it.
+    pub path: &'a Path,
+    /// What the editor shows.
+    pub text: &'a str,
+    /// The chip, if the client's configuration names one.
+    pub target: Option<&'a str>,
+}
+
+/// Levels that can be shown beside a source.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Tile form.
+    Tile,
+    /// Assembly.
+    Assembly,
+}
+
+/// The modelled time of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// The kernel's name.
+    pub kernel: String,
+    /// Sizes it was taken at: `M=64 K=64`.
+    pub sizes: String,
+    /// Cycles, or why there are none.
+    pub cycles: Result<Cycles, String>,
+}
+
+/// A number of cycles and what bounds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cycles {
+    /// Cycles, the launch included.
+    pub cycles: u64,
+    /// The resource that binds.
+    pub bound: String,
+    /// The share of the bound that is reached, from 0 to 1.
+    pub reached: f64,
+}

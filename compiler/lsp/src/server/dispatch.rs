@@ -1,0 +1,191 @@
+//! Which function answers which method.
+
+use lsp_server::{ErrorCode, ExtractError, Notification, Request, Response};
+use lsp_types::notification::{
+    DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument,
+    DidOpenTextDocument, DidSaveTextDocument, Notification as _,
+};
+use lsp_types::request::{
+    CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare,
+    CodeActionRequest, CodeLensRequest, Completion, DocumentDiagnosticRequest,
+    DocumentHighlightRequest, DocumentSymbolRequest, ExecuteCommand, FoldingRangeRequest,
+    Formatting, GotoDefinition, HoverRequest, InlayHintRequest, PrepareRenameRequest,
+    RangeFormatting, References, Rename, Request as RequestKind, SelectionRangeRequest,
+    SemanticTokensFullRequest, SemanticTokensRangeRequest, SignatureHelpRequest,
+    WorkspaceSymbolRequest,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::state::{State, path_of};
+use crate::document::{Document, Form};
+use crate::features::{
+    actions, calls, commands, complete, diagnostics, hints, hover, layout, navigate, signature,
+    symbols, tokens,
+};
+
+/// Why a request has no answer.
+pub(crate) struct Refused {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Refused {
+    pub(crate) fn new(message: impl Into<String>) -> Refused {
+        Refused {
+            code: ErrorCode::RequestFailed,
+            message: message.into(),
+        }
+    }
+}
+
+/// Answers a request; every request has an answer.
+pub(crate) fn request(state: &mut State, request: Request) -> Response {
+    let mut router = Router {
+        state,
+        request: Some(request),
+        response: None,
+    };
+    router
+        .on::<HoverRequest>(hover::hover)
+        .on::<Completion>(complete::completion)
+        .on::<SignatureHelpRequest>(signature::help)
+        .on::<GotoDefinition>(navigate::definition)
+        .on::<References>(navigate::references)
+        .on::<DocumentHighlightRequest>(navigate::highlights)
+        .on::<PrepareRenameRequest>(navigate::prepare_rename)
+        .on::<Rename>(navigate::rename)
+        .on::<CallHierarchyPrepare>(calls::prepare)
+        .on::<CallHierarchyIncomingCalls>(calls::incoming)
+        .on::<CallHierarchyOutgoingCalls>(calls::outgoing)
+        .on::<DocumentSymbolRequest>(symbols::document)
+        .on::<WorkspaceSymbolRequest>(symbols::workspace)
+        .on::<SemanticTokensFullRequest>(tokens::full)
+        .on::<SemanticTokensRangeRequest>(tokens::range)
+        .on::<InlayHintRequest>(hints::inlay)
+        .on::<CodeLensRequest>(hints::lenses)
+        .on::<CodeActionRequest>(actions::actions)
+        .on::<ExecuteCommand>(commands::execute)
+        .on::<Formatting>(layout::format)
+        .on::<RangeFormatting>(layout::format_range)
+        .on::<FoldingRangeRequest>(layout::folding)
+        .on::<SelectionRangeRequest>(layout::selection)
+        .on::<DocumentDiagnosticRequest>(diagnostics::pull)
+        .finish()
+}
+
+struct Router<'a> {
+    state: &'a mut State,
+    request: Option<Request>,
+    response: Option<Response>,
+}
+
+impl Router<'_> {
+    fn on<R>(
+        &mut self,
+        answer: impl FnOnce(&mut State, R::Params) -> Result<R::Result, Refused>,
+    ) -> &mut Self
+    where
+        R: RequestKind,
+        R::Params: DeserializeOwned,
+        R::Result: Serialize,
+    {
+        let Some(request) = self.request.take() else {
+            return self;
+        };
+        let id = request.id.clone();
+        match request.extract::<R::Params>(R::METHOD) {
+            Ok((id, params)) => {
+                self.response = Some(match answer(self.state, params) {
+                    Ok(result) => Response::new_ok(id, result),
+                    Err(refused) => Response::new_err(id, refused.code as i32, refused.message),
+                });
+            }
+            Err(ExtractError::MethodMismatch(request)) => self.request = Some(request),
+            Err(ExtractError::JsonError { method, error }) => {
+                let message = format!("{method}: {error}");
+                self.response = Some(Response::new_err(
+                    id,
+                    ErrorCode::InvalidParams as i32,
+                    message,
+                ));
+            }
+        }
+        self
+    }
+
+    fn finish(&mut self) -> Response {
+        if let Some(request) = self.request.take() {
+            let message = format!("`{}` is not served", request.method);
+            return Response::new_err(request.id, ErrorCode::MethodNotFound as i32, message);
+        }
+        self.response.take().unwrap_or_else(|| {
+            Response::new_err(
+                0.into(),
+                ErrorCode::InternalError as i32,
+                "no answer".to_owned(),
+            )
+        })
+    }
+}
+
+/// Takes a notification; what cannot be read is left alone, as the protocol demands.
+pub(crate) fn notification(state: &mut State, note: Notification) {
+    match note.method.as_str() {
+        DidOpenTextDocument::METHOD => {
+            if let Some(params) = params::<DidOpenTextDocument>(note) {
+                let item = params.text_document;
+                let path = path_of(&item.uri);
+                let form = Form::of(&item.language_id, &path);
+                let document = Document::new(
+                    item.uri,
+                    path,
+                    form,
+                    item.version,
+                    item.text,
+                    state.encoding,
+                );
+                state.open(document);
+            }
+        }
+        DidChangeTextDocument::METHOD => {
+            if let Some(params) = params::<DidChangeTextDocument>(note) {
+                let id = params.text_document;
+                if let Some(document) = state.documents.get_mut(id.uri.as_str()) {
+                    document.change(id.version, params.content_changes);
+                    state.edited(&id.uri);
+                }
+            }
+        }
+        DidCloseTextDocument::METHOD => {
+            if let Some(params) = params::<DidCloseTextDocument>(note) {
+                state.close(&params.text_document.uri);
+            }
+        }
+        DidSaveTextDocument::METHOD => {
+            if let Some(params) = params::<DidSaveTextDocument>(note) {
+                state.changed(&path_of(&params.text_document.uri));
+            }
+        }
+        DidChangeWatchedFiles::METHOD => {
+            if let Some(params) = params::<DidChangeWatchedFiles>(note) {
+                for change in params.changes {
+                    state.changed(&path_of(&change.uri));
+                }
+            }
+        }
+        DidChangeConfiguration::METHOD => {
+            if let Some(params) = params::<DidChangeConfiguration>(note) {
+                state.configure(Some(&params.settings));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn params<N: lsp_types::notification::Notification>(note: Notification) -> Option<N::Params>
+where
+    N::Params: DeserializeOwned,
+{
+    note.extract(N::METHOD).ok()
+}

@@ -1,0 +1,249 @@
+//! The language server, in this process and over its protocol: a text with a cursor, a question, the answer as it is sent.
+//!
+//! `//! ask: hover` names the question, `$0` marks the cursor and is not part of the text. Each file is asked by a client
+//! that counts in UTF-16 and by one that counts in UTF-8; where the text is ASCII the answers are the same.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use driver::EditorCommands;
+use lsp_server::{Connection, Message, Notification, Request, RequestId};
+use serde_json::{Value, json};
+
+use super::case::{Case, normalised};
+use super::cli::fresh_folder;
+
+/// Where the text is said to be.
+const ADDRESS: &str = "file:///work/kernels/text.vn";
+
+/// Asks what the file asks.
+pub(crate) fn check(path: &str) {
+    let case = Case::read(path);
+    let asked = case.directives("ask", &["ask", "shape"]);
+    let [asked] = asked[..] else {
+        panic!("{path}: one `//! ask:` line");
+    };
+    let cursor = case.text.find("$0");
+    let text = case.text.replace("$0", "");
+    let answers = ["utf-16", "utf-8"].map(|encoding| {
+        let mut client = Client::start(Path::new(path), encoding);
+        client.open(&text);
+        let place = cursor.map(|at| position(&text, at, encoding));
+        client.ask(asked, place.as_ref(), &text)
+    });
+    let shown = answers.map(|answer| {
+        normalised(&serde_json::to_string_pretty(&answer).expect("answers are JSON"))
+    });
+    if text.is_ascii() {
+        assert_eq!(shown[0], shown[1], "the answer depends on the encoding");
+    }
+    case.snapshot(&shown[0]);
+}
+
+fn position(text: &str, at: usize, encoding: &str) -> Value {
+    let before = &text[..at];
+    let line = before.matches('\n').count();
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let character = match encoding {
+        "utf-8" => before[start..].len(),
+        _ => before[start..].encode_utf16().count(),
+    };
+    json!({ "line": line, "character": character })
+}
+
+/// A client with a server of its own.
+pub(crate) struct Client {
+    connection: Connection,
+    server: Option<thread::JoinHandle<()>>,
+    next: i32,
+    /// What the server sent by itself.
+    pub(crate) heard: Vec<Notification>,
+}
+
+impl Client {
+    /// Starts a session.
+    pub(crate) fn start(case: &Path, encoding: &str) -> Client {
+        let (server, connection) = Connection::memory();
+        let commands = EditorCommands {
+            library: Some(fresh_folder(case)),
+        };
+        let server = thread::spawn(move || {
+            lsp::serve(&server, Arc::new(commands)).expect("the server comes to its end");
+        });
+        let mut client = Client {
+            connection,
+            server: Some(server),
+            next: 0,
+            heard: Vec::new(),
+        };
+        client.request(
+            "initialize",
+            json!({
+                "capabilities": {
+                    "general": { "positionEncodings": [encoding] },
+                    "workspace": { "codeLens": { "refreshSupport": true } },
+                },
+            }),
+        );
+        client.notify("initialized", json!({}));
+        client
+    }
+
+    pub(crate) fn open(&mut self, text: &str) {
+        self.notify(
+            "textDocument/didOpen",
+            json!({ "textDocument": { "uri": ADDRESS, "languageId": "vinci", "version": 1, "text": text } }),
+        );
+    }
+
+    pub(crate) fn notify(&mut self, method: &str, params: Value) {
+        let note = Notification::new(method.to_owned(), params);
+        self.connection
+            .sender
+            .send(Message::Notification(note))
+            .expect("the server listens");
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        let id = RequestId::from(self.next);
+        let request = Request::new(id.clone(), method.to_owned(), params);
+        self.connection
+            .sender
+            .send(Message::Request(request))
+            .expect("the server listens");
+        loop {
+            match self.receive() {
+                Message::Response(response) if response.id == id => {
+                    return match response.response_result {
+                        Ok(result) => result,
+                        Err(error) => json!({ "error": error.message }),
+                    };
+                }
+                Message::Notification(note) => self.heard.push(note),
+                Message::Response(_) | Message::Request(_) => {}
+            }
+        }
+    }
+
+    fn receive(&self) -> Message {
+        self.connection.receiver.recv().expect("the server answers")
+    }
+
+    /// Waits until the server asks to have its lenses taken anew.
+    fn wait_for_costs(&mut self) {
+        loop {
+            match self.receive() {
+                Message::Request(request) if request.method == "workspace/codeLens/refresh" => {
+                    return;
+                }
+                Message::Notification(note) => self.heard.push(note),
+                Message::Response(_) | Message::Request(_) => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, what: &str, place: Option<&Value>, text: &str) -> Value {
+        let document = json!({ "uri": ADDRESS });
+        let all = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": text.lines().count(), "character": 0 } });
+        let (what, word) = what.split_once(' ').unwrap_or((what, ""));
+        let at = |more: Value| {
+            let mut params = json!({ "textDocument": document, "position": place });
+            for (key, value) in more.as_object().into_iter().flatten() {
+                params[key] = value.clone();
+            }
+            params
+        };
+        let whole = json!({ "textDocument": document, "range": all });
+        let options = json!({ "tabSize": 4, "insertSpaces": true });
+        match what {
+            "hover" => self.request("textDocument/hover", at(json!({}))),
+            "completion" => labels(&self.request("textDocument/completion", at(json!({})))),
+            "signature" => self.request("textDocument/signatureHelp", at(json!({}))),
+            "definition" => self.request("textDocument/definition", at(json!({}))),
+            "references" => self.request(
+                "textDocument/references",
+                at(json!({ "context": { "includeDeclaration": true } })),
+            ),
+            "highlights" => self.request("textDocument/documentHighlight", at(json!({}))),
+            "rename" => self.request("textDocument/rename", at(json!({ "newName": word }))),
+            "symbols" => self.request(
+                "textDocument/documentSymbol",
+                json!({ "textDocument": document }),
+            ),
+            "tokens" => self.request(
+                "textDocument/semanticTokens/full",
+                json!({ "textDocument": document }),
+            ),
+            "inlay" => self.request("textDocument/inlayHint", whole),
+            "folding" => self.request(
+                "textDocument/foldingRange",
+                json!({ "textDocument": document }),
+            ),
+            "selection" => self.request(
+                "textDocument/selectionRange",
+                json!({ "textDocument": document, "positions": [place] }),
+            ),
+            "format" => self.request(
+                "textDocument/formatting",
+                json!({ "textDocument": document, "options": options }),
+            ),
+            "diagnostics" => self.request(
+                "textDocument/diagnostic",
+                json!({ "textDocument": document }),
+            ),
+            "actions" => {
+                let range = json!({ "start": place, "end": place });
+                let context = json!({ "diagnostics": [] });
+                self.request(
+                    "textDocument/codeAction",
+                    json!({ "textDocument": document, "range": range, "context": context }),
+                )
+            }
+            "calls" => {
+                let items = self.request("textDocument/prepareCallHierarchy", at(json!({})));
+                let item = json!({ "item": items[0] });
+                let incoming = self.request("callHierarchy/incomingCalls", item.clone());
+                json!({ "incoming": incoming, "outgoing": self.request("callHierarchy/outgoingCalls", item) })
+            }
+            "lenses" => {
+                self.request("textDocument/codeLens", json!({ "textDocument": document }));
+                self.wait_for_costs();
+                self.request("textDocument/codeLens", json!({ "textDocument": document }))
+            }
+            "command" => self.request(
+                "workspace/executeCommand",
+                json!({ "command": word, "arguments": [ADDRESS, "k"] }),
+            ),
+            other => panic!("`{other}` is no question"),
+        }
+    }
+}
+
+/// The labels and details of what a completion offers.
+fn labels(answer: &Value) -> Value {
+    let items = answer.as_array().into_iter().flatten();
+    let label = |item: &Value| {
+        format!(
+            "{} · {}",
+            item["label"].as_str().unwrap_or_default(),
+            item["detail"].as_str().unwrap_or_default()
+        )
+    };
+    items.map(label).collect::<Vec<String>>().into()
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        self.request("shutdown", Value::Null);
+        self.notify("exit", Value::Null);
+        if let Some(server) = self.server.take() {
+            server.join().expect("the server does not panic");
+        }
+    }
+}
