@@ -6,6 +6,7 @@
 mod product;
 mod sorted;
 mod stream;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,7 @@ use crate::tiling::scan::prefix;
 pub(crate) use self::product::product;
 pub(crate) use self::sorted::{Sorted, sorted};
 pub(crate) use self::stream::Stream;
+pub(crate) use self::window::Window;
 use crate::pass::derive::Cascade;
 
 /// Definitions that are computed together. Numbers index `Func::defs`.
@@ -55,6 +57,16 @@ pub(crate) struct Product {
     pub(crate) a: Factor,
     /// Right factor: moves with `n`.
     pub(crate) b: Factor,
+    /// The left factor is made of an image by a window that moves over it.
+    pub(crate) window: Option<Box<Window>>,
+}
+
+impl Product {
+    /// Indices of the rows, outermost first: one, none, or the two of a window's positions.
+    pub(crate) fn rows(&self) -> Vec<Index> {
+        let above = self.window.as_ref().and_then(|w| w.above);
+        above.into_iter().chain(self.m).collect()
+    }
 }
 
 /// A factor of a matrix product.

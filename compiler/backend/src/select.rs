@@ -3,7 +3,7 @@
 //! - [`regs`]: where values live; a value keeps one register from its definition to its last use;
 //! - [`code`]: the growing program and arithmetic that folds constants;
 //! - [`flow`]: loops, branches, scalars, flags, channels, copies of buffers;
-//! - [`dma`]: copies between global memory and the core; [`cube`]: L0 loads, products, the fixpipe;
+//! - [`dma`]: copies between global memory and the core; [`cube`] and [`window`]: L0 loads, products, the fixpipe;
 //! - [`vector`]: how an operation on a matrix becomes repeats; [`ew`], [`masks`],
 //!   [`convert`] and [`reduce`]: which instruction it is.
 //!
@@ -22,6 +22,7 @@ mod regs;
 mod sort;
 mod transpose;
 mod vector;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -203,6 +204,13 @@ impl Sel<'_> {
                 cols,
                 transposed,
             } => self.load_tile(*dst, *src, [*rows, *cols], *transposed)?,
+            Op::LoadWindow {
+                dst,
+                src,
+                rows,
+                cols,
+                window,
+            } => self.load_window(*dst, *src, [*rows, *cols], window)?,
             Op::LoadWords { dst, src, cols } => self.load_words(*dst, *src, *cols)?,
             Op::Mad {
                 c,

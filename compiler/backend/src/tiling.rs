@@ -286,10 +286,13 @@ fn step_phases(
         }
         Step::Product(product, epilogue) => {
             let extents = Extents::of(cx, product);
-            let tiles = match cx.level {
-                Level::O0 => sizes::PLAIN,
-                Level::O1 | Level::O3 => {
-                    sizes::choose(cx.chip, &extents, matches!(epilogue, Epilogue::Vector(_)))
+            let whole_columns = matches!(epilogue, Epilogue::Vector(_));
+            let tiles = match (cx.level, &product.window) {
+                (Level::O0, None) => sizes::PLAIN,
+                (Level::O0, Some(window)) => sizes::plain_window(cx.chip, &extents, window),
+                (Level::O1 | Level::O3, None) => sizes::choose(cx.chip, &extents, whole_columns),
+                (Level::O1 | Level::O3, Some(window)) => {
+                    sizes::choose_window(cx.chip, &extents, window, whole_columns)
                 }
             };
             product_phases(cx, product, epilogue, &tiles, out, gm).map(|(func, decisions)| {

@@ -26,6 +26,7 @@ pub mod eval;
 pub mod names;
 pub mod print;
 pub mod verify;
+pub mod window;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ mod tests;
 pub use eval::eval;
 pub use print::print;
 pub use verify::verify;
+pub use window::Window;
 
 /// A scalar value. Get one from the operation that defines it; its order means nothing.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -525,6 +527,20 @@ pub enum Op {
         cols: Arg,
         /// Whether the source is stored transposed.
         transposed: bool,
+    },
+    /// L1 (NZ) → L0A: a part of the matrix of a window that moves over an image, m×k at (0, 0). See [`Window`] for what
+    /// stands where; the buffer holds one row per element of the image, and the view names the block of channels.
+    LoadWindow {
+        /// Destination buffer in L0A.
+        dst: Buf,
+        /// Source: the image's first element, and the first channel of a block of 32 B.
+        src: View,
+        /// Positions of the window.
+        rows: Arg,
+        /// Elements of the window times the channels of a block.
+        cols: Arg,
+        /// The image and the window.
+        window: Window,
     },
     /// L1 (ND) → BT or FB: `cols` words.
     LoadWords {

@@ -120,6 +120,7 @@ macro_rules! tile_tokens {
 
 tile_tokens! {
     Accumulate "accumulate",
+    Apart "apart",
     As "as",
     At "at",
     Barrier "barrier",
@@ -142,17 +143,20 @@ tile_tokens! {
     Groups "groups",
     Id "id",
     If "if",
+    Image "image",
     In "in",
     Init "init",
     Lanes "lanes",
     Load "load",
     LoadTile "loadtile",
+    LoadWindow "loadwindow",
     LoadWords "loadwords",
     Mad "mad",
     Next "next",
     On "on",
     Order "order",
     Over "over",
+    Pad "pad",
     Phase "phase",
     Pipelined "pipelined",
     Pitch "pitch",
@@ -182,6 +186,7 @@ tile_tokens! {
     Transposed "transposed",
     WaitCross "waitcross",
     WaitFlag "waitflag",
+    Window "window",
     With "with",
 }
 

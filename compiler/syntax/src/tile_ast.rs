@@ -277,6 +277,23 @@ pub struct TileStmt {
     pub span: Span,
 }
 
+/// A window over an image as it was written.
+#[derive(Clone, Debug)]
+pub struct TileWindow {
+    /// Rows and columns of the image.
+    pub image: Extents,
+    /// Padding above, below, left and right.
+    pub pad: Extents,
+    /// Extents of the window.
+    pub extent: Extents,
+    /// How far it moves.
+    pub step: Extents,
+    /// Distance of its elements.
+    pub apart: Extents,
+    /// First position and element.
+    pub from: Extents,
+}
+
 /// Extents where they were written.
 #[derive(Clone, Debug)]
 pub struct Extents {
@@ -397,6 +414,17 @@ pub enum TileStmtKind {
         size: Extents,
         /// Whether the source is stored transposed.
         transposed: bool,
+    },
+    /// `loadwindow A0 <- X1[0, c] size (r, c) image (h, w) pad (t, b, l, r) window (3, 3) step (1, 1) apart (1, 1) from (p, e);`
+    LoadWindow {
+        /// Destination buffer.
+        dst: Name,
+        /// Source.
+        src: TilePlace,
+        /// Rows and columns.
+        size: Extents,
+        /// The image and the window.
+        window: Box<TileWindow>,
     },
     /// `loadwords T <- A[0, 0] size (n);`
     LoadWords {

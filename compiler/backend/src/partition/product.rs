@@ -5,12 +5,18 @@
 use ir::algo::{BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Round, Tensor};
 use isa::types::Elem;
 
+use super::window::window;
 use super::{Factor, FixEpilogue, Product, Scale, as_load, root_reduce};
 use crate::pass::normalize::is_product_sum;
 use crate::tiling::access::{Linear, flatten};
 
-/// Reads a definition as a matrix product that the cube can compute.
+/// Reads a definition as a product that the cube can compute.
 pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
+    plain(func, number).or_else(|| window(func, number))
+}
+
+/// A product of two matrices.
+fn plain(func: &Func, number: usize) -> Option<Product> {
     let def = &func.defs[number];
     let reduce = root_reduce(func, number)?;
     if !is_product_sum(reduce, &|e| func.exprs[e].clone()) {
@@ -46,6 +52,7 @@ pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
         outer,
         a: factor(a, m, k)?,
         b: factor(b, Some(n), k)?,
+        window: None,
     })
 }
 

@@ -36,7 +36,7 @@ pub fn pipe_of(func: &Func, op: &Op) -> Option<Pipe> {
     match op {
         Op::Load { .. } => Some(Pipe::Mte2),
         Op::Store { .. } => Some(Pipe::Mte3),
-        Op::LoadTile { .. } => Some(Pipe::Mte1),
+        Op::LoadTile { .. } | Op::LoadWindow { .. } => Some(Pipe::Mte1),
         Op::LoadWords { dst, .. } if func.bufs[*dst].space == Space::Fb => Some(Pipe::Fix),
         Op::LoadWords { .. } => Some(Pipe::Mte1),
         Op::Mad { .. } => Some(Pipe::M),

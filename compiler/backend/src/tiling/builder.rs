@@ -251,6 +251,7 @@ fn views(op: &mut Op, visit: &mut dyn FnMut(&mut View)) {
         | Op::Next { .. }
         | Op::Peek { .. }
         | Op::LoadTile { .. }
+        | Op::LoadWindow { .. }
         | Op::LoadWords { .. }
         | Op::Mad { .. }
         | Op::Drain { .. }

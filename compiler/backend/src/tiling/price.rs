@@ -229,6 +229,7 @@ impl Pricing<'_> {
             Op::Query { .. }
             | Op::Next { .. }
             | Op::LoadTile { .. }
+            | Op::LoadWindow { .. }
             | Op::LoadWords { .. }
             | Op::Mad { .. }
             | Op::Drain { .. }

@@ -10,6 +10,7 @@
 pub(crate) mod cube;
 pub(crate) mod sizes;
 pub(crate) mod vector;
+mod window;
 pub(crate) mod words;
 
 use ir::algo::Index;
@@ -39,9 +40,12 @@ impl Extents {
     pub(crate) fn of(cx: &StepCx<'_>, product: &Product) -> Extents {
         let extent = |i: Index| cx.algo.indices[i].extent;
         Extents {
-            m: product.m.map_or(1, extent),
+            m: product.rows().into_iter().map(extent).product(),
             n: extent(product.n),
-            k: extent(product.k),
+            k: match &product.window {
+                None => extent(product.k),
+                Some(window) => window.taps() * window.padded(),
+            },
             outer: product.outer.iter().map(|&i| extent(i)).product(),
             elem: cx.algo.tensors[product.a.tensor].elem,
             k_major: [product.a.k_major, product.b.k_major],

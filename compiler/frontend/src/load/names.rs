@@ -106,6 +106,20 @@ impl Loader {
         Some(extents)
     }
 
+    /// Extents that are known.
+    pub(super) fn known<const N: usize>(&mut self, size: &Extents) -> Option<[i64; N]> {
+        let args = self.size::<N>(size)?;
+        let mut numbers = [0; N];
+        for (number, arg) in numbers.iter_mut().zip(args) {
+            let Arg::Const(value) = arg else {
+                self.problem(size.span, "a number is expected", "of this operation");
+                return None;
+            };
+            *number = value;
+        }
+        Some(numbers)
+    }
+
     pub(super) fn int(&mut self, int: Int) -> Option<i64> {
         let value = i64::try_from(int.value).ok();
         if value.is_none() {

@@ -2,7 +2,9 @@
 
 use diag::Span;
 use ir::tile::names::{ew_from_name, query_from_name, scalar_from_name};
-use ir::tile::{Arg, Block, Chan, CoreQuery, FixCast, Op, Operand, ScalarOp, Tensor, Value, View};
+use ir::tile::{
+    Arg, Block, Chan, CoreQuery, FixCast, Op, Operand, ScalarOp, Tensor, Value, View, Window,
+};
 use syntax::ast::Name;
 use syntax::tile_ast::{
     Extents, Int, TileArg, TileAtom, TileOperand, TilePlace, TileStmt, TileStmtKind, Transfer,
@@ -161,6 +163,29 @@ impl Loader {
                     rows,
                     cols,
                     transposed: *transposed,
+                })
+            }
+            TileStmtKind::LoadWindow {
+                dst,
+                src,
+                size,
+                window,
+            } => {
+                let (dst, src) = (self.buf(dst)?, self.view(src)?);
+                let [rows, cols] = self.size(size)?;
+                Some(Op::LoadWindow {
+                    dst,
+                    src,
+                    rows,
+                    cols,
+                    window: Window {
+                        image: self.size(&window.image)?,
+                        pad: self.size(&window.pad)?,
+                        extent: self.known(&window.extent)?,
+                        step: self.known(&window.step)?,
+                        apart: self.known(&window.apart)?,
+                        from: self.size(&window.from)?,
+                    },
                 })
             }
             TileStmtKind::LoadWords { dst, src, size } => {

@@ -24,6 +24,7 @@ impl Op {
             | Op::Load { .. }
             | Op::Store { .. }
             | Op::LoadTile { .. }
+            | Op::LoadWindow { .. }
             | Op::LoadWords { .. }
             | Op::Mad { .. }
             | Op::Drain { .. }
@@ -96,6 +97,12 @@ impl Op {
             | Op::Gather { rows, cols, .. }
             | Op::Sort { rows, cols, .. }
             | Op::Accumulate { rows, cols, .. } => args.extend([*rows, *cols]),
+            Op::LoadWindow {
+                rows, cols, window, ..
+            } => {
+                args.extend([*rows, *cols]);
+                args.extend(window.args());
+            }
             Op::LoadWords { cols, .. } => args.push(*cols),
             Op::Mad { m, k, n, init, .. } => args.extend([*m, *k, *n, *init]),
             Op::Ew {
@@ -138,6 +145,7 @@ impl Op {
             Op::PeekBuf { src, .. }
             | Op::Store { src, .. }
             | Op::LoadTile { src, .. }
+            | Op::LoadWindow { src, .. }
             | Op::LoadWords { src, .. }
             | Op::Spread { src, .. }
             | Op::Transpose { src, .. } => bufs.push(src.buf),
@@ -192,7 +200,9 @@ impl Op {
             | Op::Gather { dst, .. }
             | Op::Sort { dst, .. }
             | Op::Lanes { dst, .. } => Some(dst.buf),
-            Op::LoadTile { dst, .. } | Op::LoadWords { dst, .. } => Some(*dst),
+            Op::LoadTile { dst, .. } | Op::LoadWindow { dst, .. } | Op::LoadWords { dst, .. } => {
+                Some(*dst)
+            }
             Op::Mad { c, .. } => Some(*c),
             Op::Accumulate { acc, .. } => Some(acc.buf),
             Op::Scalar { .. }
@@ -240,6 +250,7 @@ impl Op {
             Op::PeekBuf { src, .. }
             | Op::Store { src, .. }
             | Op::LoadTile { src, .. }
+            | Op::LoadWindow { src, .. }
             | Op::LoadWords { src, .. } => views.push(*src),
             Op::Poke { dst, .. } | Op::Load { dst, .. } => views.push(*dst),
             Op::Drain { cast, .. } => {

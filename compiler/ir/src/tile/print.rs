@@ -12,7 +12,7 @@ use std::fmt::{self, Write};
 use super::names::{ew_name, is_name, is_number_name, query_name, quoted, role_name, scalar_name};
 use super::{
     Arg, Block, Buf, BufData, Chan, FixCast, Func, Inst, Op, Operand, Phase, Tensor, TensorData,
-    Value, View,
+    Value, View, Window,
 };
 use crate::stage;
 use cranelift_entity::{EntitySet, SecondaryMap};
@@ -263,6 +263,20 @@ impl Printer<'_> {
                     self.size(&[*rows, *cols])
                 )
             }
+            Op::LoadWindow {
+                dst,
+                src,
+                rows,
+                cols,
+                window,
+            } => {
+                let (dst, src) = (self.buf(*dst), self.view(*src));
+                format!(
+                    "loadwindow {dst} <- {src} {}{}",
+                    self.size(&[*rows, *cols]),
+                    self.window(window)
+                )
+            }
             Op::LoadWords { dst, src, cols } => {
                 format!(
                     "loadwords {} <- {} {}",
@@ -465,6 +479,23 @@ impl Printer<'_> {
     fn size(&self, extents: &[Arg]) -> String {
         let extents: Vec<String> = extents.iter().map(|&e| self.arg(e)).collect();
         format!("size ({})", extents.join(", "))
+    }
+
+    fn window(&self, window: &Window) -> String {
+        let tuple = |args: &[Arg]| {
+            let args: Vec<String> = args.iter().map(|&arg| self.arg(arg)).collect();
+            args.join(", ")
+        };
+        let pair = |[down, across]: [i64; 2]| format!("{down}, {across}");
+        format!(
+            " image ({}) pad ({}) window ({}) step ({}) apart ({}) from ({})",
+            tuple(&window.image),
+            tuple(&window.pad),
+            pair(window.extent),
+            pair(window.step),
+            pair(window.apart),
+            tuple(&window.from)
+        )
     }
 
     fn view(&self, view: View) -> String {

@@ -220,6 +220,7 @@ impl Checker<'_> {
             | Op::Load { .. }
             | Op::Store { .. }
             | Op::LoadTile { .. }
+            | Op::LoadWindow { .. }
             | Op::LoadWords { .. }
             | Op::Mad { .. }
             | Op::Drain { .. }

@@ -5,6 +5,7 @@ use ir::tile::{Arg, Buf, CoreQuery, FixCast, Op, Tensor, View};
 use isa::types::{Elem, Layout, Space};
 
 use super::sizes::Tiles;
+use super::window::{self, Image};
 use super::words::load_words;
 use super::{Extents, Output, Walk, result_offset};
 use crate::partition::{Factor, Product};
@@ -50,30 +51,37 @@ pub(crate) fn emit(
             ),
             c,
         };
-        block.reduce(b);
+        match &product.window {
+            None => block.reduce(b),
+            Some(shape) => {
+                let side = (product, &**shape);
+                let image = Image::new(cx, b, side, (&outer, gm), (m0, m), t);
+                window::reduce(&block, &image, b);
+            }
+        }
         block.drain(b, out, (&outer, m0, n0));
     });
 }
 
 /// One block of the result.
-struct Block<'a> {
+pub(super) struct Block<'a> {
     cx: &'a StepCx<'a>,
     product: &'a Product,
-    tiles: &'a Tiles,
-    extents: &'a Extents,
-    left: Side<'a>,
-    right: Side<'a>,
+    pub(super) tiles: &'a Tiles,
+    pub(super) extents: &'a Extents,
+    pub(super) left: Side<'a>,
+    pub(super) right: Side<'a>,
     c: Buf,
 }
 
 /// One factor of a block.
-struct Side<'a> {
-    factor: &'a Factor,
-    tensor: Tensor,
+pub(super) struct Side<'a> {
+    pub(super) factor: &'a Factor,
+    pub(super) tensor: Tensor,
     /// Flat offset of the block's first element.
-    at: Arg,
+    pub(super) at: Arg,
     /// Rows (columns) of the block that are there, and that there is room for.
-    count: Arg,
+    pub(super) count: Arg,
     cap: i64,
 }
 
@@ -103,23 +111,11 @@ impl<'a> Side<'a> {
     }
 
     /// Brings a packet of `k` from `k1` on to L1, as it is stored.
-    fn packet(&self, block: &Block<'_>, b: &mut Builder, (k1, k): (Arg, Arg)) -> Buf {
-        let elem = block.extents.elem;
-        let unit = if elem == Elem::I8 { 32 } else { 16 };
-        let (free, depth) = (round_up(self.cap, unit), round_up(block.tiles.k_l1, unit));
+    pub(super) fn packet(&self, block: &Block<'_>, b: &mut Builder, (k1, k): (Arg, Arg)) -> Buf {
+        let buf = self.buffer(block, b);
+        // Along the reduction lie single elements, or rows.
         let turned = self.factor.k_major;
-        let (rows, cols) = if turned { (depth, free) } else { (free, depth) };
-        let shape = Shape {
-            elem,
-            space: Space::L1,
-            layout: Layout::NZ,
-            depth: block.cx.depth(),
-            rows,
-            cols,
-        };
-        let name = format!("{}_l1", b.func.tensors[self.tensor].name);
-        let buf = b.buf(&name, shape);
-        let step = b.mul(k1, self.factor.at.stride(block.product.k));
+        let step = b.mul(k1, if turned { self.factor.pitch } else { 1 });
         let at = b.add(self.at, step);
         let (rows, cols) = if turned {
             (k, self.count)
@@ -137,8 +133,27 @@ impl<'a> Side<'a> {
         buf
     }
 
+    /// A buffer in L1 for a packet.
+    pub(super) fn buffer(&self, block: &Block<'_>, b: &mut Builder) -> Buf {
+        let elem = block.extents.elem;
+        let unit = if elem == Elem::I8 { 32 } else { 16 };
+        let (free, depth) = (round_up(self.cap, unit), round_up(block.tiles.k_l1, unit));
+        let turned = self.factor.k_major;
+        let (rows, cols) = if turned { (depth, free) } else { (free, depth) };
+        let shape = Shape {
+            elem,
+            space: Space::L1,
+            layout: Layout::NZ,
+            depth: block.cx.depth(),
+            rows,
+            cols,
+        };
+        let name = format!("{}_l1", b.func.tensors[self.tensor].name);
+        b.buf(&name, shape)
+    }
+
     /// A buffer in L0 for one step.
-    fn l0(&self, block: &Block<'_>, b: &mut Builder, space: Space) -> Buf {
+    pub(super) fn l0(&self, block: &Block<'_>, b: &mut Builder, space: Space) -> Buf {
         let (layout, rows, cols) = if space == Space::L0a {
             (Layout::ZZ, self.cap, block.tiles.k_l0)
         } else {
@@ -216,23 +231,41 @@ impl Block<'_> {
 
     /// One step: both parts to L0, one multiply-add.
     fn step(&self, b: &mut Builder, (left, right): (Buf, Buf), (k1, k): (Arg, Arg), k0: Arg) {
+        let step = self.step_length(b, k, k0);
+        let a0 = self.left.l0(self, b, Space::L0a);
+        b.push(Op::LoadTile {
+            dst: a0,
+            src: self.left.stored(left, k0),
+            rows: self.left.count,
+            cols: step,
+            transposed: self.left.factor.k_major,
+        });
+        let position = b.add(k1, k0);
+        self.multiply(b, a0, right, (position, k0), step);
+    }
+
+    /// How much of a packet of `k` a step from `k0` on takes.
+    pub(super) fn step_length(&self, b: &mut Builder, k: Arg, k0: Arg) -> Arg {
         let longest = self.tiles.k_l0;
-        let step = match k {
+        match k {
             Arg::Const(total) => b.clip(longest.min(total), total, k0),
             Arg::Val(_) => {
                 let rest = b.sub(k, k0);
                 b.min(longest, rest)
             }
-        };
+        }
+    }
+
+    /// The right factor's part to L0B, and the multiply-add; `position` counts from the start of the reduction.
+    pub(super) fn multiply(
+        &self,
+        b: &mut Builder,
+        a0: Buf,
+        right: Buf,
+        (position, k0): (Arg, Arg),
+        step: Arg,
+    ) {
         let (m, n) = (self.left.count, self.right.count);
-        let a0 = self.left.l0(self, b, Space::L0a);
-        b.push(Op::LoadTile {
-            dst: a0,
-            src: self.left.stored(left, k0),
-            rows: m,
-            cols: step,
-            transposed: self.left.factor.k_major,
-        });
         let b0 = self.right.l0(self, b, Space::L0b);
         b.push(Op::LoadTile {
             dst: b0,
@@ -241,7 +274,6 @@ impl Block<'_> {
             cols: n,
             transposed: !self.right.factor.k_major,
         });
-        let position = b.add(k1, k0);
         let init = b.cmp(CmpOp::Eq, position, 0);
         b.push(Op::Mad {
             c: self.c,

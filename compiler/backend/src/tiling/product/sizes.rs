@@ -5,6 +5,7 @@ use isa::cost;
 use isa::types::{Elem, Space};
 
 use super::Extents;
+use crate::partition::Window;
 use crate::tiling::expr::{ceil_div, round_up};
 
 /// Sizes of blocks.
@@ -149,4 +150,152 @@ fn packet_cycles(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> i64 {
     };
     let cycles = copy(t.m.min(e.m), e.k_major[0]).saturating_add(copy(t.n.min(e.n), e.k_major[1]));
     i64::try_from(cycles).unwrap_or(i64::MAX / 1_000_000)
+}
+
+/// How a band of an image lies in L1.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Band {
+    /// Elements of the image that there is room for.
+    pub(crate) elements: i64,
+    /// All channels are there at once; else the channels of one packet.
+    pub(crate) whole: bool,
+    /// Copies.
+    pub(crate) depth: u32,
+}
+
+impl Band {
+    /// The band that blocks of `t.m` positions need, as often and as whole as L1 has room beside the weights.
+    pub(crate) fn of(chip: &Chip, depth: u32, t: &Tiles, w: &Window, elem: Elem) -> Band {
+        let size = i64::try_from(elem.bytes()).unwrap_or(4);
+        let room = i64::try_from(chip.usable_bytes(Space::L1)).unwrap_or(0);
+        let left = room - i64::from(depth) * round_up(t.n, 32) * round_up(t.k_l1, 32) * size;
+        // Positions that begin inside a row meet one row more.
+        let [high, wide] = w.positions;
+        let rows = high.min((t.m + wide - 2) / wide + 1);
+        let height = w.image[0].min((rows - 1) * w.step[0] + w.reach(0));
+        let elements = height.saturating_mul(w.image[1]);
+        let bytes = round_up(elements, 32)
+            .saturating_mul(round_up(w.padded(), 32 / size.min(2)))
+            .saturating_mul(size);
+        let whole = bytes <= left || w.channels != w.padded() || w.padded() % t.k_l1 != 0;
+        let twice = !whole || bytes.saturating_mul(2) <= left;
+        Band {
+            elements,
+            whole,
+            depth: if twice { depth } else { 1 },
+        }
+    }
+}
+
+/// Lengths of packets of weights worth trying, in elements of the reduction.
+const PACKETS: [i64; 6] = [1024, 512, 256, 128, 64, 16];
+
+/// Columns of a step where one block of channels is all there is: the elements of the window then follow each other.
+const LONGEST_STEP: i64 = 64;
+
+/// Block sizes of a window over an image, by the same rule as those of a plain product.
+pub(crate) fn choose_window(chip: &Chip, e: &Extents, w: &Window, whole_columns: bool) -> Tiles {
+    let even = |n: i64| n >= LEAST_EVEN_WIDTH && e.n % n == 0;
+    let only_even = whole_columns && SIDES.into_iter().any(even);
+    let size = i64::try_from(e.elem.bytes()).unwrap_or(4);
+    let unit = 32 / size.min(2);
+    let mut best: Option<(i64, Tiles)> = None;
+    for m in SIDES.into_iter().filter(|m| *m == 16 || *m < e.m + 16) {
+        let widths = SIDES.into_iter().filter(|&n| even(n) || !only_even);
+        for n in widths.filter(|n| *n == 16 || *n < e.n + 16) {
+            let sides = (round_up(m, unit), round_up(n, unit));
+            for tiles in PACKETS.map(|k| window_tiles(sides, k, w)) {
+                if !window_fits(chip, &tiles, w, e, size) {
+                    continue;
+                }
+                let cost = estimate_window(chip, &tiles, e, w, size);
+                let larger = |t: &Tiles| t.m * t.n < tiles.m * tiles.n;
+                if best.is_none_or(|(c, t)| cost < c || (cost == c && larger(&t))) {
+                    best = Some((cost, tiles));
+                }
+            }
+        }
+    }
+    best.map_or_else(|| plain_window(chip, e, w), |(_, tiles)| tiles)
+}
+
+/// The block sizes of `-O0` for a window: those of a plain product, or the first smaller ones that L1 has room for.
+pub(crate) fn plain_window(chip: &Chip, e: &Extents, w: &Window) -> Tiles {
+    let size = i64::try_from(e.elem.bytes()).unwrap_or(4);
+    let least = 32 / size.min(2);
+    let sides =
+        [PLAIN.m, least].map(|m| [PLAIN.k_l1, least].map(|k| window_tiles((m, PLAIN.n), k, w)));
+    let mut all = sides.as_flattened().iter().copied();
+    let fitting = all.clone().find(|t| window_fits(chip, t, w, e, size));
+    fitting.or_else(|| all.next()).unwrap_or(PLAIN)
+}
+
+/// Steps of a block of channels (or of several elements of the window), packets of whole steps and about `k` long.
+fn window_tiles((m, n): (i64, i64), k: i64, w: &Window) -> Tiles {
+    let (block, padded) = (w.block, w.padded());
+    let total = w.taps() * padded;
+    let k_l0 = if padded == block {
+        (LONGEST_STEP / block * block).clamp(block, total)
+    } else {
+        block
+    };
+    let k_l1 = if w.channels != padded {
+        // Each element of the window comes by itself.
+        (k / padded).max(1) * padded
+    } else {
+        round_up(k, k_l0)
+    };
+    Tiles {
+        m,
+        n,
+        k_l1: k_l1.min(round_up(total, k_l0)),
+        k_l0,
+    }
+}
+
+fn window_fits(chip: &Chip, t: &Tiles, w: &Window, e: &Extents, size: i64) -> bool {
+    let bytes = |space: Space| i64::try_from(chip.usable_bytes(space)).unwrap_or(0);
+    let band = Band::of(chip, 2, t, w, e.elem);
+    let channels = if band.whole { w.padded() } else { t.k_l1 };
+    let image = round_up(band.elements, 32) * round_up(channels, 32 / size.min(2)) * size;
+    let weights = 2 * round_up(t.n, 32) * round_up(t.k_l1, 32) * size;
+    2 * t.m * t.k_l0 * size <= bytes(Space::L0a)
+        && 2 * t.n * t.k_l0 * size <= bytes(Space::L0b)
+        && t.m * t.n * 4 <= bytes(Space::L0c)
+        && i64::from(band.depth) * image + weights <= bytes(Space::L1)
+}
+
+/// Cycles of a window's product on all groups, if its slowest resource never waits.
+fn estimate_window(chip: &Chip, t: &Tiles, e: &Extents, w: &Window, size: i64) -> i64 {
+    let rate = |x: u64| i64::try_from(x).unwrap_or(1).max(1);
+    let blocks = ceil_div(e.m, t.m) * ceil_div(e.n, t.n) * e.outer;
+    let steps = ceil_div(e.k, t.k_l0);
+    let passes = if e.elem == Elem::F32 {
+        rate(chip.cube.k_f16) / 2 / rate(chip.cube.k_f32)
+    } else {
+        1
+    };
+    let (mf, nf, kf) = (ceil_div(t.m, 16), ceil_div(t.n, 16), t.k_l0 / w.block);
+    let cube = steps * (mf * nf * kf * passes + rate(chip.cube.fixed));
+    let image_fractal = rate(chip.mte1.l0a_fractal) * w.step[1];
+    let mte1 = steps * kf * (mf * image_fractal + nf * rate(chip.mte1.l0b_fractal));
+    let weights = Extents {
+        k_major: [false, e.k_major[1]],
+        ..*e
+    };
+    let none = Tiles { m: 0, ..*t };
+    let packet = packet_cycles(chip, &none, &weights, size);
+    let band = Band::of(chip, 2, t, w, e.elem);
+    let image = band.elements * w.padded() * size / rate(chip.fix.gm_port_shared);
+    let again = if band.whole { 1 } else { w.taps() };
+    let copies = ceil_div(e.k, t.k_l1) * packet + image * again;
+    let drain = t.m * t.n * 4 / rate(chip.fix.gm_port_shared);
+    let twice = t.m * t.n * 8 <= i64::try_from(chip.usable_bytes(Space::L0c)).unwrap_or(0);
+    let block = cube.max(mte1).max(copies);
+    let each = if twice {
+        block.max(drain)
+    } else {
+        block + drain
+    };
+    ceil_div(blocks, rate(chip.cores.cube)) * each + packet + image + drain
 }

@@ -30,8 +30,10 @@ pub(crate) fn emit(
     let walk = Walk::new(cx, product, &e, t);
     // Rows of bytes start at blocks of 32; masks are rounded up by themselves.
     let width = round_up(t.n, column_unit(cx.algo, defs).min(32));
+    let rows_of = product.rows();
+    let rows_of = rows_of.iter().map(|&i| cx.algo.indices[i].extent);
     let extent = Extent {
-        rows: product.m.map(|_| e.m).into_iter().collect(),
+        rows: rows_of.collect(),
         cols: vec![e.n],
         cap_rows: rows,
         cap_cols: width,
@@ -130,6 +132,7 @@ fn place_block(
 ) {
     let own = &cx.algo.defs[product.def].indices;
     let target = cx.algo.defs[product.def].target;
+    let rows = product.rows();
     em.internal.insert(target, Internal::Pending(Kind::Full));
     for &def in defs {
         let data = &cx.algo.defs[def];
@@ -137,8 +140,8 @@ fn place_block(
         for (&index, &as_own) in data.indices.iter().zip(own) {
             let place = if cx.algo.indices[index].extent == 1 {
                 Place::Fixed(Arg::Const(0))
-            } else if Some(as_own) == product.m {
-                Place::Row(0)
+            } else if let Some(row) = rows.iter().position(|&i| i == as_own) {
+                Place::Row(row)
             } else if as_own == product.n {
                 Place::Col(0)
             } else {

@@ -246,7 +246,11 @@ impl Core {
                 let (extent, rows) = (self.extent(*rows, *cols)?, self.rows(*at, *pitch));
                 self.store(machine, *tensor, rows, *src, extent)?;
             }
-            Op::LoadTile { .. } | Op::LoadWords { .. } | Op::Mad { .. } | Op::Drain { .. } => {
+            Op::LoadTile { .. }
+            | Op::LoadWindow { .. }
+            | Op::LoadWords { .. }
+            | Op::Mad { .. }
+            | Op::Drain { .. } => {
                 self.cube(machine, op)?;
             }
             Op::Ew { .. }

@@ -8,7 +8,8 @@ use super::{EvalErrorKind, Fault, Machine};
 use crate::algo::BinaryOp;
 use crate::algo::eval::column::{self, Column};
 use crate::algo::eval::scalar::Value as Number;
-use crate::tile::{Arg, Buf, FixCast, Op, Tensor, View};
+use crate::tile::window::Known;
+use crate::tile::{Arg, Buf, FixCast, Op, Tensor, View, Window};
 
 impl Core {
     /// Executes an operation of the cube core's matrix path.
@@ -23,6 +24,17 @@ impl Core {
         {
             let extent = self.extent(*rows, *cols)?;
             return self.load_tile(machine, *dst, *src, extent, *transposed);
+        }
+        if let Op::LoadWindow {
+            dst,
+            src,
+            rows,
+            cols,
+            window,
+        } = op
+        {
+            let extent = self.extent(*rows, *cols)?;
+            return self.load_window(machine, *dst, *src, extent, window);
         }
         if let Op::LoadWords { dst, src, cols } = op {
             let extent = self.extent(Arg::Const(1), *cols)?;
@@ -115,6 +127,60 @@ impl Core {
             } else {
                 let done = tile.store.copy(row * extent.cols, source, at, stored.cols);
                 done.map_err(|e| of_buf(machine, src.buf, e))?;
+            }
+        }
+        self.put_back(dst, tile);
+        Ok(())
+    }
+
+    fn load_window(
+        &mut self,
+        machine: &Machine<'_>,
+        dst: Buf,
+        src: View,
+        extent: Extent,
+        window: &Window,
+    ) -> Result<(), Fault> {
+        let known = Known {
+            image: window.image.map(|arg| self.arg(arg)),
+            pad: window.pad.map(|arg| self.arg(arg)),
+            from: window.from.map(|arg| self.arg(arg)),
+            window: *window,
+        };
+        let elem = machine.func.bufs[dst].elem;
+        let block = (32 / elem.bytes()) as usize;
+        let room = self.matrix(dst).store.count();
+        if extent
+            .rows
+            .checked_mul(extent.cols)
+            .is_none_or(|cells| cells > room || !extent.cols.is_multiple_of(block))
+        {
+            let name = &machine.func.bufs[dst].name;
+            let message = format!(
+                "a tile of {}×{} leaves buffer `{name}`, or is no whole blocks",
+                extent.rows, extent.cols
+            );
+            return Err((EvalErrorKind::OutOfBounds, message));
+        }
+        let mut tile = self.take_out(dst);
+        tile.store.forget(0, room);
+        tile.tile = i64::try_from(extent.rows)
+            .ok()
+            .zip(i64::try_from(extent.cols).ok());
+        let zeros = Column::filled(elem, zero(elem), block);
+        for row in 0..extent.rows {
+            for tap in 0..extent.cols / block {
+                let to = row * extent.cols + tap * block;
+                let element = known.element(row as i64, tap as i64);
+                match element.and_then(|e| usize::try_from(e).ok()) {
+                    None => tile.store.write(to, &zeros)?,
+                    Some(element) => {
+                        let at = self.row_position(machine, src, element, block)?;
+                        let source = &self.matrix(src.buf).store;
+                        let done = tile.store.copy(to, source, at, block);
+                        done.map_err(|e| of_buf(machine, src.buf, e))?;
+                    }
+                }
             }
         }
         self.put_back(dst, tile);

@@ -7,6 +7,7 @@ use crate::stage::machine_has;
 use crate::tile::names::{elem_bits, ew_name};
 use crate::tile::{
     Arg, Buf, BufData, EwOp, FixCast, Op, Operand, Stage, Tensor, TensorData, TensorRole, View,
+    Window,
 };
 
 /// What an operation demands of a view.
@@ -92,6 +93,13 @@ impl<'a> Checker<'a> {
                 cols,
                 transposed,
             } => self.load_tile(*dst, *src, *rows, *cols, *transposed),
+            Op::LoadWindow {
+                dst,
+                src,
+                rows,
+                cols,
+                window,
+            } => self.load_window(*dst, *src, [*rows, *cols], window),
             Op::LoadWords { dst, src, cols } => {
                 self.in_space(src.buf, &[Space::L1])?;
                 self.in_space(*dst, &[Space::Bt, Space::Fb])?;
@@ -318,6 +326,30 @@ impl<'a> Checker<'a> {
             [rows, cols]
         };
         self.in_range(src, stored[0], stored[1], Columns::Aligned)?;
+        self.tile_fits(dst, rows, cols)
+    }
+
+    fn load_window(&self, dst: Buf, src: View, [rows, cols]: [Arg; 2], window: &Window) -> Check {
+        self.in_space(src.buf, &[Space::L1])?;
+        self.in_space(dst, &[Space::L0a])?;
+        self.same_elem(dst, src.buf)?;
+        let image = self.buf(src.buf)?;
+        if image.layout != Layout::NZ {
+            return Err(String::from("an image comes from an NZ buffer"));
+        }
+        if let Some(refused) = window.refused() {
+            return Err(refused);
+        }
+        let block = 32 / i64::try_from(image.elem.bytes()).unwrap_or(1);
+        if matches!(cols, Arg::Const(cols) if cols % block != 0) {
+            return Err(format!("columns come in blocks of {block}"));
+        }
+        if let [Arg::Const(high), Arg::Const(wide)] = window.image {
+            let elements = high
+                .checked_mul(wide)
+                .map_or(Arg::Const(i64::MAX), Arg::Const);
+            self.in_range(src, elements, Arg::Const(block), Columns::Aligned)?;
+        }
         self.tile_fits(dst, rows, cols)
     }
 
