@@ -91,6 +91,12 @@ const FAMILIES: &[Family] = &[
         run: "cli::check",
     },
     Family {
+        module: "onnx",
+        folder: "data/onnx",
+        extension: "vn",
+        run: "onnx::check",
+    },
+    Family {
         module: "explain",
         folder: "../compiler/diag/explain",
         extension: "md",

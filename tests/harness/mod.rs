@@ -12,6 +12,7 @@ pub(crate) mod library;
 pub(crate) mod lsp;
 pub(crate) mod numerics;
 mod numpy;
+pub(crate) mod onnx;
 pub(crate) mod pass;
 #[expect(dead_code, reason = "the bench uses the rest")]
 mod random;
