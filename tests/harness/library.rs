@@ -55,13 +55,18 @@ pub(crate) fn check(path: &str) {
         .file_stem()
         .expect("a file")
         .to_string_lossy();
+    // A file of several kernels has a file here for each: `FILE.KERNEL.txt`.
+    let (stem, kernel) = match stem.split_once('.') {
+        Some((stem, kernel)) => (stem, Some(kernel)),
+        None => (&*stem, None),
+    };
     let name = format!("stdlib/kernels/{stem}.vn");
     let source = fs::read_to_string(root().join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
     let mut sources = SourceMap::new();
     let file = sources.add(name, source);
     let loaded = shown(files::load(file, &mut sources, &mut Vec::new()), &sources);
     let kernel = loaded
-        .choose(None)
+        .choose(kernel)
         .expect("the kernel is called like its file");
     let chip = Chip::builtin(Chip::DEFAULT).expect("the default chip is built in");
     let cases = read(&text);
