@@ -97,6 +97,13 @@ impl Client {
         );
     }
 
+    fn change(&mut self, version: i32, change: Value) {
+        self.notify(
+            "textDocument/didChange",
+            json!({ "textDocument": { "uri": ADDRESS, "version": version }, "contentChanges": [change] }),
+        );
+    }
+
     pub(crate) fn notify(&mut self, method: &str, params: Value) {
         let note = Notification::new(method.to_owned(), params);
         self.connection
@@ -245,5 +252,69 @@ impl Drop for Client {
         if let Some(server) = self.server.take() {
             server.join().expect("the server does not panic");
         }
+    }
+}
+
+/// Edits at random places, whole words and single letters: the server goes on, and then says of the text what a fresh one says.
+#[test]
+fn edits_leave_no_trace() {
+    let text = std::fs::read_to_string(super::case::root().join("stdlib/kernels/layernorm.vn"))
+        .expect("there");
+    let pieces = [
+        "", "x", "[", "}", "é𝄞", "\n", "sum(k) ", "let ", "kernel ", ";", "/*", "\"", "as f16",
+        "..", "(",
+    ];
+    let mut random = ir::algo::data::Random::new(7);
+    let mut draw =
+        |below: usize| usize::try_from(random.next() >> 33).expect("31 bits") % below.max(1);
+    let mut client = Client::start(Path::new("lsp/edits"), "utf-16");
+    client.open(&text);
+    let mut now = text.clone();
+    for version in 2..302 {
+        // From time to time all is well again.
+        if version % 25 == 0 {
+            now.clone_from(&text);
+            client.change(version, json!({ "text": now }));
+            continue;
+        }
+        let marks: Vec<usize> = now
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([now.len()])
+            .collect();
+        let start = draw(marks.len());
+        let end = (start + draw(6)).min(marks.len() - 1);
+        let piece = pieces[draw(pieces.len())];
+        let range = json!({ "start": position(&now, marks[start], "utf-16"), "end": position(&now, marks[end], "utf-16") });
+        now.replace_range(marks[start]..marks[end], piece);
+        client.change(version, json!({ "range": range, "text": piece }));
+        if version % 10 == 0 {
+            let place = position(&now, marks[start].min(now.len()), "utf-16");
+            for what in [
+                "hover",
+                "completion",
+                "signature",
+                "definition",
+                "highlights",
+                "symbols",
+                "tokens",
+                "inlay",
+                "folding",
+                "selection",
+                "format",
+                "actions",
+            ] {
+                client.ask(what, Some(&place), &now);
+            }
+        }
+    }
+    let mut fresh = Client::start(Path::new("lsp/fresh"), "utf-16");
+    fresh.open(&now);
+    for what in ["diagnostics", "symbols", "tokens", "inlay", "folding"] {
+        assert_eq!(
+            client.ask(what, None, &now),
+            fresh.ask(what, None, &now),
+            "{what}"
+        );
     }
 }
