@@ -66,6 +66,8 @@ pub(crate) struct Program {
     pub(crate) named: Vec<Named>,
     /// Whether it may store atomically.
     pub(crate) atomic: bool,
+    /// Whether it may tell other groups of cores to go on.
+    pub(crate) joins_groups: bool,
 }
 
 impl Program {
@@ -73,8 +75,10 @@ impl Program {
         let queues = code.iter().map(Inst::queue).collect();
         let named = code.iter().map(price::named).collect();
         let atomic = code.iter().any(sets_atomic);
+        let joins = |inst: &Inst| matches!(inst, Inst::Xset(i) if i.mode.0 == 0);
         Program {
             atomic,
+            joins_groups: code.iter().any(joins),
             code,
             queues,
             named,

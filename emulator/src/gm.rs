@@ -1,10 +1,12 @@
 //! Global memory: the parameter block, the tensors and the workspace, shared by all cores of a run.
 //!
-//! Words are atomics used with relaxed order, so that cores on different host threads may share them in safe code; a
+//! Bytes are atomics used with relaxed order (see `shared`), so that cores on different host threads may share them; a
 //! program without unordered conflicts gives the same bytes whatever the threads do. Every region stands alone in the
 //! address space with a gap behind it, so that an access beyond a tensor is found and not read as the next one.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+mod shared;
+
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use isa::types::Space;
 
@@ -28,14 +30,15 @@ pub(crate) struct Region<'a> {
     read_only: bool,
     /// The bytes of an input, which stay with the caller.
     fixed: Option<&'a [u8]>,
-    words: Vec<AtomicU64>,
+    bytes: Vec<AtomicU8>,
+    /// Whether each byte holds a value, 32 in a word; empty if nobody asks.
     shadow: Vec<AtomicU32>,
 }
 
 /// A copy of a region's bytes and of which hold values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {
-    words: Vec<u64>,
+    bytes: Vec<u8>,
     shadow: Vec<u32>,
 }
 
@@ -47,55 +50,60 @@ pub(crate) struct Span<'g> {
 }
 
 /// All of global memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Global<'a> {
     regions: Vec<Region<'a>>,
+    /// Whether anybody asks which bytes hold values.
+    watched: bool,
 }
 
 impl<'a> Global<'a> {
+    /// Nothing yet.
+    pub(crate) fn new(watched: bool) -> Global<'a> {
+        Global {
+            regions: Vec::new(),
+            watched,
+        }
+    }
+
     /// Adds a region of `len` bytes without values and returns its number.
     pub(crate) fn add(&mut self, name: &str, len: u64, read_only: bool) -> usize {
-        let words = len.div_ceil(32) as usize * 4;
-        self.regions.push(Region {
-            name: name.to_owned(),
-            start: self.next_start(),
-            len,
-            read_only,
-            fixed: None,
-            words: std::iter::repeat_with(|| AtomicU64::new(0))
-                .take(words)
-                .collect(),
-            shadow: std::iter::repeat_with(|| AtomicU32::new(0))
-                .take(words / 4)
-                .collect(),
-        });
-        self.regions.len() - 1
+        let blocks = match self.watched {
+            true => len.div_ceil(32) as usize,
+            false => 0,
+        };
+        let shadow = vec![0; blocks].into_iter().map(AtomicU32::new).collect();
+        self.push(name, len, read_only, shared::zeros(len as usize), shadow)
     }
 
     /// Adds a region that has addresses and no bytes, and returns its number.
     pub(crate) fn add_bare(&mut self, name: &str, len: u64, read_only: bool) -> usize {
+        self.push(name, len, read_only, Vec::new(), Vec::new())
+    }
+
+    /// Adds an input, whose bytes are read where they are, and returns its number.
+    pub(crate) fn add_input(&mut self, name: &str, data: &'a [u8]) -> usize {
+        let number = self.push(name, data.len() as u64, true, Vec::new(), Vec::new());
+        self.regions[number].fixed = Some(data);
+        number
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        len: u64,
+        read_only: bool,
+        bytes: Vec<AtomicU8>,
+        shadow: Vec<AtomicU32>,
+    ) -> usize {
         self.regions.push(Region {
             name: name.to_owned(),
             start: self.next_start(),
             len,
             read_only,
             fixed: None,
-            words: Vec::new(),
-            shadow: Vec::new(),
-        });
-        self.regions.len() - 1
-    }
-
-    /// Adds an input, whose bytes are read where they are, and returns its number.
-    pub(crate) fn add_input(&mut self, name: &str, data: &'a [u8]) -> usize {
-        self.regions.push(Region {
-            name: name.to_owned(),
-            start: self.next_start(),
-            len: data.len() as u64,
-            read_only: true,
-            fixed: Some(data),
-            words: Vec::new(),
-            shadow: Vec::new(),
+            bytes,
+            shadow,
         });
         self.regions.len() - 1
     }
@@ -114,6 +122,11 @@ impl<'a> Global<'a> {
 
     pub(crate) fn region(&self, number: usize) -> &Region<'a> {
         &self.regions[number]
+    }
+
+    /// Takes the bytes of a region out of it; none of an input, which are the caller's.
+    pub(crate) fn take(&mut self, number: usize) -> Vec<u8> {
+        shared::into_bytes(std::mem::take(&mut self.regions[number].bytes))
     }
 
     /// First address of all and the address behind the last.
@@ -197,81 +210,38 @@ impl Region<'_> {
 
     /// Whether it has bytes: a region of a run without values has none.
     pub(crate) fn has_bytes(&self) -> bool {
-        self.fixed.is_some() || !self.words.is_empty()
+        self.fixed.is_some() || !self.bytes.is_empty()
     }
 
-    /// Whether every byte has had its value since before the launch.
+    /// Whether the program may not write it, so that every byte has had its value since before the launch.
     pub(crate) fn is_full(&self) -> bool {
         self.read_only
     }
 
+    /// Whether anybody asks which of its bytes hold values.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.shadow.is_empty()
+    }
+
     /// Copies bytes out of the region.
     pub(crate) fn read(&self, offset: usize, out: &mut [u8]) {
-        if let Some(bytes) = self.fixed {
-            out.copy_from_slice(&bytes[offset..offset + out.len()]);
-            return;
-        }
-        let mut position = offset;
-        let mut rest = out;
-        let lead = position % 8;
-        if lead != 0 && !rest.is_empty() {
-            let size = rest.len().min(8 - lead);
-            let word = self.words[position / 8].load(Relaxed).to_le_bytes();
-            let (head, tail) = rest.split_at_mut(size);
-            head.copy_from_slice(&word[lead..lead + size]);
-            rest = tail;
-            position += size;
-        }
-        let whole = rest.len() / 8;
-        let words = &self.words[position / 8..position / 8 + whole];
-        let (body, tail) = rest.split_at_mut(whole * 8);
-        for (chunk, word) in body.chunks_exact_mut(8).zip(words) {
-            chunk.copy_from_slice(&word.load(Relaxed).to_le_bytes());
-        }
-        if !tail.is_empty() {
-            let word = self.words[position / 8 + whole].load(Relaxed).to_le_bytes();
-            tail.copy_from_slice(&word[..tail.len()]);
+        match self.fixed {
+            Some(bytes) => out.copy_from_slice(&bytes[offset..offset + out.len()]),
+            None => shared::load(&self.bytes[offset..offset + out.len()], out),
         }
     }
 
     /// Copies bytes into the region; the shadow is the caller's business.
     pub(crate) fn write(&self, offset: usize, data: &[u8]) {
         debug_assert!(self.fixed.is_none(), "`writable` has refused inputs");
-        let mut position = offset;
-        let mut rest = data;
-        let lead = position % 8;
-        if lead != 0 && !rest.is_empty() {
-            let size = rest.len().min(8 - lead);
-            self.merge(position / 8, lead, &rest[..size]);
-            rest = &rest[size..];
-            position += size;
-        }
-        let whole = rest.len() / 8;
-        let words = &self.words[position / 8..position / 8 + whole];
-        for (chunk, word) in rest.chunks_exact(8).zip(words) {
-            let bytes: [u8; 8] = chunk.try_into().expect("chunks of exactly eight bytes");
-            word.store(u64::from_le_bytes(bytes), Relaxed);
-        }
-        let tail = &rest[whole * 8..];
-        if !tail.is_empty() {
-            self.merge(position / 8 + whole, 0, tail);
-        }
-    }
-
-    /// Replaces some bytes of one word, leaving the others to whoever else writes them.
-    fn merge(&self, word: usize, lead: usize, data: &[u8]) {
-        let mut value = [0; 8];
-        let mut mask = [0; 8];
-        value[lead..lead + data.len()].copy_from_slice(data);
-        mask[lead..lead + data.len()].fill(0xff);
-        let (value, mask) = (u64::from_le_bytes(value), u64::from_le_bytes(mask));
-        let merged = |old: u64| Some(old & !mask | value);
-        // The closure never refuses, so the result carries no information.
-        let _ = self.words[word].fetch_update(Relaxed, Relaxed, merged);
+        shared::store(&self.bytes[offset..offset + data.len()], data);
     }
 
     /// Marks bytes as holding a value.
     pub(crate) fn set(&self, offset: usize, len: usize) {
+        if !self.is_watched() {
+            return;
+        }
         for_blocks(offset, len, |block, bits| {
             if bits == u32::MAX {
                 self.shadow[block].store(u32::MAX, Relaxed);
@@ -283,6 +253,9 @@ impl Region<'_> {
 
     /// Sets and clears up to 32 bytes inside one block after a pattern whose bit 0 is the first.
     pub(crate) fn put_bits(&self, offset: usize, len: usize, bits: u32) {
+        if !self.is_watched() {
+            return;
+        }
         for_blocks(offset, len, |block, mask| {
             let piece = bits << mask.trailing_zeros() & mask;
             let merged = |old: u32| Some(old & !mask | piece);
@@ -293,7 +266,7 @@ impl Region<'_> {
 
     /// The first byte of a range without a value.
     pub(crate) fn first_unset(&self, offset: usize, len: usize) -> Option<usize> {
-        if self.fixed.is_some() {
+        if !self.is_watched() {
             return None;
         }
         let mut found = None;
@@ -308,7 +281,7 @@ impl Region<'_> {
 
     /// The shadow bits of up to 32 bytes from any address, the first in bit 0.
     pub(crate) fn bits(&self, offset: usize, len: usize) -> u32 {
-        if self.fixed.is_some() {
+        if !self.is_watched() {
             return byte_mask(0, len);
         }
         let shift = offset % 32;
@@ -322,27 +295,24 @@ impl Region<'_> {
 
     /// A copy of what the program may change; none of an input.
     pub(crate) fn image(&self) -> Option<Image> {
-        let words = self.words.iter().map(|word| word.load(Relaxed)).collect();
         let shadow = self.shadow.iter().map(|bits| bits.load(Relaxed)).collect();
-        (!self.read_only).then_some(Image { words, shadow })
+        (!self.read_only).then(|| Image {
+            bytes: self.to_vec(),
+            shadow,
+        })
     }
 
     /// Makes the region what it was when the copy was taken of it.
     pub(crate) fn restore(&self, image: &Image) {
-        for (word, &value) in self.words.iter().zip(&image.words) {
-            word.store(value, Relaxed);
-        }
+        self.write(0, &image.bytes);
         for (bits, &value) in self.shadow.iter().zip(&image.shadow) {
             bits.store(value, Relaxed);
         }
     }
 
-    /// All bytes of the region.
+    /// A copy of the bytes that the program may change.
     pub(crate) fn to_vec(&self) -> Vec<u8> {
-        if let Some(bytes) = self.fixed {
-            return bytes.to_vec();
-        }
-        let mut out = vec![0; self.len as usize];
+        let mut out = vec![0; self.bytes.len()];
         self.read(0, &mut out);
         out
     }
@@ -354,7 +324,7 @@ mod tests {
 
     #[test]
     fn any_offset_and_length_round_trips() {
-        let mut gm = Global::default();
+        let mut gm = Global::new(true);
         let number = gm.add("x", 100, false);
         let region = gm.region(number);
         for offset in 0..20 {
@@ -370,7 +340,7 @@ mod tests {
 
     #[test]
     fn neighbours_of_a_partial_write_keep_their_value() {
-        let mut gm = Global::default();
+        let mut gm = Global::new(true);
         let number = gm.add("x", 32, false);
         let region = gm.region(number);
         region.write(0, &[9; 32]);
@@ -383,7 +353,7 @@ mod tests {
 
     #[test]
     fn regions_stand_apart() {
-        let mut gm = Global::default();
+        let mut gm = Global::new(true);
         let (a, b) = (gm.add("a", 100, false), gm.add("b", 100, false));
         let (a, b) = (gm.region(a).start, gm.region(b).start);
         assert!(gm.span("src", a + 96, 4).is_ok());

@@ -6,6 +6,7 @@
 //! sets travel as long as it likes.
 
 mod checkpoint;
+mod groups;
 mod inspect;
 mod watch;
 
@@ -100,16 +101,11 @@ impl<'s> Machine<'s> {
 
     /// Runs until every program has ended.
     pub fn run(&mut self) -> Result<(), Fault> {
-        let pool = self.pool();
-        self.run_on(pool.as_ref())
-    }
-
-    /// As [`Machine::run`], on the host's threads that are given; on this one if none are.
-    fn run_on(&mut self, pool: Option<&rayon::ThreadPool>) -> Result<(), Fault> {
         if self.adversary.is_some() {
             while self.step()?.is_some() {}
             return Ok(());
         }
+        let pool = self.pool();
         while !self.ended {
             if self.round.turn > 0 || self.round.begun {
                 self.step()?;
@@ -117,7 +113,7 @@ impl<'s> Machine<'s> {
             }
             let (rooms, hands_on) = (&self.rooms, self.hands_on);
             let run = |core: &mut Core<'_>| run_core(core, rooms, hands_on);
-            let states: Vec<Result<State, Fault>> = match pool {
+            let states: Vec<Result<State, Fault>> = match &pool {
                 Some(pool) => pool.install(|| self.cores.par_iter_mut().map(run).collect()),
                 None => self.cores.iter_mut().map(run).collect(),
             };
@@ -323,11 +319,21 @@ impl<'s> Machine<'s> {
     }
 
     /// Runs what is left, computes times, looks at the results and gives everything out.
-    pub fn finish(mut self) -> Result<Outcome, Fault> {
+    pub fn finish(self) -> Result<Outcome, Fault> {
+        let setup = self.setup;
+        let mut outcome = self.finish_without_tensors()?;
+        outcome.tensors = setup.copy_tensors();
+        Ok(outcome)
+    }
+
+    /// As [`Machine::finish`]; the tensors stay in global memory.
+    pub(crate) fn finish_without_tensors(mut self) -> Result<Outcome, Fault> {
         self.hands_on = true;
-        let pool = self.pool();
-        self.run_on(pool.as_ref())?;
-        outcome(self.setup, self.cores, pool.as_ref())
+        match self.has_lone_groups() {
+            true => self.run_groups()?,
+            false => self.run()?,
+        }
+        outcome(self.setup, self.cores)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
-use rayon::ThreadPool;
-use rayon::prelude::*;
 
 use crate::clock::{self, Timing, TraceSpan};
 use crate::core::{Core, Origin};
@@ -17,7 +15,8 @@ use crate::timing;
 /// What a run gives.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Bytes of every tensor after the run, in the order of the parameters.
+    /// Bytes of every tensor after the run, in the order of the parameters; none of an input, which the caller has and
+    /// the program may not write.
     pub tensors: Vec<Vec<u8>>,
     /// What it cost.
     pub report: Report,
@@ -40,10 +39,11 @@ pub fn run(
     if options.timing_only {
         return timing::run(object, inputs, chip, options);
     }
-    let launch = |options: &Options| {
-        Setup::new(object, inputs, chip, options)?
-            .machine()
-            .finish()
+    let launch = |options: &Options| -> Result<Outcome, Fault> {
+        let mut setup = Setup::new(object, inputs, chip, options)?;
+        let mut outcome = setup.machine().finish_without_tensors()?;
+        outcome.tensors = setup.into_tensors();
+        Ok(outcome)
     };
     let outcome = launch(options);
     match &outcome {
@@ -59,27 +59,14 @@ pub fn run(
     }
 }
 
-/// What cores that have come to their ends leave behind. Times and tensors have nothing to do with each other, so a pool
-/// works on both at once.
-pub(crate) fn outcome(
-    setup: &Setup<'_>,
-    mut cores: Vec<Core<'_>>,
-    pool: Option<&ThreadPool>,
-) -> Result<Outcome, Fault> {
+/// What cores that have come to their ends leave behind, without the tensors.
+pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Outcome, Fault> {
     check(setup, &cores)?;
-    let copy = |&region: &usize| setup.gm.region(region).to_vec();
-    let mut clock = || time(&mut cores, &setup.gm, setup.chip, setup.options.trace);
-    let (timing, tensors) = match pool {
-        None => (clock(), setup.tensors.iter().map(copy).collect()),
-        Some(pool) => {
-            pool.install(|| rayon::join(clock, || setup.tensors.par_iter().map(copy).collect()))
-        }
-    };
-    let timing = timing?;
+    let timing = time(&mut cores, &setup.gm, setup.chip, setup.options.trace)?;
     Ok(Outcome {
         report: report(&setup.object.kernel, &cores, &timing, setup.chip),
         trace: timing.trace,
-        tensors,
+        tensors: Vec::new(),
         origins: cores.iter().flat_map(|core| core.origins.clone()).collect(),
         timing_only: false,
     })

@@ -46,7 +46,7 @@ impl<'a> Setup<'a> {
         options: &Options,
         values: bool,
     ) -> Result<Setup<'a>, Fault> {
-        let (gm, tensors) = load(object, inputs, values)?;
+        let (gm, tensors) = load(object, inputs, values, options.sanitize.uninit)?;
         let groups = groups(object, chip)?;
         check_cores(object)?;
         Ok(Setup {
@@ -65,6 +65,20 @@ impl<'a> Setup<'a> {
     /// The machine at the launch. Global memory is as an earlier machine of this setup left it.
     pub fn machine(&mut self) -> Machine<'_> {
         Machine::new(self)
+    }
+
+    /// Bytes of every tensor, in the order of the parameters; none of an input.
+    pub(crate) fn into_tensors(mut self) -> Vec<Vec<u8>> {
+        let regions = self.tensors.into_iter();
+        regions.map(|region| self.gm.take(region)).collect()
+    }
+
+    /// As [`Setup::into_tensors`], for a setup that goes on.
+    pub(crate) fn copy_tensors(&self) -> Vec<Vec<u8>> {
+        let regions = self.tensors.iter();
+        regions
+            .map(|&region| self.gm.region(region).to_vec())
+            .collect()
     }
 
     /// The cores that run, group by group.
@@ -158,19 +172,20 @@ fn groups(object: &Object, chip: &Chip) -> Result<u32, Fault> {
     Ok(groups)
 }
 
-/// Builds global memory: the parameter block, then the tensors, which have bytes only if values are computed. Gives the
-/// region of each tensor.
+/// Builds global memory: the parameter block, then the tensors, which have bytes only if values are computed, and are
+/// watched if anybody asks which of these hold values. Gives the region of each tensor.
 fn load<'a>(
     object: &Object,
     inputs: &'a [Option<Vec<u8>>],
     values: bool,
+    watched: bool,
 ) -> Result<(Global<'a>, Vec<usize>), Fault> {
     let params = &object.kernel.params;
     if inputs.len() != params.len() {
         let what = format!("{} inputs for {} parameters", inputs.len(), params.len());
         return Err(bad_input(what));
     }
-    let mut gm = Global::default();
+    let mut gm = Global::new(watched);
     let block = gm.add(
         "the parameter block",
         (params.len().max(1) * 8) as u64,

@@ -85,7 +85,7 @@ pub(super) fn shadow_in(
     at: usize,
     len: usize,
 ) {
-    if region.is_full() {
+    if region.is_full() || !region.is_watched() {
         to.set(at, len);
         return;
     }

@@ -124,7 +124,7 @@ fn nothing_makes_a_run_panic() {
         }
         let code = match run(&kernel, &inputs, &chip, &options) {
             Ok(outcome) => {
-                assert_eq!(outcome.tensors[0], vec![1; 16384]);
+                assert!(outcome.tensors[0].is_empty(), "the input is the caller's");
                 let timed = run(&kernel, &inputs, &chip, &bare).expect("a full run ends");
                 assert_eq!(timed.report, outcome.report);
                 assert_eq!(timed.trace, outcome.trace);
