@@ -13,6 +13,7 @@ mod waits;
 use std::collections::{BTreeMap, VecDeque};
 
 use isa::chip::Chip;
+use isa::cost::Cost;
 use isa::inst::{Executor, Inst, Spr, XVal};
 use isa::types::{CoreKind, Pipe, Space};
 
@@ -28,7 +29,7 @@ use crate::options::Sanitize;
 use crate::price::{self, Named};
 use crate::report::Path;
 use crate::schedule::Schedule;
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use crate::unit::UnitFlags;
 
 pub(crate) use self::context::{Context, LoopFrame};
@@ -64,6 +65,10 @@ pub(crate) struct Program {
     pub(crate) queues: Vec<Pipe>,
     /// What the price of each instruction depends on, if it is remembered.
     pub(crate) named: Vec<Named>,
+    /// The cost of each instruction that no register decides.
+    pub(crate) fixed: Vec<Option<Cost>>,
+    /// Whether such an instruction is the scalar unit's and nothing but a pause in the stream.
+    pauses: Vec<bool>,
     /// Whether it may store atomically.
     pub(crate) atomic: bool,
     /// Whether it may tell other groups of cores to go on.
@@ -71,8 +76,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(code: Vec<Inst>) -> Program {
+    pub(crate) fn new(code: Vec<Inst>, chip: &Chip) -> Program {
         let queues = code.iter().map(Inst::queue).collect();
+        let fixed = code.iter().map(|inst| price::fixed(inst, chip)).collect();
+        let pauses = code.iter().map(is_pause).collect();
         let named = code.iter().map(price::named).collect();
         let atomic = code.iter().any(sets_atomic);
         let joins = |inst: &Inst| matches!(inst, Inst::Xset(i) if i.mode.0 == 0);
@@ -82,8 +89,28 @@ impl Program {
             code,
             queues,
             named,
+            fixed,
+            pauses,
         }
     }
+
+    /// Cycles of an instruction that only keeps the scalar unit busy, where no register decides them.
+    #[inline]
+    pub(crate) fn cycles(&self, at: usize) -> Option<u32> {
+        match self.pauses[at] {
+            true => self.fixed[at].map(|cost| cost.occ),
+            false => None,
+        }
+    }
+}
+
+/// Whether an instruction keeps the scalar unit busy and does nothing else that takes time.
+fn is_pause(inst: &Inst) -> bool {
+    let other = matches!(
+        inst,
+        Inst::Ld(_) | Inst::St(_) | Inst::Dcci(_) | Inst::DcciLine(_)
+    );
+    inst.queue() == Pipe::S && inst.pipe() == Pipe::S && !other && !stream::is_sign(inst)
 }
 
 /// Whether an instruction may turn an atomic mode on.
@@ -162,6 +189,12 @@ pub(crate) struct Core<'a> {
     pub(crate) lane: usize,
     pub(crate) pc: u32,
     queues: [VecDeque<Pending>; 7],
+    /// Room for the registers of waiting instructions.
+    #[expect(
+        clippy::vec_box,
+        reason = "boxes go from here to the queues and back, and are not copied"
+    )]
+    spare: Vec<Box<Context>>,
     waiting: usize,
     pub(crate) wake: bool,
     blocked_on: Option<WaitReason>,
@@ -181,6 +214,8 @@ pub(crate) struct Core<'a> {
     pub(crate) late: Option<Box<Late>>,
     /// Whether an instruction is executed and nothing else.
     plain: bool,
+    /// Whether nobody asks what is ordered before what.
+    unordered: bool,
     /// What was accessed since somebody last looked, if anybody looks.
     pub(crate) seen_accesses: Option<Vec<Seen>>,
     /// The first results that are no finite numbers, one of each sort.
@@ -236,6 +271,7 @@ impl<'a> Core<'a> {
             lane: 0,
             pc: 0,
             queues: Default::default(),
+            spare: Vec::new(),
             waiting: 0,
             wake: false,
             blocked_on: None,
@@ -248,6 +284,9 @@ impl<'a> Core<'a> {
             progressed: false,
             queue_depth: launch.chip.sync.queue_depth as usize,
             plain: launch.schedule == Schedule::InOrder && !launch.sanitize.origins(),
+            unordered: launch.schedule == Schedule::InOrder
+                && !launch.sanitize.hazards
+                && !launch.sanitize.flags,
             seen_accesses: None,
             origins: Vec::new(),
             late: match launch.schedule {

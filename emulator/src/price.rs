@@ -4,13 +4,15 @@
 //! on the instruction, on the registers that it names and on the lanes in force, and on nothing else, so what was found
 //! for these is given again. Knows no instruction and no cost of its own.
 
+use std::cell::Cell;
+
 use isa::chip::Chip;
 use isa::cost::{self, Cost};
-use isa::inst::{Inst, Lanes, Reg, Regs};
+use isa::inst::{Inst, Lanes, Reg, Regs, Spr};
 use isa::types::Pipe;
 
 /// Prices that are remembered; a power of two.
-const ENTRIES: usize = 1 << 9;
+const ENTRIES: usize = 1 << 10;
 /// Most registers of an instruction whose price is remembered.
 const REGISTERS: usize = 4;
 
@@ -24,6 +26,38 @@ pub(crate) fn named(inst: &Inst) -> Named {
     let all = (0..Reg::COUNT as u8).map(Reg);
     let list = || all.filter(|reg| reads >> reg.index() & 1 != 0);
     (inst.queue() == Pipe::V && inst.pipe() == Pipe::V && fits).then(|| list().collect())
+}
+
+/// Registers that notice being asked.
+struct Asked(Cell<bool>);
+
+impl Regs for Asked {
+    fn reg(&self, _reg: Reg) -> u64 {
+        self.0.set(true);
+        0
+    }
+
+    fn spr(&self, _spr: Spr) -> u64 {
+        self.0.set(true);
+        0
+    }
+
+    fn lanes(&self) -> Lanes {
+        self.0.set(true);
+        Lanes::ALL
+    }
+
+    fn va(&self, _number: u64) -> u128 {
+        self.0.set(true);
+        0
+    }
+}
+
+/// The cost of an instruction that no register decides, traffic in global memory apart.
+pub(crate) fn fixed(inst: &Inst, chip: &Chip) -> Option<Cost> {
+    let asked = Asked(Cell::new(false));
+    let cost = cost::cost(inst, &asked, chip);
+    (!asked.0.get() && cost.gm.is_none()).then_some(cost)
 }
 
 /// What a price depends on.
@@ -62,15 +96,18 @@ impl Prices {
         if self.entries.is_empty() {
             self.entries.resize(ENTRIES, None);
         }
-        let entry = &mut self.entries[slot(&key)];
-        if let Some((known, cost)) = entry
-            && *known == key
-        {
-            debug_assert_eq!(*cost, cost::cost(inst, regs, chip), "{inst}");
-            return *cost;
+        // In either of two neighbours; the older one is forgotten first.
+        let first = slot(&key) & !1;
+        let pair = &mut self.entries[first..first + 2];
+        for (known, cost) in pair.iter().flatten() {
+            if *known == key {
+                debug_assert_eq!(*cost, cost::cost(inst, regs, chip), "{inst}");
+                return *cost;
+            }
         }
         let cost = cost::cost(inst, regs, chip);
-        *entry = Some((key, cost));
+        pair[1] = pair[0].take();
+        pair[0] = Some((key, cost));
         cost
     }
 }
@@ -89,5 +126,5 @@ fn slot(key: &Key) -> usize {
     let hash = words.fold(0_u64, |hash, word| {
         (hash.rotate_left(5) ^ word).wrapping_mul(SPREAD)
     });
-    (hash >> 55) as usize % ENTRIES
+    (hash >> 54) as usize % ENTRIES
 }

@@ -55,8 +55,8 @@ impl<'a> Setup<'a> {
             options: *options,
             gm,
             tensors,
-            cube: Program::new(object.aic.clone()),
-            vector: Program::new(object.aiv.clone()),
+            cube: Program::new(object.aic.clone(), chip),
+            vector: Program::new(object.aiv.clone(), chip),
             groups,
             values,
         })

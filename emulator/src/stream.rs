@@ -123,9 +123,10 @@ impl<'c> Stream<'c> {
     #[inline]
     pub(crate) fn prepare(&mut self, program: &Program, at: usize, regs: &impl Regs) -> Prepared {
         let inst = &program.code[at];
-        let mut cost = match &program.named[at] {
-            Some(named) => self.prices.of(at as u32, inst, named, regs, self.chip),
-            None => cost::cost(inst, regs, self.chip),
+        let mut cost = match (&program.fixed[at], &program.named[at]) {
+            (Some(cost), _) => *cost,
+            (None, Some(named)) => self.prices.of(at as u32, inst, named, regs, self.chip),
+            (None, None) => cost::cost(inst, regs, self.chip),
         };
         let (what, extra) = classify(inst, regs, &cost);
         let mut traffic = None;
@@ -240,6 +241,14 @@ impl<'c> Stream<'c> {
         self.push(Cost::default(), What::Scalar, Pipe::S, 0, 0, 0);
         self.events.shrink_to_fit();
     }
+}
+
+/// Whether an instruction has an event of its own whatever pipe runs it.
+pub(crate) fn is_sign(inst: &Inst) -> bool {
+    matches!(
+        inst,
+        Inst::SetFlag(_) | Inst::WaitFlag(_) | Inst::Bar(_) | Inst::Xset(_) | Inst::Xwait(_)
+    )
 }
 
 /// The kind of event of an instruction and what goes with it.

@@ -6,7 +6,7 @@ use super::Launch;
 use crate::fault::CoreId;
 
 /// The registers that operands are read from.
-#[derive(Clone, Debug)]
+#[derive(Copy, Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) x: [u64; 32],
     pub(crate) spr: [u64; Spr::COUNT],

@@ -8,7 +8,7 @@
 use isa::inst::{self, AllUnits, Inst};
 use isa::types::Pipe;
 
-use super::{Context, Core, Halt, State};
+use super::{Context, Core, Halt, State, flag_index};
 use crate::cross::{Heard, hear};
 use crate::fault::{Fault, FaultKind, Place, WaitReason};
 use crate::hazard::{Known, STORES};
@@ -27,6 +27,8 @@ pub(super) struct Pending {
     heard: Heard,
     /// Instructions that each queue had got before.
     seen: [u64; 7],
+    /// What it waited for when it was last tried.
+    waits: Option<WaitReason>,
 }
 
 impl Core<'_> {
@@ -156,6 +158,19 @@ impl Core<'_> {
     /// Executes an instruction of the scalar unit itself.
     fn scalar(&mut self, at: usize, inst: &Inst) -> Result<bool, Fault> {
         self.next = at + 1;
+        if let Some(cycles) = self.program.cycles(at) {
+            return match self.execute(at, inst, Pipe::S.index())? {
+                None => {
+                    self.stream.pass(cycles, at as u32);
+                    Ok(true)
+                }
+                Some(reason) => {
+                    self.next = at;
+                    self.blocked_on = Some(reason);
+                    Ok(false)
+                }
+            };
+        }
         // The event has the operands of before, and belongs before those of the instructions behind.
         let event = self.stream.prepare(self.program, at, &self.context);
         match self.execute(at, inst, Pipe::S.index())? {
@@ -183,19 +198,29 @@ impl Core<'_> {
         self.next = at + 1;
         let known = self.dispatch_knowledge();
         self.seen = self.executed;
+        let mut waits = None;
         if self.queues[lane].is_empty() && self.late.is_none() {
             self.order.learn(lane, &known);
             self.hear_scalar(lane);
-            if self.execute(at, inst, lane)?.is_none() {
+            waits = self.execute(at, inst, lane)?;
+            if waits.is_none() {
                 return Ok(true);
             }
         }
+        let context = match self.spare.pop() {
+            Some(mut spare) => {
+                *spare = self.context;
+                spare
+            }
+            None => Box::new(self.context),
+        };
         let pending = Pending {
             pc: at as u32,
-            context: Box::new(self.context.clone()),
+            context,
             known,
             heard: self.heard[Pipe::S.index()].clone(),
             seen: self.executed,
+            waits,
         };
         self.queues[lane].push_back(pending);
         self.waiting += 1;
@@ -238,6 +263,9 @@ impl Core<'_> {
 
     /// Runs the instruction at the head of a queue; false if there is none or it waits.
     fn run_head(&mut self, lane: usize) -> Result<bool, Fault> {
+        if self.is_held(lane) {
+            return Ok(false);
+        }
         let Some(mut head) = self.queues[lane].pop_front() else {
             return Ok(false);
         };
@@ -252,13 +280,34 @@ impl Core<'_> {
         match outcome? {
             None => {
                 self.waiting -= 1;
+                self.spare.push(head.context);
                 Ok(true)
             }
-            Some(_) => {
+            waits => {
+                head.waits = waits;
                 self.queues[lane].push_front(head);
                 Ok(false)
             }
         }
+    }
+
+    /// Whether what the head of a queue waited for when it was last tried is still not there, so that nobody who counts
+    /// tries misses one more.
+    fn is_held(&self, lane: usize) -> bool {
+        let Some(head) = self.queues[lane].front() else {
+            return true;
+        };
+        self.unordered
+            && match head.waits {
+                Some(WaitReason::Flag { src, dst, id }) => {
+                    !self.flags.is_set(flag_index(src, dst, usize::from(id)))
+                }
+                Some(WaitReason::Counter { id, .. }) => self.counters[usize::from(id)] == 0,
+                Some(
+                    WaitReason::Drain { .. } | WaitReason::Full { .. } | WaitReason::Unit { .. },
+                )
+                | None => false,
+            }
     }
 
     /// Executes an instruction in a lane; what it waits for, if it does.

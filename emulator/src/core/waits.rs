@@ -65,6 +65,13 @@ impl<T: Default> Flags<T> {
     }
 }
 
+impl Flags<Flag> {
+    /// Whether a flag is set.
+    pub(super) fn is_set(&self, index: usize) -> bool {
+        self.get(index).is_some_and(|flag| flag.set.is_some())
+    }
+}
+
 impl Core<'_> {
     /// The flags that are set.
     pub(crate) fn set_flags(&self) -> Vec<(Pipe, Pipe, u8)> {
@@ -72,10 +79,7 @@ impl Core<'_> {
             .into_iter()
             .flat_map(|src| Pipe::ALL.map(|dst| (src, dst)));
         let flags = pairs.flat_map(|(src, dst)| (0..FLAGS).map(move |id| (src, dst, id)));
-        let set = flags.filter(|&(src, dst, id)| {
-            let flag = self.flags.get(flag_index(src, dst, id));
-            flag.is_some_and(|flag| flag.set.is_some())
-        });
+        let set = flags.filter(|&(src, dst, id)| self.flags.is_set(flag_index(src, dst, id)));
         set.map(|(src, dst, id)| (src, dst, id as u8)).collect()
     }
 

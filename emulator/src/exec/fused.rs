@@ -37,13 +37,13 @@ impl Core<'_> {
         &mut self,
         ty: VecTy,
         o: Three,
-        float: impl Fn(f32, f32) -> f32,
-        int: impl Fn(i32, i32) -> i32,
+        float: impl Fn(f32, f32) -> f32 + Copy,
+        int: impl Fn(i32, i32) -> i32 + Copy,
     ) -> Result<(), Halt> {
         let overflow = self.overflow();
-        let clamped = |a, b| num::max_f32(float(a, b), 0.0);
+        let clamped = move |a, b| num::max_f32(float(a, b), 0.0);
         // Wraps in 16 bits before it clamps.
-        let clamped_int = |a, b| i32::from(int(a, b) as i16).max(0);
+        let clamped_int = move |a, b| i32::from(int(a, b) as i16).max(0);
         self.any_two(ty, o, overflow, clamped, clamped_int)
     }
 }

@@ -82,7 +82,7 @@ impl Work {
     }
 
     /// How many repeats, from the first on, have every lane on.
-    fn whole(&self) -> usize {
+    pub(super) fn whole(&self) -> usize {
         match self.count {
             None if self.mask & self.all() == self.all() => self.repeats,
             None => 0,
@@ -125,7 +125,7 @@ impl Walk {
     }
 
     /// Bytes of the lanes of one repeat.
-    fn row(&self, work: &Work) -> usize {
+    pub(super) fn row(&self, work: &Work) -> usize {
         work.lanes * self.size
     }
 

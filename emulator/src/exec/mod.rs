@@ -16,6 +16,7 @@ mod mte;
 mod plain;
 mod reduce;
 mod repeat;
+mod rows;
 mod scalar;
 mod select;
 mod sort;

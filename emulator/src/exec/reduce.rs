@@ -1,7 +1,7 @@
 //! Reductions inside an instruction: whole repeats, blocks and pairs, by trees of adjacent lanes.
 
 use isa::inst::*;
-use isa::num::{self, Overflow};
+use isa::num::{self, Loops, Overflow};
 use isa::types::Space;
 
 use super::lanes::{Walk, Work};
@@ -43,6 +43,37 @@ impl Core<'_> {
         Ok(())
     }
 
+    /// Reduces whole repeats of f32 to one element each; false, and nothing is done, if lanes are off, their blocks are
+    /// apart, or somebody looks at every access.
+    fn reduce_rows(
+        &mut self,
+        (dst, a, rep, st): (Out<Ub>, In<Ub>, Rep, StRed),
+        join: &impl Fn(f32, f32) -> f32,
+    ) -> Result<bool, Stop> {
+        let work = Work::new(self, rep, 64)?;
+        let a = Walk::new("a", self.ub(a.at), st.a_blk, st.a_rep, 4);
+        let (base, step) = (self.ub(dst.at), usize::from(st.dst_rep) * 4);
+        let watched = self.launch.sanitize.uninit || self.launch.sanitize.hazards;
+        if watched || work.repeats == 0 || work.whole() < work.repeats || a.blk != 1 {
+            return Ok(false);
+        }
+        self.check_read(&work, &a)?;
+        let reach = (work.repeats - 1) * step + 4;
+        let ub = self.memory(Space::Ub);
+        let Ok(at) = ub.aligned("dst", base, reach as u64, 4) else {
+            return Ok(false);
+        };
+        ub.touch(at + reach);
+        num::run_widest(RowSums {
+            bytes: &mut ub.bytes,
+            repeats: work.repeats,
+            from: (a.at, a.rep * 32),
+            to: (at, step),
+            join,
+        });
+        Ok(true)
+    }
+
     /// Writes the results that exist.
     fn put_results(&mut self, at: usize, size: usize, out: &[u8], exist: u64) -> Result<(), Stop> {
         let mut left = exist;
@@ -69,6 +100,9 @@ impl Core<'_> {
     ) -> Done {
         if !ty.is_float() {
             return Err(no_such_lanes(ty).into());
+        }
+        if ty == VecTy::F32 && group == 64 && self.reduce_rows(o, &join)? {
+            return Ok(());
         }
         let results = ty.lanes() as usize / group;
         let overflow = match neutral {
@@ -102,6 +136,52 @@ impl Core<'_> {
             any
         })
     }
+}
+
+/// Rows of 64 f32, each reduced to one: where the first of either is, and bytes from one to the next.
+struct RowSums<'a, F> {
+    bytes: &'a mut [u8],
+    repeats: usize,
+    from: (usize, usize),
+    to: (usize, usize),
+    join: F,
+}
+
+impl<F: Fn(f32, f32) -> f32> Loops for RowSums<'_, F> {
+    #[inline(always)]
+    fn run(self) {
+        for repeat in 0..self.repeats {
+            let from = self.from.0 + repeat * self.from.1;
+            let to = self.to.0 + repeat * self.to.1;
+            let row = self.bytes.get(from..).and_then(<[u8]>::first_chunk);
+            let Some(row) = row.map(floats) else {
+                return;
+            };
+            let join = &self.join;
+            let lanes: [f32; 32] = halved(row, join);
+            let lanes: [f32; 16] = halved(lanes, join);
+            let lanes: [f32; 8] = halved(lanes, join);
+            let lanes: [f32; 4] = halved(lanes, join);
+            let lanes: [f32; 2] = halved(lanes, join);
+            let [total] = halved(lanes, join);
+            if let Some(out) = self.bytes.get_mut(to..to + 4) {
+                out.copy_from_slice(&to_word(num::canonical_f32(total)));
+            }
+        }
+    }
+}
+
+/// Joins neighbours.
+#[inline(always)]
+fn halved<const N: usize, const M: usize>(
+    lanes: [f32; N],
+    join: &impl Fn(f32, f32) -> f32,
+) -> [f32; M] {
+    let mut next = [0.0; M];
+    for (next, [a, b]) in next.iter_mut().zip(lanes.as_chunks::<2>().0) {
+        *next = join(*a, *b);
+    }
+    next
 }
 
 /// A reduction of groups of lanes in pairs, where every join rounds in the lane's own type.

@@ -5,8 +5,10 @@
 
 use isa::inst::*;
 use isa::num::{self, Overflow, Round};
+use isa::types::Space;
 
 use super::lanes::{Walk, Work};
+use super::rows::{self, InPlace, Item};
 use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop};
 
@@ -14,11 +16,13 @@ type Done = Result<(), Halt>;
 /// The bytes of one repeat.
 pub(super) type Bytes = [u8; 256];
 
+#[inline]
 pub(super) fn words(bytes: &Bytes) -> [u32; 64] {
     let chunks = bytes.as_chunks::<4>().0;
     std::array::from_fn(|i| u32::from_le_bytes(chunks[i]))
 }
 
+#[inline]
 pub(super) fn floats(bytes: &Bytes) -> [f32; 64] {
     words(bytes).map(f32::from_bits)
 }
@@ -109,6 +113,83 @@ impl Core<'_> {
         Ok(())
     }
 
+    /// Applies a function to each item of an instruction with one source.
+    fn items_two<T: Item>(&mut self, o: Two, function: impl Fn(T) -> T + Copy) -> Result<(), Stop> {
+        let size = size_of::<T>();
+        let work = Work::new(self, o.rep, 256 / size)?;
+        let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
+        let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, size);
+        self.check_read(&work, &a)?;
+        self.check_write(&work, &d)?;
+        match InPlace::of(&work, &d, [&a]) {
+            Some(rows) => rows::apply(&mut self.memory(Space::Ub).bytes, rows, function),
+            None => self.run_lanes(&work, &d, [&a], false, |out, [x]| {
+                num::apply_slice(T::items_mut(out), T::items(x), function);
+            }),
+        }
+        Ok(())
+    }
+
+    /// Applies a function to each pair of items of an instruction with two sources.
+    fn items_three<T: Item>(
+        &mut self,
+        o: Three,
+        function: impl Fn(T, T) -> T + Copy,
+    ) -> Result<(), Stop> {
+        let size = size_of::<T>();
+        let work = Work::new(self, o.rep, 256 / size)?;
+        let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
+        let b = Walk::new("b", self.ub(o.b.at), o.st.b_blk, o.st.b_rep, size);
+        let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, size);
+        self.check_read(&work, &a)?;
+        self.check_read(&work, &b)?;
+        self.check_write(&work, &d)?;
+        match InPlace::of(&work, &d, [&a, &b]) {
+            Some(rows) => rows::apply2(&mut self.memory(Space::Ub).bytes, rows, function),
+            None => self.run_lanes(&work, &d, [&a, &b], false, |out, [x, y]| {
+                num::apply2_slice(T::items_mut(out), T::items(x), T::items(y), function);
+            }),
+        }
+        Ok(())
+    }
+
+    /// As [`Core::lanes_two`] on lanes of two bytes, in place where they lie so.
+    fn halves_two(&mut self, o: Two, mut f: impl FnMut(&mut [u8], &[u8])) -> Result<(), Stop> {
+        let work = Work::new(self, o.rep, 128)?;
+        let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, 2);
+        let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, 2);
+        self.check_read(&work, &a)?;
+        self.check_write(&work, &d)?;
+        match InPlace::of(&work, &d, [&a]).filter(InPlace::is_apart) {
+            Some(rows) => rows::each(&mut self.memory(Space::Ub).bytes, rows, |out, x| f(out, x)),
+            None => self.run_lanes(&work, &d, [&a], false, |out, [x]| f(out, x)),
+        }
+        Ok(())
+    }
+
+    /// As [`Core::lanes_three`] on lanes of two bytes, in place where they lie so.
+    fn halves_three(
+        &mut self,
+        o: Three,
+        mut f: impl FnMut(&mut [u8], &[u8], &[u8]),
+    ) -> Result<(), Stop> {
+        let work = Work::new(self, o.rep, 128)?;
+        let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, 2);
+        let b = Walk::new("b", self.ub(o.b.at), o.st.b_blk, o.st.b_rep, 2);
+        let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, 2);
+        self.check_read(&work, &a)?;
+        self.check_read(&work, &b)?;
+        self.check_write(&work, &d)?;
+        match InPlace::of(&work, &d, [&a, &b]).filter(InPlace::is_apart) {
+            Some(rows) => {
+                let ub = &mut self.memory(Space::Ub).bytes;
+                rows::each2(ub, rows, |out, x, y| f(out, x, y));
+            }
+            None => self.run_lanes(&work, &d, [&a, &b], false, |out, [x, y]| f(out, x, y)),
+        }
+        Ok(())
+    }
+
     /// As [`Core::lanes_two`], each repeat by itself.
     pub(super) fn each_two(
         &mut self,
@@ -144,14 +225,12 @@ impl Core<'_> {
         ty: VecTy,
         o: Two,
         overflow: Overflow,
-        f: impl Fn(f32) -> f32,
+        f: impl Fn(f32) -> f32 + Copy,
     ) -> Done {
         let done = match ty {
-            VecTy::F32 => self.lanes_two(4, o, |out, x| {
-                num::apply_slice(words_mut(out), words_of(x), |x| to_word(f(float(x))));
-            }),
-            VecTy::F16 => self.lanes_two(2, o, |out, x| {
-                num::apply_f16_slice(halves_mut(out), halves(x), overflow, &f);
+            VecTy::F32 => self.items_two(o, move |x| to_word(f(float(x)))),
+            VecTy::F16 => self.halves_two(o, |out, x| {
+                num::apply_f16_slice(halves_mut(out), halves(x), overflow, f);
             }),
             VecTy::S16 | VecTy::S32 => Err(no_such_lanes(ty)),
         };
@@ -164,16 +243,12 @@ impl Core<'_> {
         ty: VecTy,
         o: Three,
         overflow: Overflow,
-        f: impl Fn(f32, f32) -> f32,
+        f: impl Fn(f32, f32) -> f32 + Copy,
     ) -> Result<(), Stop> {
         match ty {
-            VecTy::F32 => self.lanes_three(4, o, false, |out, x, y| {
-                num::apply2_slice(words_mut(out), words_of(x), words_of(y), |x, y| {
-                    to_word(f(float(x), float(y)))
-                });
-            }),
-            VecTy::F16 => self.lanes_three(2, o, false, |out, x, y| {
-                num::apply2_f16_slice(halves_mut(out), halves(x), halves(y), overflow, &f);
+            VecTy::F32 => self.items_three(o, move |x, y| to_word(f(float(x), float(y)))),
+            VecTy::F16 => self.halves_three(o, |out, x, y| {
+                num::apply2_f16_slice(halves_mut(out), halves(x), halves(y), overflow, f);
             }),
             VecTy::S16 | VecTy::S32 => Err(no_such_lanes(ty)),
         }
@@ -185,21 +260,15 @@ impl Core<'_> {
         ty: VecTy,
         o: Three,
         overflow: Overflow,
-        float: impl Fn(f32, f32) -> f32,
-        int: impl Fn(i32, i32) -> i32,
+        float: impl Fn(f32, f32) -> f32 + Copy,
+        int: impl Fn(i32, i32) -> i32 + Copy,
     ) -> Done {
         let done = match ty {
             VecTy::F32 | VecTy::F16 => self.float_two(ty, o, overflow, float),
-            VecTy::S32 => self.lanes_three(4, o, false, |out, x, y| {
-                num::apply2_slice(words_mut(out), words_of(x), words_of(y), |x, y| {
-                    int(i32::from_le_bytes(x), i32::from_le_bytes(y)).to_le_bytes()
-                });
+            VecTy::S32 => self.items_three(o, move |x, y| {
+                int(i32::from_le_bytes(x), i32::from_le_bytes(y)).to_le_bytes()
             }),
-            VecTy::S16 => self.lanes_three(2, o, false, |out, x, y| {
-                num::apply2_slice(halves_mut(out), halves(x), halves(y), |x, y| {
-                    to_short(int(short(x), short(y)))
-                });
-            }),
+            VecTy::S16 => self.items_three(o, move |x, y| to_short(int(short(x), short(y)))),
         };
         Ok(done?)
     }
@@ -211,13 +280,13 @@ impl Core<'_> {
         o: Two,
         scalar: u32,
         overflow: Overflow,
-        float: impl Fn(f32, f32) -> f32,
-        int: impl Fn(i32, i32) -> i32,
+        float: impl Fn(f32, f32) -> f32 + Copy,
+        int: impl Fn(i32, i32) -> i32 + Copy,
     ) -> Done {
         match ty {
             VecTy::F32 | VecTy::F16 => {
                 let s = float_scalar(ty, scalar);
-                self.float_one(ty, o, overflow, |x| float(x, s))
+                self.float_one(ty, o, overflow, move |x| float(x, s))
             }
             VecTy::S16 | VecTy::S32 => self.int_scalar(ty, o, scalar, int),
         }
@@ -228,18 +297,16 @@ impl Core<'_> {
         ty: VecTy,
         o: Two,
         scalar: u32,
-        int: impl Fn(i32, i32) -> i32,
+        int: impl Fn(i32, i32) -> i32 + Copy,
     ) -> Done {
         let done = match ty {
-            VecTy::S32 => self.lanes_two(4, o, |out, x| {
-                num::apply_slice(words_mut(out), words_of(x), |x| {
-                    int(i32::from_le_bytes(x), scalar as i32).to_le_bytes()
-                });
+            VecTy::S32 => self.items_two(o, move |x| {
+                int(i32::from_le_bytes(x), scalar as i32).to_le_bytes()
             }),
-            VecTy::S16 => self.lanes_two(2, o, |out, x| {
+            VecTy::S16 => {
                 let s = i32::from(scalar as i16);
-                num::apply_slice(halves_mut(out), halves(x), |x| to_short(int(short(x), s)));
-            }),
+                self.items_two(o, move |x| to_short(int(short(x), s)))
+            }
             VecTy::F16 | VecTy::F32 => Err(no_such_lanes(ty)),
         };
         Ok(done?)

@@ -165,6 +165,17 @@ impl Core<'_> {
     }
 }
 
+/// Fills a block with copies of an element.
+fn fill_block(bytes: &mut [u8], from: usize, size: usize, at: usize) {
+    let mut value = [0; 4];
+    value[..size].copy_from_slice(&bytes[from..from + size]);
+    if size == 2 {
+        value.copy_within(..2, 2);
+    }
+    let (words, _) = bytes[at..at + 32].as_chunks_mut();
+    words.fill(value);
+}
+
 /// The bits of the lanes for which a comparison holds.
 fn compare_lanes(ty: VecTy, cond: Cond, x: &Bytes, y: impl Fn(usize) -> u32) -> u128 {
     let size = ty.bytes() as usize;
@@ -290,7 +301,7 @@ impl VectorUnit for Core<'_> {
     fn vshr(&mut self, i: &Vshr) -> Done {
         let ty = i.ty;
         let s = i.scalar.get(&self.context) % (ty.bytes() as u32 * 8);
-        self.int_scalar(ty.lane(), two!(i), s, |x, s| match ty {
+        self.int_scalar(ty.lane(), two!(i), s, move |x, s| match ty {
             ShiftTy::S16 | ShiftTy::S32 => x.wrapping_shr(s as u32),
             ShiftTy::U16 => i32::from(x as u16).wrapping_shr(s as u32),
             ShiftTy::U32 => (x as u32).wrapping_shr(s as u32) as i32,
@@ -321,7 +332,8 @@ impl VectorUnit for Core<'_> {
                 b_rep: i.st.dst_rep,
             },
         };
-        let step = |x: f32, d: f32| num::add_f32(round_to(ty, num::mul_f32(x, s), overflow), d);
+        let step =
+            move |x: f32, d: f32| num::add_f32(round_to(ty, num::mul_f32(x, s), overflow), d);
         Ok(self.float_two(ty, o, overflow, step)?)
     }
 
@@ -364,7 +376,7 @@ impl VectorUnit for Core<'_> {
 
     fn vlrelu(&mut self, i: &Vlrelu) -> Done {
         let s = float_scalar(i.ty, i.scalar.get(&self.context));
-        let leak = |x: f32| {
+        let leak = move |x: f32| {
             if x < 0.0 {
                 num::mul_f32(x, s)
             } else {
@@ -481,20 +493,25 @@ impl VectorUnit for Core<'_> {
             .memory(Space::Ub)
             .aligned("a", src, (rep * 8 * size) as u64, 32)?;
         self.reads("a", Space::Ub, from, rep * 8 * size, true)?;
+        let blocks =
+            |n: usize| n / 8 * usize::from(i.st.dst_rep) + n % 8 * usize::from(i.st.dst_blk);
+        let watched = self.launch.sanitize.uninit || self.launch.sanitize.hazards;
+        let reach = (0..rep * 8).map(|n| blocks(n) * 32 + 32).max().unwrap_or(0);
+        let ub = self.memory(Space::Ub);
+        if !watched && let Ok(at) = ub.aligned("dst", dst, reach as u64, 32) {
+            ub.touch(at + reach);
+            (0..rep * 8).for_each(|n| {
+                fill_block(&mut ub.bytes, from + n * size, size, at + blocks(n) * 32)
+            });
+            return Ok(());
+        }
         for n in 0..rep * 8 {
-            let blocks = n / 8 * usize::from(i.st.dst_rep) + n % 8 * usize::from(i.st.dst_blk);
-            let at = self
-                .memory(Space::Ub)
-                .aligned("dst", dst + (blocks * 32) as u64, 32, 32)?;
+            let at =
+                self.memory(Space::Ub)
+                    .aligned("dst", dst + (blocks(n) * 32) as u64, 32, 32)?;
             self.writes("dst", Space::Ub, at, 32)?;
             self.holds_values(at, 32);
-            let bytes = &mut self.memory(Space::Ub).bytes;
-            let mut block = [0; 32];
-            let value = &bytes[from + n * size..from + (n + 1) * size];
-            for copy in block.chunks_exact_mut(size) {
-                copy.copy_from_slice(value);
-            }
-            bytes[at..at + 32].copy_from_slice(&block);
+            fill_block(&mut self.memory(Space::Ub).bytes, from + n * size, size, at);
         }
         Ok(())
     }

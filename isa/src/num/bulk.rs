@@ -101,6 +101,20 @@ pub fn apply2_slice<T: Copy, A: Copy, B: Copy>(
     }
 }
 
+/// Loops that are compiled once more for each kind of vector registers.
+pub trait Loops {
+    /// Runs them. Implementors mark it `#[inline(always)]`, and the functions that it calls inlinable: what is not
+    /// inlined is compiled for the oldest processors.
+    fn run(self);
+}
+
+/// Runs loops with the widest vectors that the processor has.
+pub fn run_widest(loops: impl Loops) {
+    if let Some(loops) = simd::run(loops) {
+        loops.run();
+    }
+}
+
 /// Items that the f16 forms widen at a time.
 const BLOCK: usize = 64;
 

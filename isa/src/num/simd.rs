@@ -6,20 +6,23 @@
 //! loops say where they fuse, which is nowhere.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16};
+pub(super) use x86::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16, run};
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use elsewhere::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16};
+pub(super) use elsewhere::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16, run};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, _CMP_ORD_Q, _CMP_UNORD_Q, _mm_loadu_si128, _mm_storeu_si128, _mm256_and_ps,
+        __m256, __m512, _CMP_ORD_Q, _CMP_UNORD_Q, _mm_loadu_si128, _mm_storeu_si128, _mm256_and_ps,
         _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_ph, _mm256_loadu_ps,
-        _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps,
+        _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps,
+        _mm256_storeu_si256, _mm512_cmp_ps_mask, _mm512_cvtph_ps, _mm512_cvtps_ph, _mm512_loadu_ps,
+        _mm512_mask_mov_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps,
+        _mm512_storeu_ps,
     };
 
-    use super::super::bulk::{Half, Single, apply_portable, apply2_portable};
+    use super::super::bulk::{Half, Loops, Single, apply_portable, apply2_portable};
     use super::super::convert;
     use super::super::{F32_NAN, Overflow, Round};
 
@@ -35,6 +38,29 @@ mod x86 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
+    }
+
+    /// Runs loops, compiled for the widest registers there are, or gives them back.
+    pub(in super::super) fn run<L: Loops>(loops: L) -> Option<L> {
+        #[expect(unsafe_code, reason = "the features of the callees were detected")]
+        if is_wide() {
+            unsafe { run_avx512(loops) }
+        } else if available() {
+            unsafe { run_avx2(loops) }
+        } else {
+            return Some(loops);
+        }
+        None
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn run_avx512(loops: impl Loops) {
+        loops.run();
+    }
+
+    #[target_feature(enable = "avx2,f16c")]
+    fn run_avx2(loops: impl Loops) {
+        loops.run();
     }
 
     /// The portable loop over one operand, compiled for the widest registers there are.
@@ -98,11 +124,12 @@ mod x86 {
         function: impl Fn(f32, f32) -> f32,
     ) -> bool {
         let usable = available();
-        if usable {
-            #[expect(unsafe_code, reason = "the features of the callee were detected")]
-            unsafe {
-                apply2_half(dst, a, b, overflow, function);
-            }
+        #[expect(unsafe_code, reason = "the features of the callees were detected")]
+        if is_wide() {
+            unsafe { apply2_half_avx512(dst, a, b, overflow, function) }
+            return true;
+        } else if usable {
+            unsafe { apply2_half(dst, a, b, overflow, function) }
         }
         usable
     }
@@ -110,11 +137,12 @@ mod x86 {
     /// Widens f16 to f32.
     pub(in super::super) fn f16_to_f32<H: Half, S: Single>(dst: &mut [S], src: &[H]) -> bool {
         let usable = available();
-        if usable {
-            #[expect(unsafe_code, reason = "the features of the callee were detected")]
-            unsafe {
-                widen(dst, src);
-            }
+        #[expect(unsafe_code, reason = "the features of the callees were detected")]
+        if is_wide() {
+            unsafe { widen_avx512(dst, src) }
+            return true;
+        } else if usable {
+            unsafe { widen(dst, src) }
         }
         usable
     }
@@ -126,6 +154,13 @@ mod x86 {
         overflow: Overflow,
     ) -> bool {
         let usable = available();
+        if is_wide() {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                narrow_avx512(dst, src, overflow);
+            }
+            return true;
+        }
         if usable {
             #[expect(unsafe_code, reason = "the features of the callee were detected")]
             unsafe {
@@ -205,6 +240,104 @@ mod x86 {
             let result = function(wide(a), wide(b));
             H::from_bits(convert::f32_to_f16(result, Round::Even, overflow))
         });
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn apply2_half_avx512<H: Half>(
+        dst: &mut [H],
+        a: &[H],
+        b: &[H],
+        overflow: Overflow,
+        function: impl Fn(f32, f32) -> f32,
+    ) {
+        let length = dst.len().min(a.len()).min(b.len());
+        let (to, to_rest) = dst[..length].as_chunks_mut::<16>();
+        let (a, a_rest) = a[..length].as_chunks::<16>();
+        let (b, b_rest) = b[..length].as_chunks::<16>();
+        for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+            let (wide_a, wide_b) = (widen_16(a), widen_16(b));
+            let result: [f32; 16] = std::array::from_fn(|n| function(wide_a[n], wide_b[n]));
+            narrow_16(to, &result, overflow);
+        }
+        apply2_portable(to_rest, a_rest, b_rest, |a, b| {
+            let wide = |x: H| convert::f16_to_f32(x.bits());
+            let result = function(wide(a), wide(b));
+            H::from_bits(convert::f32_to_f16(result, Round::Even, overflow))
+        });
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn widen_avx512<H: Half, S: Single>(dst: &mut [S], src: &[H]) {
+        let length = dst.len().min(src.len());
+        let (to, to_rest) = dst[..length].as_chunks_mut::<16>();
+        let (from, from_rest) = src[..length].as_chunks::<16>();
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = widen_16(from).map(S::from_value);
+        }
+        apply_portable(to_rest, from_rest, |x| {
+            S::from_value(convert::f16_to_f32(x.bits()))
+        });
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn narrow_avx512<H: Half, S: Single>(dst: &mut [H], src: &[S], overflow: Overflow) {
+        let length = dst.len().min(src.len());
+        let (to, to_rest) = dst[..length].as_chunks_mut::<16>();
+        let (from, from_rest) = src[..length].as_chunks::<16>();
+        for (to, from) in to.iter_mut().zip(from) {
+            narrow_16(to, &from.map(S::value), overflow);
+        }
+        apply_portable(to_rest, from_rest, |x| {
+            H::from_bits(convert::f32_to_f16(x.value(), Round::Even, overflow))
+        });
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn widen_16<H: Half>(from: &[H; 16]) -> [f32; 16] {
+        const { assert!(size_of::<H>() == 2) };
+        let mut to = [0.0; 16];
+        #[expect(
+            unsafe_code,
+            reason = "arrays of sixteen items of two and four bytes; no alignment needed"
+        )]
+        unsafe {
+            let wide = _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast()));
+            _mm512_storeu_ps(to.as_mut_ptr(), canonical_16(wide));
+        }
+        to
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn narrow_16<H: Half>(to: &mut [H; 16], from: &[f32; 16], overflow: Overflow) {
+        const { assert!(size_of::<H>() == 2) };
+        const NEAREST_EVEN: i32 = 0;
+        #[expect(
+            unsafe_code,
+            reason = "arrays of sixteen items of four and two bytes; no alignment needed"
+        )]
+        unsafe {
+            let x = _mm512_loadu_ps(from.as_ptr());
+            let prepared = match overflow {
+                Overflow::Saturate => {
+                    let (least, greatest) = (_mm512_set1_ps(-65504.0), _mm512_set1_ps(65504.0));
+                    let ordered = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(x, x);
+                    let clamped = _mm512_max_ps(least, _mm512_min_ps(greatest, x));
+                    _mm512_maskz_mov_ps(ordered, clamped)
+                }
+                Overflow::Keep | Overflow::Wrap => canonical_16(x),
+            };
+            let narrow = _mm512_cvtps_ph::<NEAREST_EVEN>(prepared);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), narrow);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline]
+    fn canonical_16(x: __m512) -> __m512 {
+        let unordered = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+        _mm512_mask_mov_ps(x, unordered, _mm512_set1_ps(F32_NAN))
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -303,6 +436,11 @@ mod x86 {
 #[cfg(not(target_arch = "x86_64"))]
 mod elsewhere {
     use super::super::Overflow;
+
+    /// Leaves the work to the portable loops.
+    pub(in super::super) fn run<L>(loops: L) -> Option<L> {
+        Some(loops)
+    }
 
     /// Leaves the work to the portable loop.
     pub(in super::super) fn apply<T, S>(_: &mut [T], _: &[S], _: impl Fn(S) -> T) -> bool {
