@@ -1,0 +1,143 @@
+-- What a person does in Neovim, as a script: opens a kernel, sees hints and lenses, makes a mistake, applies the fix, renames,
+-- formats, runs. VINCI names the command, KERNEL a file that may be written. Prints `ok` and a line for each step; ends with
+-- status 1 at the first step that fails.
+
+local function fail(what)
+  io.stdout:write("FAILED: " .. what .. "\n")
+  vim.cmd("cquit 1")
+end
+
+local function check(what, holds)
+  if not holds then
+    fail(what)
+  end
+  io.stdout:write("ok: " .. what .. "\n")
+end
+
+local function wait(what, ready)
+  if not vim.wait(20000, ready, 20) then
+    fail("waiting for " .. what)
+  end
+end
+
+vim.filetype.add({ extension = { vn = "vinci" } })
+vim.lsp.config("vinci", { cmd = { vim.env.VINCI, "lsp" }, filetypes = { "vinci" } })
+vim.lsp.enable("vinci")
+vim.cmd("filetype on")
+vim.cmd.edit(vim.env.KERNEL)
+local buffer = vim.api.nvim_get_current_buf()
+wait("the server", function()
+  return #vim.lsp.get_clients({ bufnr = buffer }) == 1
+end)
+local client = vim.lsp.get_clients({ bufnr = buffer })[1]
+wait("its answer to initialize", function()
+  return client.initialized
+end)
+
+local function document()
+  return { textDocument = vim.lsp.util.make_text_document_params(buffer) }
+end
+
+local function ask(method, params)
+  local answer = client:request_sync(method, params, 20000, buffer)
+  if not answer or answer.err then
+    fail(method .. ": " .. vim.inspect(answer))
+  end
+  return answer.result
+end
+
+local function lines()
+  return vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
+end
+
+local function find(text)
+  for row, line in ipairs(lines()) do
+    local column = line:find(text, 1, true)
+    if column then
+      return row - 1, column - 1
+    end
+  end
+  fail("`" .. text .. "` is not in the text")
+end
+
+local function at(text, behind)
+  local row, column = find(text)
+  local params = document()
+  params.position = { line = row, character = column + (behind or 0) }
+  return params
+end
+
+-- Inlay hints and the lens with its cycles.
+local all = document()
+all.range = { start = { line = 0, character = 0 }, ["end"] = { line = #lines(), character = 0 } }
+local hints = ask("textDocument/inlayHint", all)
+check("inlay hints tell types", #hints > 0 and hints[1].label:find("f32") ~= nil)
+local title
+wait("a lens with cycles", function()
+  for _, lens in ipairs(ask("textDocument/codeLens", document())) do
+    if lens.command.title:find("cycles") then
+      title = lens.command.title
+      return true
+    end
+  end
+end)
+check("the lens says: " .. title, true)
+
+-- A size error, with its code and place.
+local row, column = find("b[k, n]")
+vim.api.nvim_buf_set_text(buffer, row, column, row, column + 7, { "b[n, k]" })
+wait("a diagnostic", function()
+  return #vim.diagnostic.get(buffer) > 0
+end)
+local found = vim.diagnostic.get(buffer)[1]
+check("the size error is " .. tostring(found.code) .. " on its line", found.code == "E0304" and found.lnum == row)
+vim.api.nvim_buf_set_text(buffer, row, column, row, column + 7, { "b[k, n]" })
+wait("no diagnostic", function()
+  return #vim.diagnostic.get(buffer) == 0
+end)
+
+-- A misspelt name, and its fix.
+row, column = find("acc[m, n] /")
+vim.api.nvim_buf_set_text(buffer, row, column, row, column + 3, { "accu" })
+wait("a diagnostic", function()
+  return #vim.diagnostic.get(buffer) > 0
+end)
+local params = document()
+params.range = { start = { line = row, character = column }, ["end"] = { line = row, character = column + 1 } }
+params.context = { diagnostics = {} }
+local actions = ask("textDocument/codeAction", params)
+check("there is a fix", #actions > 0)
+vim.lsp.util.apply_workspace_edit(actions[1].edit, client.offset_encoding)
+wait("no diagnostic", function()
+  return #vim.diagnostic.get(buffer) == 0
+end)
+check("the fix is right", table.concat(lines(), "\n"):find("acc[m, n] /", 1, true) ~= nil)
+
+-- An index renamed in the algorithm and in the schedule.
+vim.api.nvim_buf_set_lines(buffer, -1, -1, false, { "", "schedule scaled for 910b2 {", "    grid m: 128;", "}" })
+params = at("acc[m", 4)
+params.newName = "row"
+vim.lsp.util.apply_workspace_edit(ask("textDocument/rename", params), client.offset_encoding)
+local text = table.concat(lines(), "\n")
+check("the algorithm has the new name", text:find("acc[row, n]", 1, true) ~= nil)
+check("the schedule has the new name", text:find("grid row: 128", 1, true) ~= nil)
+
+-- Formatting.
+row, column = find("acc[row, n] /")
+vim.api.nvim_buf_set_text(buffer, row, column, row, column, { "  " })
+params = document()
+params.options = { tabSize = 4, insertSpaces = true }
+vim.lsp.util.apply_text_edits(ask("textDocument/formatting", params), buffer, client.offset_encoding)
+check("formatting mends spaces", table.concat(lines(), "\n"):find("= (acc[row, n] /", 1, true) ~= nil)
+
+-- The run behind the lens. Schedules are not compiled yet, so it is cut off first.
+row = find("schedule scaled")
+vim.api.nvim_buf_set_lines(buffer, row, -1, false, {})
+for _, lens in ipairs(ask("textDocument/codeLens", document())) do
+  if lens.command.command == "vinci.run" then
+    local report = ask("workspace/executeCommand", { command = "vinci.run", arguments = lens.command.arguments })
+    check("the run reports cycles", report.text:find("cycles") ~= nil)
+    check("no bit is wrong", report.text:find("every bit as the evaluator has it", 1, true) ~= nil)
+  end
+end
+vim.cmd("qall!")
