@@ -269,14 +269,15 @@ impl Core<'_> {
         let Some(mut head) = self.queues[lane].pop_front() else {
             return Ok(false);
         };
-        std::mem::swap(&mut self.context, &mut head.context);
+        // Only the scalar unit changes these registers.
+        let own = std::mem::replace(&mut self.context, *head.context);
         self.order.learn(lane, &head.known);
         hear(&mut self.heard[lane], &head.heard);
         self.seen = head.seen;
         let program = self.program;
         let at = head.pc as usize;
         let outcome = self.execute(at, &program.code[at], lane);
-        std::mem::swap(&mut self.context, &mut head.context);
+        self.context = own;
         match outcome? {
             None => {
                 self.waiting -= 1;

@@ -19,11 +19,13 @@ fn flag_of(
     id: Val<3>,
 ) -> Result<(Pipe, Pipe, u8), Stop> {
     let pipe = |operand, op: PipeOp| {
-        op.pipe().ok_or(Box::new(FaultKind::IllegalValue {
-            operand,
-            value: op as i64,
-            expected: "one pipe",
-        }))
+        op.pipe().ok_or_else(|| {
+            Box::new(FaultKind::IllegalValue {
+                operand,
+                value: op as i64,
+                expected: "one pipe",
+            })
+        })
     };
     let id = at_most("id", id.get(&core.context), 7, "a flag from 0 to 7")?;
     Ok((pipe("src", src)?, pipe("dst", dst)?, id as u8))
