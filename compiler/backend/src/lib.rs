@@ -20,7 +20,7 @@ use isa::object::Object;
 
 pub use emit::Resolver;
 pub use lower::{Lowered, lower};
-pub use tiling::{Tiled, tile};
+pub use tiling::{Tiled, derived_text, tile};
 
 /// How hard the compiler tries.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -123,7 +123,7 @@ pub fn tile(
     };
     let gm = tensors(&cx, &mut out);
     let mut schedule: Vec<String> = (derived.remarks.iter())
-        .map(|remark| format!("// not in one pass: {}", remark.text))
+        .map(|remark| derive::remark(&algo, remark))
         .collect();
     for step in &steps {
         out = step_phases(&cx, step, out, &gm, &mut schedule).map_err(|d| vec![*d])?;
@@ -132,6 +132,14 @@ pub fn tile(
         func: out,
         schedule: schedule_text(&algo, chip, &schedule),
     })
+}
+
+/// The accumulators that were derived for a kernel, each with what merges it, and remarks on cascades without one.
+pub fn derived_text(func: &algo::Func) -> String {
+    let mut algo = normalize::run(func);
+    let accepts = |func: &algo::Func, cascade: &Cascade| Stream::new(func, cascade).is_some();
+    let derived = derive::run(&mut algo, &accepts);
+    derive::text(&algo, &derived)
 }
 
 fn schedule_text(algo: &algo::Func, chip: &Chip, decisions: &[String]) -> String {

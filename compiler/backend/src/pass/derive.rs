@@ -11,15 +11,16 @@
 
 mod algebra;
 mod members;
+mod text;
 
 use std::collections::BTreeMap;
 
-use diag::Span;
 use ir::algo::{Expr, Func, Order, ReduceOp, Tensor};
 
 use self::algebra::Algebra;
 pub(crate) use self::members::Part;
 use self::members::{Members, Refusal, find};
+pub(crate) use self::text::{remark, text};
 use crate::partition::root_reduce;
 
 /// Reductions over one space of items that can be made block by block.
@@ -59,9 +60,8 @@ pub(crate) struct Field {
 /// Why a cascade is not made in one pass.
 #[derive(Clone, Debug)]
 pub(crate) struct Remark {
-    /// The definition that stands against it.
-    #[expect(dead_code, reason = "shown with the remark from the next step on")]
-    pub(crate) span: Span,
+    /// The definition that the cascade begins with.
+    pub(crate) seed: Tensor,
     /// What it is.
     pub(crate) text: String,
 }
@@ -95,9 +95,8 @@ pub(crate) fn run(func: &mut Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) ->
             let mut changed = func.clone();
             let cascade = derive(&mut changed, &members)?;
             if !accepts(&changed, &cascade) {
-                let span = func.tensors[seed].span;
                 let text = "its products are not the cube's".to_owned();
-                return Err(Refusal::Because(span, text));
+                return Err(Refusal::Because(text));
             }
             *func = changed;
             Ok(cascade)
@@ -108,7 +107,7 @@ pub(crate) fn run(func: &mut Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) ->
                 derived.cascades.push(cascade);
             }
             Err(Refusal::NoCascade) => {}
-            Err(Refusal::Because(span, text)) => derived.remarks.push(Remark { span, text }),
+            Err(Refusal::Because(text)) => derived.remarks.push(Remark { seed, text }),
         }
     }
     derived

@@ -296,7 +296,9 @@ fn kernel_levels(
     let info = loaded.choose(args.compile.kernel.as_deref())?;
     let func = loaded.bind(&info, &settings.values, &std::collections::BTreeMap::new())?;
     phases.end("bind");
-    levels.add(Kind::Algo, algo::print::print(&func));
+    let mut text = algo::print::print(&func);
+    text.push_str(&backend::derived_text(&func));
+    levels.add(Kind::Algo, text);
     if wanted
         .iter()
         .all(|output| matches!(output.kind, Kind::Ast | Kind::Algo))

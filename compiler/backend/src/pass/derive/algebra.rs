@@ -127,7 +127,7 @@ impl<'a> Algebra<'a> {
         let own = self.func.defs[def].indices.to_vec();
         let span = self.func.defs[def].span;
         if reduce.mask.is_some_and(|mask| self.depends(mask)) {
-            return because(span, "a mask depends on a reduction of the same items");
+            return because("a mask depends on a reduction of the same items");
         }
         match reduce.op {
             ReduceOp::Max | ReduceOp::Min => self.extreme(tensor, &reduce, own, span),
@@ -136,7 +136,7 @@ impl<'a> Algebra<'a> {
             | ReduceOp::Any
             | ReduceOp::All
             | ReduceOp::ArgMax
-            | ReduceOp::ArgMin => because(span, "this reduction has no merge"),
+            | ReduceOp::ArgMin => because("this reduction has no merge"),
         }
     }
 
@@ -148,14 +148,11 @@ impl<'a> Algebra<'a> {
         span: Span,
     ) -> Result<()> {
         if self.depends(reduce.body) {
-            return because(
-                span,
-                "a maximum or minimum of items that an earlier one changes",
-            );
+            return because("a maximum or minimum of items that an earlier one changes");
         }
         let elem = self.func.tensors[tensor].elem;
         if elem != Elem::F32 {
-            return because(span, "a maximum or minimum that is not in f32");
+            return because("a maximum or minimum that is not in f32");
         }
         let sides = self.sides(tensor);
         let [a, b] = sides.map(|side| self.load(side, &own));
@@ -185,7 +182,7 @@ impl<'a> Algebra<'a> {
         span: Span,
     ) -> Result<()> {
         if self.func.tensors[tensor].elem != Elem::F32 {
-            return because(span, "a sum that is not in f32");
+            return because("a sum that is not in f32");
         }
         let body_own: Vec<Index> = own.iter().chain(&reduce.axes).copied().collect();
         let weight = self.weight(reduce.body, &body_own)?;
@@ -272,7 +269,7 @@ impl<'a> Algebra<'a> {
                 Elem::F32,
                 span,
             );
-            let value = self.row(guard, side, own, span)?;
+            let value = self.row(guard, side, own)?;
             let empty = ExprKind::Compare(CmpOp::Eq, value, start);
             let empty = self.push(empty, Elem::Bool, span);
             let zero = self.push(ExprKind::Float(0.0), Elem::F32, span);
@@ -312,15 +309,15 @@ impl<'a> Algebra<'a> {
         let kind = match delta {
             Delta::Nothing => return Ok(None),
             Delta::Row(tensor) => {
-                let both = self.row(*tensor, Side::Both, own, span)?;
-                let one = self.row(*tensor, side, own, span)?;
+                let both = self.row(*tensor, Side::Both, own)?;
+                let one = self.row(*tensor, side, own)?;
                 binary(BinaryOp::Sub, both, one)
             }
             Delta::Neg(a) => match &**a {
                 // `-(new - old)` is `old - new`, exactly.
                 Delta::Row(tensor) => {
-                    let both = self.row(*tensor, Side::Both, own, span)?;
-                    let one = self.row(*tensor, side, own, span)?;
+                    let both = self.row(*tensor, Side::Both, own)?;
+                    let one = self.row(*tensor, side, own)?;
                     binary(BinaryOp::Sub, one, both)
                 }
                 a => match self.difference(a, side, own, span)? {
@@ -362,7 +359,7 @@ impl<'a> Algebra<'a> {
     }
 
     /// A value of the rows, of one side or of both together.
-    fn row(&mut self, tensor: Tensor, side: Side, own: &[Index], span: Span) -> Result<Expr> {
+    fn row(&mut self, tensor: Tensor, side: Side, own: &[Index]) -> Result<Expr> {
         let rows = self.members.rows.len();
         if let Some(field) = self.fields.iter().find(|field| field.tensor == tensor) {
             let (sides, merge) = (field.sides, field.merge);
@@ -376,7 +373,7 @@ impl<'a> Algebra<'a> {
             };
         }
         let Some(def) = self.def(tensor) else {
-            return because(span, "a value that is not there yet");
+            return because("a value that is not there yet");
         };
         let (value, from) = (self.func.defs[def].value, self.own(tensor));
         self.copy(value, &from, own, Some(side))
@@ -405,7 +402,7 @@ impl<'a> Algebra<'a> {
         }
         match data.kind {
             ExprKind::Load { tensor, .. } => {
-                let (value, own) = self.item(tensor, data.span)?;
+                let (value, own) = self.item(tensor)?;
                 self.weight(value, &own)
             }
             ExprKind::Binary(BinaryOp::Mul, a, b) => {
@@ -417,7 +414,7 @@ impl<'a> Algebra<'a> {
             ExprKind::Binary(BinaryOp::Div, a, b) => {
                 let mut a = self.weight(a, own)?;
                 if self.varies(b) && self.depends(b) {
-                    return because(data.span, "a divisor that changes with item and reduction");
+                    return because("a divisor that changes with item and reduction");
                 }
                 if self.depends(b) {
                     a.outside.push((true, foreign(b, own)));
@@ -434,14 +431,11 @@ impl<'a> Algebra<'a> {
                 let from = self.func.exprs[value].elem;
                 let narrows = data.elem.bytes() < from.bytes();
                 if !data.elem.is_float() || (narrows && !self.at_most_one(value)) {
-                    return because(
-                        data.span,
-                        "a conversion of weights that no maximum keeps small",
-                    );
+                    return because("a conversion of weights that no maximum keeps small");
                 }
                 Ok(weight)
             }
-            ExprKind::Select(condition, a, b) => self.chosen(condition, (a, b), own, data.span),
+            ExprKind::Select(condition, a, b) => self.chosen(condition, (a, b), own),
             ExprKind::Float(_)
             | ExprKind::Int(_)
             | ExprKind::Index(_)
@@ -450,31 +444,24 @@ impl<'a> Algebra<'a> {
             | ExprKind::Binary(..)
             | ExprKind::Compare(..)
             | ExprKind::Reduce(_) => because(
-                data.span,
                 "a reduction enters here neither as a factor nor as the shift of an exponential",
             ),
         }
     }
 
     /// A choice between a factor and zero.
-    fn chosen(
-        &mut self,
-        condition: Expr,
-        (a, b): (Expr, Expr),
-        own: &[Index],
-        span: Span,
-    ) -> Result<Weight> {
+    fn chosen(&mut self, condition: Expr, (a, b): (Expr, Expr), own: &[Index]) -> Result<Weight> {
         let zero = |algebra: &Algebra<'_>, e: Expr| matches!(algebra.func.exprs[e].kind, ExprKind::Float(x) if x == 0.0);
         let (other, when) = match (zero(self, a), zero(self, b)) {
             (true, _) => (b, true),
             (false, true) => (a, false),
             (false, false) => {
-                return because(span, "a choice of which no side is zero");
+                return because("a choice of which no side is zero");
             }
         };
         if self.depends(condition) {
             if self.is_empty(condition) != Some(when) {
-                return because(span, "a condition depends on a reduction of the same items");
+                return because("a condition depends on a reduction of the same items");
             }
             // Blocks shift by 0 where they have nothing to shift by.
             self.settled.insert(condition, !when);
@@ -663,14 +650,14 @@ impl<'a> Algebra<'a> {
         }
         let data = self.func.exprs[e].clone();
         if data.elem != Elem::F32 {
-            return because(data.span, "an exponent that is not in f32");
+            return because("an exponent that is not in f32");
         }
         let two = |a, b| (Box::new(a), Box::new(b));
         match data.kind {
             ExprKind::Load { tensor, .. } => match self.part(tensor) {
                 Some(Part::Field | Part::Row) => Ok(Delta::Row(tensor)),
                 _ => {
-                    let (value, own) = self.item(tensor, data.span)?;
+                    let (value, own) = self.item(tensor)?;
                     self.delta(value, &own)
                 }
             },
@@ -697,13 +684,10 @@ impl<'a> Algebra<'a> {
                 match (nothing(a), nothing(b)) {
                     (true, _) => self.delta(b, own),
                     (false, true) => self.delta(a, own),
-                    (false, false) => because(data.span, "an exponent that is chosen"),
+                    (false, false) => because("an exponent that is chosen"),
                 }
             }
-            _ => because(
-                data.span,
-                "a reduction enters this exponent neither as a sum nor times a constant",
-            ),
+            _ => because("a reduction enters this exponent neither as a sum nor times a constant"),
         }
     }
 
@@ -712,13 +696,13 @@ impl<'a> Algebra<'a> {
         !self.depends(e) && !self.varies(e)
     }
 
-    fn item(&self, tensor: Tensor, span: Span) -> Result<(Expr, Vec<Index>)> {
+    fn item(&self, tensor: Tensor) -> Result<(Expr, Vec<Index>)> {
         match (self.part(tensor), self.def(tensor)) {
             (Some(Part::Item), Some(def)) => {
                 let def = &self.func.defs[def];
                 Ok((def.value, def.indices.to_vec()))
             }
-            _ => because(span, "an item that is not made here"),
+            _ => because("an item that is not made here"),
         }
     }
 
@@ -854,7 +838,7 @@ impl<'a> Algebra<'a> {
             // What stands outside depends on the rows alone, whose indices come first everywhere.
             let by = self.copy(by.expr, &by.own, &own, None)?;
             if self.func.exprs[by].elem != Elem::F32 {
-                return because(span, "a factor that is not in f32");
+                return because("a factor that is not in f32");
             }
             let op = if *divides {
                 BinaryOp::Div
@@ -882,7 +866,7 @@ impl<'a> Algebra<'a> {
         let moves = |algebra: &Algebra<'_>, e: Expr| algebra.depends(e) && !algebra.varies(e);
         let kind = match data.kind {
             ExprKind::Load { tensor, .. } => {
-                let (value, own) = self.item(tensor, data.span)?;
+                let (value, own) = self.item(tensor)?;
                 let weight = self.weight(value, &own)?;
                 if weight.outside.is_empty() {
                     return self.copy(e, from, to, None);
@@ -954,7 +938,7 @@ impl<'a> Algebra<'a> {
                 if let Some(side) = side
                     && matches!(self.part(tensor), Some(Part::Field | Part::Row))
                 {
-                    return self.row(tensor, side, to, data.span);
+                    return self.row(tensor, side, to);
                 }
                 let border = match border {
                     None => None,
@@ -991,7 +975,7 @@ impl<'a> Algebra<'a> {
                 overflow,
             },
             ExprKind::Gather { .. } | ExprKind::Reduce(_) => {
-                return because(data.span, "this expression is not copied");
+                return because("this expression is not copied");
             }
             kind @ (ExprKind::Float(_) | ExprKind::Int(_)) => kind,
         };
@@ -1053,6 +1037,6 @@ fn renamed(affine: &Affine, map: &dyn Fn(Index) -> Index) -> Affine {
     }
 }
 
-fn because<T>(span: Span, text: &str) -> Result<T> {
-    Err(Refusal::Because(span, text.to_owned()))
+fn because<T>(text: &str) -> Result<T> {
+    Err(Refusal::Because(text.to_owned()))
 }

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::Span;
 use ir::algo::{Affine, Func, Index, Role, Tensor};
 
 use super::regroups;
@@ -33,7 +32,7 @@ pub(crate) enum Refusal {
     /// Nothing to gain, and nothing to say.
     NoCascade,
     /// It would be one.
-    Because(Span, String),
+    Because(String),
 }
 
 /// A cascade whose merge is not known yet.
@@ -248,7 +247,7 @@ impl<'a> Search<'a> {
             let data = &self.func.tensors[*tensor];
             if data.role == Role::Result {
                 let text = format!("`{}` is a result with all its items", data.name);
-                return Err(Refusal::Because(data.span, text));
+                return Err(Refusal::Because(text));
             }
         }
         for (number, def) in self.func.defs.iter().enumerate() {
@@ -259,7 +258,7 @@ impl<'a> Search<'a> {
             if let Some((tensor, _)) = seen.iter().find(|(tensor, _)| inner.contains(tensor)) {
                 let [reader, read] = [def.target, *tensor].map(|t| &self.func.tensors[t].name);
                 let text = format!("`{reader}` reads the items of `{read}` outside the pass");
-                return Err(Refusal::Because(def.span, text));
+                return Err(Refusal::Because(text));
             }
         }
         Ok(())
