@@ -8,12 +8,10 @@
 //! Begin of an instruction: not before its pipe is free, and not before it is ready and `head` has passed, so a pipe that
 //! is kept fed never pays its head. Its results are visible `tail` after it ends; flags and barriers wait for that.
 
+mod agenda;
 mod core;
 mod lines;
 mod memory;
-
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 use isa::chip::Chip;
 use isa::types::Pipe;
@@ -21,6 +19,7 @@ use isa::types::Pipe;
 pub(crate) use self::core::{CoreTime, PipeTime};
 pub(crate) use self::memory::MemoryCounts;
 
+use self::agenda::{Agenda, Post, PostWhat};
 use self::core::CoreSim;
 use self::memory::Memory;
 use crate::fault::CoreId;
@@ -55,23 +54,6 @@ pub(crate) struct Timing {
     pub(crate) trace: Vec<TraceSpan>,
 }
 
-/// Something that happens at a time that other cores may depend on.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Post {
-    /// In ticks.
-    pub(crate) at: u64,
-    pub(crate) core: u32,
-    pub(crate) what: PostWhat,
-}
-
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum PostWhat {
-    /// The next piece of the copy that the pipe is doing.
-    Piece(Pipe),
-    /// A cross-core set arrives at its peers: mode and counter.
-    Set(u8, u8),
-}
-
 /// Computes the times of a launch; none if the streams cannot run to their ends.
 pub(crate) fn run(
     cores: &[(CoreId, &Stream<'_>)],
@@ -80,7 +62,7 @@ pub(crate) fn run(
     trace: bool,
 ) -> Option<Timing> {
     let mut memory = Memory::new(chip, extent);
-    let mut posts = BinaryHeap::new();
+    let mut agenda = Agenda::default();
     let mut sims: Vec<CoreSim<'_>> = cores
         .iter()
         .enumerate()
@@ -88,30 +70,27 @@ pub(crate) fn run(
         .collect();
     for sim in &mut sims {
         sim.advance();
-        collect(sim, &mut posts);
+        collect(sim, &mut agenda);
     }
-    while let Some(&Reverse(post)) = posts.peek() {
+    while let Some(post) = agenda.first() {
         match post.what {
             PostWhat::Piece(pipe) => {
                 let sim = &mut sims[post.core as usize];
                 if let Some(at) = sim.transfer(pipe, post.at, &mut memory) {
-                    // The next piece takes the place of this one, which is mostly not far from the front.
-                    if let Some(mut top) = posts.peek_mut() {
-                        top.0.at = at;
-                    }
+                    agenda.replace_first(Post { at, ..post });
                 } else {
-                    posts.pop();
+                    agenda.drop_first();
                     sim.advance();
-                    collect(sim, &mut posts);
+                    collect(sim, &mut agenda);
                 }
             }
             PostWhat::Set(mode, id) => {
-                posts.pop();
+                agenda.drop_first();
                 let sender = sims[post.core as usize].id;
                 for sim in sims.iter_mut().filter(|sim| reaches(sender, mode, sim.id)) {
                     sim.receive(post.core as usize, mode, id, post.at / TICKS);
                     sim.advance();
-                    collect(sim, &mut posts);
+                    collect(sim, &mut agenda);
                 }
             }
         }
@@ -120,9 +99,9 @@ pub(crate) fn run(
 }
 
 /// Moves what a core has posted to the common list.
-fn collect(sim: &mut CoreSim<'_>, posts: &mut BinaryHeap<Reverse<Post>>) {
+fn collect(sim: &mut CoreSim<'_>, agenda: &mut Agenda) {
     for post in sim.posts.drain(..) {
-        posts.push(Reverse(post));
+        agenda.add(post);
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) use self::context::{Context, LoopFrame};
 pub(crate) use self::issue::call;
 pub use self::origin::Origin;
 pub(crate) use self::seen::Seen;
-pub(crate) use self::waits::{CrossSet, Flag, Flags, flag_index};
+pub(crate) use self::waits::{CrossSet, Flag, Flags, flag_index, flag_waiter};
 
 use self::context::initial_context;
 use self::issue::Pending;

@@ -222,7 +222,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn price(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
         let Unknown { x, spr, lanes } = self.unknown;
         if x & self.plans[at].registers.reads == 0 && spr == 0 && !lanes {
-            if inst.queue() != Pipe::S && self.memo.repeat(self.core, at) {
+            if self.core.program.queues[at] != Pipe::S && self.memo.repeat(self.core, at) {
                 return Ok(());
             }
             let context = self.core.context;

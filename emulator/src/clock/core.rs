@@ -1,186 +1,36 @@
-//! One core's time: its scalar unit, its queues, and the copies under way.
+//! One core's time: its scalar unit, its queues (`queue`), and the copies under way (`copy`).
+//!
+//! [`CoreSim::advance`] goes as far as it can without others. A pipe that could not go on sleeps until something comes that
+//! it may have waited for.
+
+mod copy;
+mod queue;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use isa::chip::Chip;
 use isa::types::Pipe;
 
-use super::memory::{Memory, Piece, Port};
-use super::{Post, PostWhat, TICKS, TraceSpan};
-use crate::core::Flags;
+use super::agenda::{Post, PostWhat};
+use super::memory::Port;
+use super::{TICKS, TraceSpan};
+use crate::core::{Flags, flag_waiter};
 use crate::fault::CoreId;
-use crate::stream::{Event, Stream, Traffic, What};
+use crate::stream::{Event, Stream, What};
 
-/// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
-const PIECE_BYTES: u64 = 4096;
+pub(crate) use self::queue::PipeTime;
 
-/// How a pipe spent its time, in cycles.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PipeTime {
-    /// Executing, the start after idleness and waits for bandwidth and for blocks of the other side of the unit flag
-    /// included.
-    pub(crate) busy: u64,
-    /// Of those, beyond what the pipe alone would need.
-    pub(crate) memory: u64,
-    /// Idle because its queue was empty.
-    pub(crate) starved: u64,
-    /// Idle because of a flag.
-    pub(crate) flag: u64,
-    /// Idle because of a barrier.
-    pub(crate) barrier: u64,
-    /// Idle because of another core.
-    pub(crate) cross: u64,
-}
+use self::copy::Transfer;
+use self::queue::{Cause, Item, Queue};
+
+/// Every pipe awake.
+const EVERYONE: u8 = (1 << Pipe::ALL.len()) - 1;
 
 /// The times of one core.
 #[derive(Clone, Debug)]
 pub(crate) struct CoreTime {
     pub(crate) end: u64,
     pub(crate) pipes: [PipeTime; 7],
-}
-
-/// Why a queue's front is as late as it is.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-enum Cause {
-    Queue,
-    Flag,
-    Barrier,
-    Cross,
-}
-
-/// An instruction in a queue.
-#[derive(Copy, Clone, Debug)]
-struct Item {
-    event: usize,
-    dispatched: u64,
-    /// Instructions that cube and fixpipe had got before: what the unit flag waits for.
-    cube: u64,
-    fix: u64,
-}
-
-/// A copy under way, with all that its pieces ask for in one place.
-#[derive(Copy, Clone, Debug)]
-struct Transfer {
-    event: Event,
-    traffic: Traffic,
-    begin: u64,
-    row: u64,
-    offset: u64,
-    missed: bool,
-    /// Bytes of the latest piece, and the ticks that the pipe alone would need for them.
-    alone: (u64, u64),
-}
-
-/// One pipe.
-#[derive(Clone, Debug)]
-struct Queue {
-    items: VecDeque<Item>,
-    pushed: u64,
-    /// When the last instructions left the queue.
-    starts: VecDeque<u64>,
-    issued: u64,
-    finished: u64,
-    /// Nothing behind the front begins earlier.
-    gate: u64,
-    cause: Cause,
-    /// Begin of the last work, and end of its occupancy.
-    last: u64,
-    end: u64,
-    /// When everything so far is visible.
-    done: u64,
-    transfer: Option<Transfer>,
-    time: PipeTime,
-}
-
-impl Queue {
-    fn new() -> Queue {
-        Queue {
-            items: VecDeque::new(),
-            pushed: 0,
-            starts: VecDeque::new(),
-            issued: 0,
-            finished: 0,
-            gate: 0,
-            cause: Cause::Queue,
-            last: 0,
-            end: 0,
-            done: 0,
-            transfer: None,
-            time: PipeTime::default(),
-        }
-    }
-
-    /// When a further instruction may enter; none while that is not known.
-    fn slot(&self, depth: u64) -> Option<u64> {
-        let Some(before) = self.pushed.checked_sub(depth) else {
-            return Some(0);
-        };
-        let oldest = self.issued - self.starts.len() as u64;
-        match before < self.issued {
-            true => Some(
-                before
-                    .checked_sub(oldest)
-                    .map_or(0, |at| self.starts[at as usize]),
-            ),
-            false => None,
-        }
-    }
-
-    /// Notes that the front has left the queue.
-    fn issue(&mut self, at: u64, depth: u64) {
-        self.issued += 1;
-        self.starts.push_back(at);
-        if self.starts.len() as u64 > depth {
-            self.starts.pop_front();
-        }
-    }
-
-    /// Removes the front, which is over.
-    fn finish(&mut self) {
-        self.items.pop_front();
-        self.finished += 1;
-    }
-
-    /// Delays the front for a reason.
-    fn hold(&mut self, ready: u64, until: u64, cause: Cause) {
-        if until > ready {
-            self.cause = cause;
-        }
-        self.gate = ready.max(until);
-    }
-
-    /// Lets the front be under way, but no further than its start, until some time.
-    fn occupy(&mut self, dispatched: u64, until: u64) {
-        let from = self.begin(dispatched, 0);
-        self.end = from.max(until);
-        self.gate = self.end;
-        self.time.busy += self.end - from;
-    }
-
-    /// When work that is ready may begin; the idle time before it goes to its cause.
-    fn begin(&mut self, dispatched: u64, head: u64) -> u64 {
-        let ready = self.gate.max(dispatched);
-        let begin = self.end.max(ready + head);
-        // What of the head is paid is work already.
-        let started = begin - self.end.max(ready);
-        let idle = begin - self.end - started;
-        self.time.busy += started;
-        let cause = if dispatched > self.gate {
-            Cause::Queue
-        } else {
-            self.cause
-        };
-        match cause {
-            Cause::Queue => self.time.starved += idle,
-            Cause::Flag => self.time.flag += idle,
-            Cause::Barrier => self.time.barrier += idle,
-            Cause::Cross => self.time.cross += idle,
-        }
-        self.gate = begin;
-        self.cause = Cause::Queue;
-        self.last = begin;
-        begin
-    }
 }
 
 /// One core.
@@ -202,6 +52,8 @@ pub(super) struct CoreSim<'a> {
     queues: [Queue; 7],
     flags: Flags<VecDeque<u64>>,
     port: Port,
+    /// The pipes, a bit each, for which something has come that they may have waited for.
+    awake: u8,
     keep_trace: bool,
     trace: Vec<TraceSpan>,
 }
@@ -230,6 +82,7 @@ impl<'a> CoreSim<'a> {
             queues: std::array::from_fn(|_| Queue::new()),
             flags: Flags::default(),
             port: Port::new(chip),
+            awake: EVERYONE,
             keep_trace,
             trace: Vec::new(),
         }
@@ -237,18 +90,45 @@ impl<'a> CoreSim<'a> {
 
     /// Goes on until nothing can without others.
     pub(super) fn advance(&mut self) {
-        let mut moving = true;
-        while moving {
-            moving = false;
-            while self.step_scalar() {
-                moving = true;
+        while self.awake != 0 {
+            if self.take_awake(Pipe::S) {
+                while self.step_scalar() {}
             }
             for pipe in &Pipe::ALL[1..] {
-                while self.step_pipe(*pipe) {
-                    moving = true;
+                if self.take_awake(*pipe) {
+                    while self.step_pipe(*pipe) {}
                 }
             }
         }
+    }
+
+    fn wake(&mut self, pipe: Pipe) {
+        self.awake |= 1 << pipe.index();
+    }
+
+    /// Whether a pipe is awake; it sleeps until something comes again.
+    fn take_awake(&mut self, pipe: Pipe) -> bool {
+        let bit = 1 << pipe.index();
+        let awake = self.awake & bit != 0;
+        self.awake &= !bit;
+        awake
+    }
+
+    /// Tells those who may wait for it that the front of a queue is over.
+    fn over(&mut self, pipe: Pipe) {
+        self.queues[pipe.index()].finish();
+        self.wake(Pipe::S);
+        match pipe {
+            Pipe::M => self.wake(Pipe::Fix),
+            Pipe::Fix => self.wake(Pipe::M),
+            Pipe::S | Pipe::V | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 => {}
+        }
+    }
+
+    /// Sets a flag, and wakes who may wait for it.
+    fn set_flag(&mut self, flag: usize, at: u64) {
+        self.flags.at(flag).push_back(at);
+        self.wake(flag_waiter(flag));
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -316,6 +196,7 @@ impl<'a> CoreSim<'a> {
             fix,
         });
         queue.pushed += 1;
+        self.wake(pipe);
         true
     }
 
@@ -331,10 +212,7 @@ impl<'a> CoreSim<'a> {
                 self.scalar_time.flag += at.saturating_sub(from);
                 self.scalar = from.max(at);
             }
-            What::SetFlag => self
-                .flags
-                .at(usize::from(event.extra))
-                .push_back(from + occ),
+            What::SetFlag => self.set_flag(usize::from(event.extra), from + occ),
             What::BarAll => {
                 if self.queues.iter().any(|q| q.finished < q.pushed) {
                     return false;
@@ -401,9 +279,7 @@ impl<'a> CoreSim<'a> {
                 return true;
             }
             What::SetFlag => {
-                self.flags
-                    .at(usize::from(event.extra))
-                    .push_back(ready.max(done) + occ);
+                self.set_flag(usize::from(event.extra), ready.max(done) + occ);
                 self.queues[pipe.index()].gate = ready;
             }
             What::WaitFlag => {
@@ -431,7 +307,7 @@ impl<'a> CoreSim<'a> {
         }
         let queue = &mut self.queues[pipe.index()];
         queue.issue(queue.gate, self.depth);
-        queue.finish();
+        self.over(pipe);
         true
     }
 
@@ -475,16 +351,10 @@ impl<'a> CoreSim<'a> {
         let queue = &mut self.queues[pipe.index()];
         let begin = queue.begin(item.dispatched, u64::from(event.head));
         queue.issue(begin, self.depth);
+        // A place in the queue is free.
+        self.awake |= 1 << Pipe::S.index();
         if let Some(&traffic) = traffic {
-            queue.transfer = Some(Transfer {
-                event: *event,
-                traffic,
-                begin,
-                row: 0,
-                offset: 0,
-                missed: false,
-                alone: (0, 0),
-            });
+            queue.transfer = Some(Transfer::new(event, traffic, begin));
             self.posts.push(Post {
                 at: (begin + u64::from(traffic.setup)) * TICKS,
                 core: self.number as u32,
@@ -497,72 +367,9 @@ impl<'a> CoreSim<'a> {
         queue.time.flag += queue.end - end;
         queue.done = queue.done.max(queue.end + u64::from(event.tail));
         queue.time.busy += u64::from(event.occ);
-        queue.finish();
         let ended = queue.end;
+        self.over(pipe);
         self.note(pipe, event.pc, begin, ended);
-    }
-
-    /// What a copy moves; none if it moves nothing.
-    fn traffic(&self, event: &Event) -> Option<&'a Traffic> {
-        let traffic = match event.what {
-            What::Copy | What::UnitCopy => self.stream.traffic.get(event.arg as usize)?,
-            What::Work
-            | What::UnitWork
-            | What::SetFlag
-            | What::WaitFlag
-            | What::Bar
-            | What::BarAll
-            | What::Xset
-            | What::Xwait
-            | What::Scalar => return None,
-        };
-        (traffic.rows > 0 && traffic.row_bytes > 0).then_some(traffic)
-    }
-
-    /// Moves the next piece of a copy; when the one after it comes, none after the last.
-    pub(super) fn transfer(&mut self, pipe: Pipe, at: u64, memory: &mut Memory) -> Option<u64> {
-        let queue = &mut self.queues[pipe.index()];
-        let copy = queue.transfer.as_mut()?;
-        let (event, traffic) = (copy.event, copy.traffic);
-        let (rows, row_bytes) = (u64::from(traffic.rows), u64::from(traffic.row_bytes));
-        let piece = next_piece(copy, rows, row_bytes);
-        let served = memory.serve(at, self.number, &traffic, piece);
-        let bytes = piece.rows * piece.bytes;
-        let port_end = self.port.serve(at, traffic.path, bytes);
-        let occ = u64::from(event.occ);
-        if bytes != copy.alone.0 {
-            let moving = occ - u64::from(traffic.setup).min(occ);
-            copy.alone = (bytes, moving * TICKS * bytes / (rows * row_bytes));
-        }
-        let alone = copy.alone.1;
-        let end = served.end.max(port_end).max(at + alone);
-        copy.missed |= served.missed;
-        copy.offset += piece.bytes;
-        if copy.offset >= row_bytes {
-            copy.offset = 0;
-            copy.row += piece.rows;
-        }
-        if copy.row < rows {
-            return Some(end);
-        }
-        let copy = *copy;
-        let other_end = self.unit_end(pipe, &event);
-        let queue = &mut self.queues[pipe.index()];
-        queue.transfer = None;
-        queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
-        let extra = if copy.missed && !traffic.write {
-            memory.miss_extra
-        } else {
-            0
-        };
-        queue.done = queue.done.max(queue.end + u64::from(event.tail) + extra);
-        let took = queue.end - copy.begin;
-        queue.time.busy += took;
-        queue.time.memory += took - occ;
-        queue.finish();
-        let ended = queue.end;
-        self.note(pipe, event.pc, copy.begin, ended);
-        None
     }
 
     fn note(&mut self, pipe: Pipe, pc: u32, begin: u64, end: u64) {
@@ -593,29 +400,12 @@ impl<'a> CoreSim<'a> {
         if pending.len() == sources && pending.values().all(|sets| !sets.is_empty()) {
             let last = pending.values_mut().filter_map(VecDeque::pop_front).max();
             self.counters[usize::from(id)].extend(last);
+            self.awake = EVERYONE;
         }
     }
 
     /// Takes one step of a counter; when it came.
     fn take_counter(&mut self, event: &Event) -> Option<u64> {
         self.counters[usize::from(event.extra % 16)].pop_front()
-    }
-}
-
-/// The next part of a copy: rows up to the grain, or a part of a long row.
-fn next_piece(copy: &Transfer, rows: u64, row_bytes: u64) -> Piece {
-    if row_bytes > PIECE_BYTES {
-        return Piece {
-            row: copy.row,
-            rows: 1,
-            offset: copy.offset,
-            bytes: PIECE_BYTES.min(row_bytes - copy.offset),
-        };
-    }
-    Piece {
-        row: copy.row,
-        rows: (PIECE_BYTES / row_bytes).min(rows - copy.row),
-        offset: 0,
-        bytes: row_bytes,
     }
 }

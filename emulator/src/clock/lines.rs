@@ -47,48 +47,43 @@ struct Row {
 /// Who reads, and when.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Visit {
-    /// One more than the cycle.
-    when: u32,
-    reader: u8,
-    window: u64,
+    /// What the visit leaves in the state of a line: when, and by whom.
+    stamp: u64,
+    /// States from here on, as many as `at_once` says, are of lines that were read just now.
+    earliest: u64,
+    at_once: u64,
 }
 
 impl Visit {
     /// A visit of a core, to which reads of others within a window of cycles are at once.
     pub(super) fn new(now: u64, core: usize, window: u64) -> Visit {
+        let window = window.min(1 << 30);
+        // Behind the window, so that no line that was never read seems to have been read just now.
+        let when = now + 1 + window;
         Visit {
-            when: (now as u32).wrapping_add(1).max(1),
-            reader: core as u8,
-            window,
+            stamp: when << WHEN_SHIFT | (core as u64 & 0xff) << READER_SHIFT,
+            earliest: (when - window + 1) << WHEN_SHIFT,
+            at_once: window << WHEN_SHIFT,
         }
     }
-}
 
-/// The state of a line of the tensors.
-#[derive(Copy, Clone, Debug, Default)]
-struct Line {
-    /// Sectors that are there, and those of them that global memory does not have yet.
-    valid: u8,
-    dirty: u8,
-    /// Since the clock hand came by.
-    used: bool,
-    /// Who read it last, and one more than when; nobody at zero.
-    reader: u8,
-    when: u32,
-}
-
-impl Line {
-    /// Notes a read; whether another core has read the line just now.
+    /// Whether a line of that state was read by another core just now.
     #[inline]
-    fn visit(&mut self, visit: Visit) -> bool {
-        let apart = visit.when.wrapping_sub(self.when);
-        let shared =
-            (self.when != 0) & (self.reader != visit.reader) & (u64::from(apart) < visit.window);
-        self.when = visit.when;
-        self.reader = visit.reader;
-        shared
+    fn is_shared(self, line: u64) -> bool {
+        let just_now = line.wrapping_sub(self.earliest) < self.at_once;
+        just_now & ((line ^ self.stamp) & READER != 0)
     }
 }
+
+// The state of a line is a word: in its lowest byte the sectors that are there, above them those that global memory does
+// not have yet, whether it was used since the clock hand came by, who read it last, and when.
+const VALID: u64 = 0xff;
+const DIRTY: u64 = 0xff << DIRTY_SHIFT;
+const DIRTY_SHIFT: u32 = 8;
+const USED: u64 = 1 << 16;
+const READER: u64 = 0xff << READER_SHIFT;
+const READER_SHIFT: u32 = 24;
+const WHEN_SHIFT: u32 = 32;
 
 /// A size to divide by, mostly a power of two.
 #[derive(Copy, Clone, Debug)]
@@ -123,7 +118,7 @@ pub(super) struct Lines {
     /// The mask of a whole line.
     full: u8,
     first: u64,
-    lines: Vec<Line>,
+    lines: Vec<u64>,
     /// Lines that are there, in the order of the clock hand.
     ring: Vec<u32>,
     capacity: usize,
@@ -143,7 +138,7 @@ impl Lines {
             sector_bytes: Size::new(sector_bytes),
             full: ((1_u16 << sectors) - 1) as u8,
             first,
-            lines: vec![Line::default(); count],
+            lines: vec![0; count],
             ring: Vec::new(),
             capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
             hand: 0,
@@ -159,6 +154,14 @@ impl Lines {
         let mut index = first - self.first;
         let mut out = Touched::default();
         let mut row = self.split(offset, piece.bytes, traffic.write);
+        if !traffic.write
+            && step_offset == 0
+            && let Some(parts) = self.short(&row)
+        {
+            out.bytes = piece.rows * row.bytes;
+            self.read_short((index, step, piece.rows), parts, visit, &mut out);
+            return self.in_bytes(out);
+        }
         for _ in 0..piece.rows {
             match traffic.write {
                 true => self.write_row(index as usize, &row, &mut out),
@@ -175,9 +178,31 @@ impl Lines {
                 row = self.split(offset, piece.bytes, traffic.write);
             }
         }
-        out.fetched *= self.sector_bytes.bytes;
-        out.evicted *= self.sector_bytes.bytes;
-        out
+        self.in_bytes(out)
+    }
+
+    fn in_bytes(&self, out: Touched) -> Touched {
+        Touched {
+            fetched: out.fetched * self.sector_bytes.bytes,
+            evicted: out.evicted * self.sector_bytes.bytes,
+            ..out
+        }
+    }
+
+    /// The lines of a row that has one or two.
+    fn short(&self, row: &Row) -> Option<(Part, Part)> {
+        let all = Part {
+            mask: self.full,
+            keep: true,
+            size: self.line_bytes.bytes,
+        };
+        match (row.first.mask != 0, row.whole, row.last.mask != 0) {
+            (true, 0, _) => Some((row.first, row.last)),
+            (true, 1, false) => Some((row.first, all)),
+            (false, 1, _) => Some((all, row.last)),
+            (false, 2, false) => Some((all, all)),
+            _ => None,
+        }
     }
 
     /// The lines of a row of `bytes` that begins at an offset in its first line.
@@ -206,6 +231,23 @@ impl Lines {
         }
         row.bytes = row.whole as u64 * line + row.first.size + row.last.size;
         row
+    }
+
+    /// Reads rows that lie alike, each of them a line or parts of two: most are so.
+    fn read_short(
+        &mut self,
+        (mut index, step, rows): (u64, u64, u64),
+        (one, other): (Part, Part),
+        visit: Visit,
+        out: &mut Touched,
+    ) {
+        for _ in 0..rows {
+            self.read(index as usize, one, visit, out);
+            if other.mask != 0 {
+                self.read(index as usize + 1, other, visit, out);
+            }
+            index = index.wrapping_add(step);
+        }
     }
 
     /// What the bytes from `low` to `high` ask of their line.
@@ -250,10 +292,15 @@ impl Lines {
     #[inline]
     fn read(&mut self, index: usize, part: Part, visit: Visit, out: &mut Touched) {
         let line = &mut self.lines[index];
-        let shared = line.visit(visit);
-        line.used |= part.keep;
-        let missing = part.mask & !line.valid;
-        out.shared += if shared { part.size } else { 0 };
+        let before = *line;
+        let used = if part.keep { USED } else { 0 };
+        *line = before & (VALID | DIRTY | USED) | visit.stamp | used;
+        out.shared += if visit.is_shared(before) {
+            part.size
+        } else {
+            0
+        };
+        let missing = part.mask & !(before as u8);
         if missing != 0 {
             self.fetch(index, missing, part.keep, out);
         }
@@ -268,8 +315,8 @@ impl Lines {
             return;
         }
         let line = &mut self.lines[index];
-        let absent = line.valid == 0;
-        line.valid |= missing;
+        let absent = *line & VALID == 0;
+        *line |= u64::from(missing);
         if absent {
             out.evicted += u64::from(self.make_room(index));
         }
@@ -294,10 +341,9 @@ impl Lines {
     #[inline]
     fn write(&mut self, index: usize, mask: u8, out: &mut Touched) {
         let line = &mut self.lines[index];
-        let absent = line.valid == 0;
-        line.valid |= mask;
-        line.dirty |= mask;
-        line.used = true;
+        let absent = *line & VALID == 0;
+        let mask = u64::from(mask);
+        *line |= mask | mask << DIRTY_SHIFT | USED;
         if absent {
             out.evicted += u64::from(self.make_room(index));
         }
@@ -311,15 +357,17 @@ impl Lines {
             return 0;
         }
         loop {
-            let victim = &mut self.lines[self.ring[self.hand] as usize];
-            let slot = self.hand;
-            self.hand = (self.hand + 1) % self.capacity;
-            if std::mem::take(&mut victim.used) {
+            let at = self.hand;
+            let victim = &mut self.lines[self.ring[at] as usize];
+            self.hand = if at + 1 == self.capacity { 0 } else { at + 1 };
+            if *victim & USED != 0 {
+                *victim &= !USED;
                 continue;
             }
-            victim.valid = 0;
-            self.ring[slot] = line as u32;
-            return std::mem::take(&mut victim.dirty).count_ones();
+            let dirty = (*victim & DIRTY).count_ones();
+            *victim &= !(VALID | DIRTY);
+            self.ring[at] = line as u32;
+            return dirty;
         }
     }
 }

@@ -24,21 +24,22 @@ pub(crate) struct MemoryCounts {
 struct Server {
     /// When it is free, in ticks.
     free: u64,
-    /// Ticks for `bytes_unit` bytes.
+    /// Ticks for `unit` bytes.
     ticks: u64,
-    bytes_unit: u64,
-    /// The latest size and its time: requests mostly have the size of the one before.
-    latest: (u64, u64),
+    unit: u64,
+    /// 2^64 through `unit`.
+    inverse: u64,
 }
 
 impl Server {
     /// A resource of so many MB/s at a clock in MHz.
     fn rate(mbps: u64, clock_mhz: u64) -> Server {
+        let unit = mbps.max(1);
         Server {
             free: 0,
             ticks: clock_mhz * TICKS,
-            bytes_unit: mbps.max(1),
-            latest: (0, 0),
+            unit,
+            inverse: u64::MAX / unit,
         }
     }
 
@@ -48,11 +49,18 @@ impl Server {
         if bytes == 0 {
             return at;
         }
-        if bytes != self.latest.0 {
-            self.latest = (bytes, bytes * self.ticks / self.bytes_unit);
-        }
-        self.free = self.free.max(at) + self.latest.1;
+        self.free = self.free.max(at) + self.time(bytes);
         self.free
+    }
+
+    /// Ticks for a request: a division, by a product that is one too small at most.
+    #[inline]
+    fn time(&self, bytes: u64) -> u64 {
+        let all = bytes * self.ticks;
+        let near = ((u128::from(all) * u128::from(self.inverse)) >> 64) as u64;
+        let time = near + u64::from(all - near * self.unit >= self.unit);
+        debug_assert_eq!(time, all / self.unit, "at most one too small");
+        time
     }
 }
 

@@ -36,6 +36,11 @@ pub(crate) fn flag_index(src: Pipe, dst: Pipe, id: usize) -> usize {
     (src.index() * Pipe::ALL.len() + dst.index()) * FLAGS + id
 }
 
+/// The pipe that waits for a flag.
+pub(crate) fn flag_waiter(flag: usize) -> Pipe {
+    Pipe::ALL[flag / FLAGS % Pipe::ALL.len()]
+}
+
 /// Something for each flag, made when it is first used: most pairs of pipes use none.
 #[derive(Clone, Debug)]
 pub(crate) struct Flags<T> {

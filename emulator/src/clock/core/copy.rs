@@ -1,0 +1,133 @@
+//! Copies under way: in which pieces they take bandwidth, and when they end.
+
+use isa::types::Pipe;
+
+use super::CoreSim;
+use crate::clock::TICKS;
+use crate::clock::memory::{Memory, Piece};
+use crate::stream::{Event, Traffic, What};
+
+/// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
+const PIECE_BYTES: u64 = 4096;
+
+/// A copy under way, with all that its pieces ask for in one place.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Transfer {
+    event: Event,
+    traffic: Traffic,
+    begin: u64,
+    row: u64,
+    offset: u64,
+    missed: bool,
+    /// Rows of a piece; a part of one, if one is more than a piece.
+    piece_rows: u64,
+    /// Bytes of the latest piece, and the ticks that the pipe alone would need for them.
+    alone: (u64, u64),
+}
+
+impl Transfer {
+    pub(super) fn new(event: &Event, traffic: Traffic, begin: u64) -> Transfer {
+        Transfer {
+            event: *event,
+            traffic,
+            begin,
+            row: 0,
+            offset: 0,
+            missed: false,
+            piece_rows: (PIECE_BYTES / u64::from(traffic.row_bytes).max(1)).max(1),
+            alone: (0, 0),
+        }
+    }
+}
+
+impl<'a> CoreSim<'a> {
+    /// What a copy moves; none if it moves nothing.
+    pub(super) fn traffic(&self, event: &Event) -> Option<&'a Traffic> {
+        let traffic = match event.what {
+            What::Copy | What::UnitCopy => self.stream.traffic.get(event.arg as usize)?,
+            What::Work
+            | What::UnitWork
+            | What::SetFlag
+            | What::WaitFlag
+            | What::Bar
+            | What::BarAll
+            | What::Xset
+            | What::Xwait
+            | What::Scalar => return None,
+        };
+        (traffic.rows > 0 && traffic.row_bytes > 0).then_some(traffic)
+    }
+
+    /// Moves the next piece of a copy; when the one after it comes, none after the last.
+    pub(in crate::clock) fn transfer(
+        &mut self,
+        pipe: Pipe,
+        at: u64,
+        memory: &mut Memory,
+    ) -> Option<u64> {
+        let queue = &mut self.queues[pipe.index()];
+        let copy = queue.transfer.as_mut()?;
+        let (rows, row_bytes) = (
+            u64::from(copy.traffic.rows),
+            u64::from(copy.traffic.row_bytes),
+        );
+        let piece = next_piece(copy, rows, row_bytes);
+        let served = memory.serve(at, self.number, &copy.traffic, piece);
+        let bytes = piece.rows * piece.bytes;
+        let port_end = self.port.serve(at, copy.traffic.path, bytes);
+        let occ = u64::from(copy.event.occ);
+        if bytes != copy.alone.0 {
+            let moving = occ - u64::from(copy.traffic.setup).min(occ);
+            copy.alone = (bytes, moving * TICKS * bytes / (rows * row_bytes));
+        }
+        let alone = copy.alone.1;
+        let end = served.end.max(port_end).max(at + alone);
+        copy.missed |= served.missed;
+        copy.offset += piece.bytes;
+        if copy.offset >= row_bytes {
+            copy.offset = 0;
+            copy.row += piece.rows;
+        }
+        if copy.row < rows {
+            return Some(end);
+        }
+        let copy = *copy;
+        let (event, traffic) = (copy.event, copy.traffic);
+        let other_end = self.unit_end(pipe, &event);
+        let queue = &mut self.queues[pipe.index()];
+        queue.transfer = None;
+        queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
+        let extra = if copy.missed && !traffic.write {
+            memory.miss_extra
+        } else {
+            0
+        };
+        queue.done = queue.done.max(queue.end + u64::from(event.tail) + extra);
+        let took = queue.end - copy.begin;
+        queue.time.busy += took;
+        queue.time.memory += took - occ;
+        let ended = queue.end;
+        self.over(pipe);
+        self.wake(pipe);
+        self.note(pipe, event.pc, copy.begin, ended);
+        None
+    }
+}
+
+/// The next part of a copy: rows up to the grain, or a part of a long row.
+fn next_piece(copy: &Transfer, rows: u64, row_bytes: u64) -> Piece {
+    if row_bytes > PIECE_BYTES {
+        return Piece {
+            row: copy.row,
+            rows: 1,
+            offset: copy.offset,
+            bytes: PIECE_BYTES.min(row_bytes - copy.offset),
+        };
+    }
+    Piece {
+        row: copy.row,
+        rows: copy.piece_rows.min(rows - copy.row),
+        offset: 0,
+        bytes: row_bytes,
+    }
+}

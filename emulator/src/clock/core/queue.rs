@@ -1,0 +1,154 @@
+//! One pipe of a core: what waits in its queue, when its work begins, and where its time goes.
+
+use std::collections::VecDeque;
+
+use super::copy::Transfer;
+
+/// How a pipe spent its time, in cycles.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PipeTime {
+    /// Executing, the start after idleness and waits for bandwidth and for blocks of the other side of the unit flag
+    /// included.
+    pub(crate) busy: u64,
+    /// Of those, beyond what the pipe alone would need.
+    pub(crate) memory: u64,
+    /// Idle because its queue was empty.
+    pub(crate) starved: u64,
+    /// Idle because of a flag.
+    pub(crate) flag: u64,
+    /// Idle because of a barrier.
+    pub(crate) barrier: u64,
+    /// Idle because of another core.
+    pub(crate) cross: u64,
+}
+
+/// Why a queue's front is as late as it is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Queue,
+    Flag,
+    Barrier,
+    Cross,
+}
+
+/// An instruction in a queue.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Item {
+    pub(super) event: usize,
+    pub(super) dispatched: u64,
+    /// Instructions that cube and fixpipe had got before: what the unit flag waits for.
+    pub(super) cube: u64,
+    pub(super) fix: u64,
+}
+
+/// One pipe.
+#[derive(Clone, Debug)]
+pub(super) struct Queue {
+    pub(super) items: VecDeque<Item>,
+    pub(super) pushed: u64,
+    /// When the last instructions left the queue.
+    pub(super) starts: VecDeque<u64>,
+    pub(super) issued: u64,
+    pub(super) finished: u64,
+    /// Nothing behind the front begins earlier.
+    pub(super) gate: u64,
+    pub(super) cause: Cause,
+    /// Begin of the last work, and end of its occupancy.
+    pub(super) last: u64,
+    pub(super) end: u64,
+    /// When everything so far is visible.
+    pub(super) done: u64,
+    pub(super) transfer: Option<Transfer>,
+    pub(super) time: PipeTime,
+}
+
+impl Queue {
+    pub(super) fn new() -> Queue {
+        Queue {
+            items: VecDeque::new(),
+            pushed: 0,
+            starts: VecDeque::new(),
+            issued: 0,
+            finished: 0,
+            gate: 0,
+            cause: Cause::Queue,
+            last: 0,
+            end: 0,
+            done: 0,
+            transfer: None,
+            time: PipeTime::default(),
+        }
+    }
+
+    /// When a further instruction may enter; none while that is not known.
+    pub(super) fn slot(&self, depth: u64) -> Option<u64> {
+        let Some(before) = self.pushed.checked_sub(depth) else {
+            return Some(0);
+        };
+        let oldest = self.issued - self.starts.len() as u64;
+        match before < self.issued {
+            true => Some(
+                before
+                    .checked_sub(oldest)
+                    .map_or(0, |at| self.starts[at as usize]),
+            ),
+            false => None,
+        }
+    }
+
+    /// Notes that the front has left the queue.
+    pub(super) fn issue(&mut self, at: u64, depth: u64) {
+        self.issued += 1;
+        self.starts.push_back(at);
+        if self.starts.len() as u64 > depth {
+            self.starts.pop_front();
+        }
+    }
+
+    /// Removes the front, which is over.
+    pub(super) fn finish(&mut self) {
+        self.items.pop_front();
+        self.finished += 1;
+    }
+
+    /// Delays the front for a reason.
+    pub(super) fn hold(&mut self, ready: u64, until: u64, cause: Cause) {
+        if until > ready {
+            self.cause = cause;
+        }
+        self.gate = ready.max(until);
+    }
+
+    /// Lets the front be under way, but no further than its start, until some time.
+    pub(super) fn occupy(&mut self, dispatched: u64, until: u64) {
+        let from = self.begin(dispatched, 0);
+        self.end = from.max(until);
+        self.gate = self.end;
+        self.time.busy += self.end - from;
+    }
+
+    /// When work that is ready may begin; the idle time before it goes to its cause.
+    pub(super) fn begin(&mut self, dispatched: u64, head: u64) -> u64 {
+        let ready = self.gate.max(dispatched);
+        let begin = self.end.max(ready + head);
+        // What of the head is paid is work already.
+        let started = begin - self.end.max(ready);
+        let idle = begin - self.end - started;
+        self.time.busy += started;
+        let cause = if dispatched > self.gate {
+            Cause::Queue
+        } else {
+            self.cause
+        };
+        match cause {
+            Cause::Queue => self.time.starved += idle,
+            Cause::Flag => self.time.flag += idle,
+            Cause::Barrier => self.time.barrier += idle,
+            Cause::Cross => self.time.cross += idle,
+        }
+        self.gate = begin;
+        self.cause = Cause::Queue;
+        self.last = begin;
+        begin
+    }
+}
