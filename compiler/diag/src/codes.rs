@@ -65,6 +65,7 @@ codes! {
     E0105 Error "comparison-chain" "comparisons do not chain";
     E0106 Error "reduction-body" "reduction without a body that it can take";
     E0107 Error "malformed-number" "malformed number";
+    E0108 Error "foreign-form" "form of another language";
 
     E0201 Error "unknown-name" "unknown name";
     E0202 Error "defined-twice" "name defined twice";
@@ -77,6 +78,7 @@ codes! {
     E0209 Error "unknown-item" "unknown function, kernel or monoid";
     E0210 Error "monoid-member" "monoid without something that it needs";
     E0211 Error "record-use" "record used as a value, or without that field";
+    E0212 Error "unnamed-result" "tensor result without a name";
 
     E0301 Error "type-mismatch" "types do not match";
     E0302 Error "literal-out-of-range" "literal out of range of its type";

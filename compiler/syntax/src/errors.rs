@@ -1,5 +1,6 @@
 //! Every syntax diagnostic, one function each.
 
+mod habits;
 mod unexpected;
 
 use diag::{Applicability, Diagnostic, Fix, Note, NoteKind, Span, codes};
@@ -70,6 +71,7 @@ pub(crate) fn unknown_token(text: &str, span: Span) -> Diagnostic {
         "&" => error.help("`&&` joins booleans, `bit_and(a, b)` the bits of integers"),
         "|" => error.help("`||` joins booleans, `bit_or(a, b)` the bits of integers"),
         "~" => error.help("`!` negates a boolean, `bit_not(a)` the bits of an integer"),
+        "@" => error.help("a matrix product is a sum: `y[m, n] = sum(k) a[m, k] * b[k, n];`"),
         "#" => error.help("a comment begins with `//`"),
         "'" | "`" => error.help("a string stands between `\"`"),
         _ => error,
@@ -166,6 +168,10 @@ pub(crate) fn number_with_letters(text: &str, span: Span) -> Diagnostic {
     if text.contains('_') && text.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
         let digits = text.replace('_', "");
         return error.fix("write the digits without `_`", span, digits);
+    }
+    if let Some(number) = text.strip_suffix(['f', 'F', 'h', 'L', 'u']) {
+        let message = "leave the letter out: a literal has the type of the other operand";
+        return error.fix(message, span, number);
     }
     error.note("numbers with letters, such as `192KiB`, stand in schedules only")
 }

@@ -65,9 +65,17 @@ pub fn parse_kernel(file: FileId, text: &str) -> Parsed {
     let mut diagnostics = accepted_mistakes(&builder);
     let rejected = std::mem::take(&mut builder.rejected);
     let mut tree = builder.file;
-    let explain = |e| explain(file, text, &prepared, e);
     let gave_up = rejected.len() == MAX_REJECTED;
-    diagnostics.extend(rejected.into_iter().filter_map(explain));
+    let mut covered = 0;
+    for error in rejected {
+        if place(&error).is_some_and(|start| start < covered) {
+            continue;
+        }
+        if let Some((found, until)) = explain(file, text, &prepared, error) {
+            diagnostics.push(found);
+            covered = covered.max(until);
+        }
+    }
     diagnostics.extend(prepared.diagnostics);
     diag::sort(&mut diagnostics);
     if gave_up && let Some(last) = diagnostics.last_mut() {
@@ -104,13 +112,26 @@ fn accepted_mistakes(builder: &Builder<'_>) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Words what the parser rejected. An error token has its diagnostic already.
+/// Where the parser rejected something.
+fn place(error: &ParseError<u32, Token, ()>) -> Option<u32> {
+    match error {
+        ParseError::UnrecognizedToken { token, .. } | ParseError::ExtraToken { token } => {
+            Some(token.0)
+        }
+        ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
+            Some(*location)
+        }
+        ParseError::User { .. } => None,
+    }
+}
+
+/// Words what the parser rejected, and the end of what that covers. An error token has its diagnostic already.
 fn explain(
     file: FileId,
     text: &str,
     prepared: &Prepared,
     error: ParseError<u32, Token, ()>,
-) -> Option<Diagnostic> {
+) -> Option<(Diagnostic, u32)> {
     let (found, expected) = match error {
         ParseError::UnrecognizedToken { token, expected } => (Some(token), expected),
         ParseError::UnrecognizedEof { expected, .. } => (None, expected),
@@ -118,7 +139,7 @@ fn explain(
         ParseError::InvalidToken { .. } | ParseError::User { .. } => return None,
     };
     if let Some((start, Token::Error, _)) = found {
-        return prepared.at_token.get(&start).cloned();
+        return prepared.at_token.get(&start).cloned().map(|d| (d, 0));
     }
     Some(errors::unexpected(&errors::Unexpected {
         file,

@@ -18,6 +18,7 @@ pub(crate) fn check(world: &World<'_>, id: ItemId, diagnostics: &mut Vec<Diagnos
     let signature = world.signatures[id.0].clone();
     let mut cx = Cx::new(world, callable.file, signature);
     enter_signature(&mut cx, callable.ast);
+    cx.unread = callable.ast.body.has_errors();
     for condition in &callable.ast.conditions {
         check_condition(&mut cx, *condition);
     }
@@ -443,6 +444,8 @@ fn check_tail(cx: &mut Cx<'_, '_>, callable: &ast::Callable) {
     cx.forget_reports();
     let scalar = cx.item.kind == ItemKind::ScalarFn;
     match (callable.body.tail, scalar) {
+        // The signature was reported.
+        _ if matches!(&callable.returns, ast::Returns::Scalar(ty) if !ty.dims.is_empty()) => {}
         (Some(tail), true) => {
             let value = cx.expr(tail, false);
             let wanted = cx.item.scalar;

@@ -52,6 +52,8 @@ pub(crate) struct Cx<'w, 'a> {
     pub(crate) parts: BTreeMap<LocalId, Vec<Part>>,
     /// How many index positions surround the expression.
     pub(crate) index_depth: usize,
+    /// Whether parts of the body could not be read.
+    pub(crate) unread: bool,
     reported: BTreeSet<String>,
     constants: Vec<&'a str>,
     /// Products of `i4` that are no body of a sum so far.
@@ -77,6 +79,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             pending: Vec::new(),
             parts: BTreeMap::new(),
             index_depth: 0,
+            unread: false,
             reported: BTreeSet::new(),
             constants: Vec::new(),
             products: BTreeSet::new(),
@@ -240,7 +243,8 @@ impl<'w, 'a> Cx<'w, 'a> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) -> ExprId {
-        if self.reported.insert(name.to_owned()) {
+        // A statement that could not be read may define it.
+        if !self.unread && self.reported.insert(name.to_owned()) {
             let indices: Vec<&str> = self.scope.iter().map(|(n, _)| n.as_str()).collect();
             let d = if self.index_depth > 0 {
                 resolve::unbound_index(name, span, diag::similar(name, indices))
@@ -297,6 +301,13 @@ impl<'w, 'a> Cx<'w, 'a> {
             (_, Some(elem)) if elem != Elem::I64 => Ty::Elem(elem),
             ("f8e4m3" | "f8e5m2" | "mxfp8" | "mxfp4" | "hf32", _) => {
                 self.report(types::not_on_any_target(&name.text, name.span));
+                Ty::Error
+            }
+            (text, _) if matches!(self.names.get(text), Some((Meaning::Size(_), _))) => {
+                let declared = self.names.get(text).map_or(name.span, |(_, at)| *at);
+                if self.reported.insert(text.to_owned()) {
+                    self.report(types::size_as_type(text, name.span, declared));
+                }
                 Ty::Error
             }
             (text, _) => {

@@ -181,8 +181,11 @@ impl Cx<'_, '_> {
 
     fn logic(&mut self, op: BinaryOp, a: ExprId, b: ExprId, span: Span) -> ExprId {
         let bool_type = Ty::Elem(Elem::Bool);
-        self.coerce(a, bool_type, None);
-        self.coerce(b, bool_type, None);
+        // Both, so that both are reported.
+        let good = self.coerce(a, bool_type, None) & self.coerce(b, bool_type, None);
+        if !good {
+            return self.error(span);
+        }
         match self.join_shapes(a, b) {
             Some(shape) => self.push(ExprKind::Binary(op, a, b), bool_type, shape, span),
             None => self.error(span),

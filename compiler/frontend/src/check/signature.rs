@@ -152,9 +152,6 @@ fn read_scalar(cx: &mut Cx<'_, '_>, ty: &ast::Type) {
     cx.item.scalar = stored_type(cx, &ty.name);
     if !ty.dims.is_empty() {
         let name = cx.item.name.clone();
-        cx.report(
-            resolve::tail_missing(&name, ty.span)
-                .help("name the result of a function that gives a tensor: `-> y: …`"),
-        );
+        cx.report(resolve::unnamed_result(&name, ty.span));
     }
 }

@@ -16,7 +16,14 @@ fn suggest(d: Diagnostic, span: Span, similar: Option<&str>) -> Diagnostic {
 
 pub(crate) fn unknown_name(name: &str, span: Span, similar: Option<&str>) -> Diagnostic {
     let d = Diagnostic::new(codes::E0201, format!("cannot find `{name}` in this scope"));
-    suggest(d.primary(span, "not found"), span, similar)
+    let d = d.primary(span, "not found");
+    let like_a_size = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    if similar.is_none() && name.chars().all(like_a_size) {
+        return d.help(format!(
+            "sizes are declared behind the name of the item: `<{name}>`"
+        ));
+    }
+    suggest(d, span, similar)
 }
 
 pub(crate) fn unknown_target(name: &str, span: Span, similar: Option<&str>) -> Diagnostic {
@@ -148,6 +155,15 @@ pub(crate) fn tail_missing(name: &str, span: Span) -> Diagnostic {
     Diagnostic::new(codes::E0204, format!("function `{name}` has no value"))
         .primary(span, "the body ends without an expression")
         .help("end the body with the value, without a semicolon")
+}
+
+pub(crate) fn unnamed_result(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0212,
+        format!("function `{name}` gives a tensor without a name"),
+    )
+    .primary(span, "only a scalar result has no name")
+    .help("name it, and define it: `-> y: f32[M] { y[i] = …; }`")
 }
 
 pub(crate) fn unbound_index(name: &str, span: Span, similar: Option<&str>) -> Diagnostic {

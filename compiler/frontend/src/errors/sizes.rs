@@ -131,9 +131,12 @@ pub(crate) fn not_affine(span: Span) -> Diagnostic {
 }
 
 pub(crate) fn not_an_index(found: &str, span: Span) -> Diagnostic {
-    Diagnostic::new(codes::E0303, format!("`{found}` where an index is needed"))
-        .primary(span, format!("this is `{found}`"))
-        .help("an access that depends on data is written `gather(table, i)`")
+    let d = Diagnostic::new(codes::E0303, format!("`{found}` where an index is needed"))
+        .primary(span, format!("this is `{found}`"));
+    if found == "bool" {
+        return d.help("a condition chooses between values: `if n == 3 then x[n] else 0.0`");
+    }
+    d.help("an access that depends on data is written `gather(table, i)`")
 }
 
 pub(crate) fn size_depends_on_index(span: Span) -> Diagnostic {

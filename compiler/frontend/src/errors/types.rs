@@ -152,7 +152,20 @@ pub(crate) fn unknown_type(name: &str, span: Span, known: &[&str]) -> Diagnostic
     let d = Diagnostic::new(codes::E0313, format!("unknown element type `{name}`"))
         .primary(span, "not an element type")
         .note("element types are f32 f16 bf16 i32 i16 i8 u8 i4 bool");
-    match diag::similar(name, known.iter().copied()) {
+    let elsewhere = match name {
+        "float" | "float32" | "fp32" | "single" => Some("f32"),
+        "half" | "float16" | "fp16" => Some("f16"),
+        "bfloat16" => Some("bf16"),
+        "int" | "int32" | "i64" | "int64" | "long" | "usize" => Some("i32"),
+        "int16" | "short" => Some("i16"),
+        "int8" | "char" => Some("i8"),
+        "uint8" | "byte" => Some("u8"),
+        "int4" => Some("i4"),
+        "boolean" => Some("bool"),
+        _ => None,
+    };
+    let near = elsewhere.or_else(|| diag::similar(name, known.iter().copied()));
+    match near {
         Some(near) => d.with_fix(Fix {
             message: format!("did you mean `{near}`?"),
             edits: vec![(span, near.to_owned())],
@@ -160,6 +173,19 @@ pub(crate) fn unknown_type(name: &str, span: Span, known: &[&str]) -> Diagnostic
         }),
         None => d,
     }
+}
+
+pub(crate) fn size_as_type(name: &str, span: Span, declared: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0313,
+        format!("`{name}` is a size, not an element type"),
+    )
+    .primary(span, "an element type is needed here")
+    .fix(
+        format!("declare it as an element type: `{name}: num`"),
+        declared.shrink_to_end(),
+        ": num",
+    )
 }
 
 pub(crate) fn unknown_class(name: &str, span: Span) -> Diagnostic {

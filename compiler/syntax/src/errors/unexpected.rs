@@ -4,7 +4,7 @@
 use diag::{Diagnostic, FileId, Span, codes};
 
 use crate::builder::Spanned;
-use crate::errors::unclosed_delimiter;
+use crate::errors::{habits, unclosed_delimiter};
 use crate::token::Token;
 
 /// A token that was rejected, with what is around it.
@@ -18,9 +18,14 @@ pub(crate) struct Unexpected<'a> {
     pub(crate) expected: &'a [String],
 }
 
-/// Says what was expected and what was found.
-pub(crate) fn unexpected(at: &Unexpected<'_>) -> Diagnostic {
+/// Says what was expected and what was found; gives the end of what that covers.
+pub(crate) fn unexpected(at: &Unexpected<'_>) -> (Diagnostic, u32) {
     let position = position(at);
+    let known = habits::habit(at, position).or_else(|| habits::item_habit(at, position));
+    known.unwrap_or_else(|| (plain(at, position), 0))
+}
+
+fn plain(at: &Unexpected<'_>, position: usize) -> Diagnostic {
     let found = describe(at);
     if let Some(open) = unclosed(at, position) {
         let opening = &at.text[open.range()];
@@ -53,7 +58,6 @@ fn help(at: &Unexpected<'_>, position: usize, error: Diagnostic) -> Diagnostic {
     let word = &at.text[start as usize..end as usize];
     let previous = position.checked_sub(1).map(|p| at.tokens[p]);
     let before = previous.map(|t| t.1);
-    let word_before = previous.map_or("", |t| &at.text[t.0 as usize..t.2 as usize]);
     let arrow = position.checked_sub(2).map(|p| at.tokens[p].1) == Some(Token::Arrow);
     let operand = at.expects("int");
     if (found == Token::If && operand) || behind_reduction(at, position) {
@@ -67,8 +71,8 @@ fn help(at: &Unexpected<'_>, position: usize, error: Diagnostic) -> Diagnostic {
         error.help("values are compared with `==`")
     } else if arrow && at.expects(":") {
         error.help("the results of a kernel have names: `-> y: f32[M]`")
-    } else if (found == Token::For && at.expects("let")) || word_before == "while" {
-        error.help("there are no loops: an index runs over its whole extent by itself")
+    } else if (found, before) == (Token::Ident, Some(Token::Ident)) && at.expects("+") {
+        error.help("an operator is missing, or the parentheses of a call: `abs(x)`")
     } else if at.expects("name") && is_reserved(found) && !operand {
         error.note(format!("`{word}` is a reserved word"))
     } else if let Some(verb) = diag::similar(word, VERBS).filter(|_| at.expects("grid")) {
@@ -117,7 +121,7 @@ fn is_reserved(token: Token) -> bool {
 
 impl Unexpected<'_> {
     /// Returns whether this terminal of the grammar could stand there.
-    fn expects(&self, terminal: &str) -> bool {
+    pub(super) fn expects(&self, terminal: &str) -> bool {
         let matches = |e: &String| e.trim_matches('"') == terminal;
         self.expected.iter().any(matches)
     }
@@ -156,7 +160,7 @@ fn found_span(at: &Unexpected<'_>) -> Span {
     span(at, start, end)
 }
 
-fn span(at: &Unexpected<'_>, start: u32, end: u32) -> Span {
+pub(super) fn span(at: &Unexpected<'_>, start: u32, end: u32) -> Span {
     Span {
         file: at.file,
         start,
