@@ -69,23 +69,28 @@ pub(super) struct InPlace<const N: usize> {
 impl<const N: usize> InPlace<N> {
     /// The rows of operands whose accesses have been checked; none if they lie otherwise, or lanes are off.
     pub(super) fn of(work: &Work, dst: &Walk, sources: [&Walk; N]) -> Option<InPlace<N>> {
-        let repeats = work.repeats;
-        let dst = Rows::of(dst, work).filter(|dst| !dst.block && work.whole() == repeats)?;
-        let mut kinds = [Source::Own; N];
-        for (kind, walk) in kinds.iter_mut().zip(sources) {
-            let rows = Rows::of(walk, work)?;
-            if rows.is(dst) {
-                continue;
-            }
-            if !rows.is_apart(dst, repeats) {
-                return None;
-            }
-            *kind = Source::Apart(rows);
+        let dst = Rows::of(dst, work).filter(|dst| !dst.block && work.whole() == work.repeats)?;
+        let mut rows = [dst; N];
+        for (rows, walk) in rows.iter_mut().zip(sources) {
+            *rows = Rows::of(walk, work)?;
+        }
+        InPlace::relate(work.repeats, dst, rows)
+    }
+
+    /// How sources lie to the destination; none if one meets it in another way than the whole of it.
+    fn relate(repeats: usize, dst: Rows, rows: [Rows; N]) -> Option<InPlace<N>> {
+        let kind = |rows: Rows| match rows.is(dst) {
+            true => Some(Source::Own),
+            false => rows.is_apart(dst, repeats).then_some(Source::Apart(rows)),
+        };
+        let mut sources = [Source::Own; N];
+        for (source, rows) in sources.iter_mut().zip(rows) {
+            *source = kind(rows)?;
         }
         Some(InPlace {
             repeats,
             dst,
-            sources: kinds,
+            sources,
         })
     }
 
@@ -96,7 +101,7 @@ impl<const N: usize> InPlace<N> {
 }
 
 /// An item of a row: four bytes or two.
-pub(super) trait Item: Copy {
+pub(super) trait Item: Copy + PartialEq {
     /// A row of such items.
     type Row: AsRef<[Self]> + AsMut<[Self]> + Copy;
     /// The items of a row.
@@ -282,6 +287,10 @@ impl<T: Item, F: Fn(T, T) -> T + Copy> Loops for Two<'_, T, F> {
                     change(T::row_mut(out), |x| function(x, x));
                 }
                 (Source::Own, Source::Apart(y)) => {
+                    if let Some(y) = others.same::<T>(y, repeat) {
+                        change(T::row_mut(out), |x| function(x, y));
+                        continue;
+                    }
                     let Some(y) = others.row(y, repeat, &mut fill_right) else {
                         return;
                     };
@@ -295,6 +304,10 @@ impl<T: Item, F: Fn(T, T) -> T + Copy> Loops for Two<'_, T, F> {
                 }
                 (Source::Apart(x), Source::Apart(y)) => {
                     let x = others.row(x, repeat, &mut fill_left);
+                    if let (Some(x), Some(y)) = (x, others.same::<T>(y, repeat)) {
+                        put(T::row_mut(out), T::row(x), |x| function(x, y));
+                        continue;
+                    }
                     let y = others.row(y, repeat, &mut fill_right);
                     let (Some(x), Some(y)) = (x, y) else {
                         return;
@@ -325,6 +338,21 @@ fn cut(bytes: &mut [u8], dst: Rows, repeat: usize) -> Option<(&mut [u8; ROW], Ot
 }
 
 impl<'a> Others<'a> {
+    /// The item that every lane of a source has, where one block serves all of them and repeats one item.
+    #[inline(always)]
+    fn same<T: Item>(&self, rows: Rows, repeat: usize) -> Option<T> {
+        if !rows.block {
+            return None;
+        }
+        let at = rows.at + repeat * rows.step;
+        let from = match at.checked_sub(self.end) {
+            None => self.below.get(at..at + BLOCK)?,
+            Some(at) => self.above.get(at..at + BLOCK)?,
+        };
+        let (first, others) = T::items(from).split_first()?;
+        others.iter().all(|item| item == first).then_some(*first)
+    }
+
     /// The row of a source; `fill` is room for the copies of a block.
     #[inline(always)]
     fn row<'f>(&self, rows: Rows, repeat: usize, fill: &'f mut [u8; ROW]) -> Option<&'f [u8; ROW]>
@@ -382,5 +410,67 @@ fn put2<T: Copy, R: AsMut<[T]> + AsRef<[T]>>(
     let sources = x.as_ref().iter().zip(y.as_ref());
     for (item, (&x, &y)) in out.as_mut().iter_mut().zip(sources) {
         *item = function(x, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One repeat after the other, each read before it is written.
+    fn plainly(bytes: &mut [u8], repeats: usize, dst: Rows, sources: [Rows; 2]) {
+        for repeat in 0..repeats {
+            let items = sources.map(|rows| {
+                let at = rows.at + repeat * rows.step;
+                let row: [u8; ROW] = std::array::from_fn(|n| bytes[at + n % rows.len()]);
+                row
+            });
+            let at = dst.at + repeat * dst.step;
+            for n in 0..ROW {
+                bytes[at + n] = items[0][n].wrapping_mul(3).wrapping_add(items[1][n]);
+            }
+        }
+    }
+
+    fn each_byte<const SIZE: usize>(x: [u8; SIZE], y: [u8; SIZE]) -> [u8; SIZE] {
+        std::array::from_fn(|n| x[n].wrapping_mul(3).wrapping_add(y[n]))
+    }
+
+    #[test]
+    fn in_place_is_as_if_each_repeat_were_done_alone() {
+        let layouts = [0, 32, 256, 288, 512, 1024, 3072].into_iter();
+        let layouts = layouts.flat_map(|at| [0, 32, 256, 512].map(|step| (at, step)));
+        let rows = |(at, step), block| Rows { at, step, block };
+        let sources = layouts
+            .clone()
+            .flat_map(|l| [rows(l, false), rows(l, true)]);
+        let sources: Vec<Rows> = sources.collect();
+        let mut start: Vec<u8> = (0..8192_u32).map(|n| (n * n / 7 + n) as u8).collect();
+        // Blocks that repeat one item.
+        start[..64].fill(7);
+        let mut done = 0;
+        for dst in layouts.map(|l| rows(l, false)) {
+            for &x in &sources {
+                for &y in &sources {
+                    let Some(place) = InPlace::relate(4, dst, [x, y]) else {
+                        continue;
+                    };
+                    let mut expected = start.clone();
+                    plainly(&mut expected, 4, dst, [x, y]);
+                    let (mut words, mut halves) = (start.clone(), start.clone());
+                    apply2(&mut words, place, each_byte::<4>);
+                    assert_eq!(words, expected, "{dst:?} {x:?} {y:?}");
+                    each2(&mut halves, place, |out, x, y| {
+                        let pairs = x.iter().zip(y);
+                        out.iter_mut()
+                            .zip(pairs)
+                            .for_each(|(out, (&x, &y))| [*out] = each_byte([x], [y]));
+                    });
+                    assert_eq!(halves, expected, "{dst:?} {x:?} {y:?}");
+                    done += 1;
+                }
+            }
+        }
+        assert!(done > 1000, "{done} layouts");
     }
 }
