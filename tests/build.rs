@@ -31,6 +31,12 @@ const FAMILIES: &[Family] = &[
         run: "kernel::check",
     },
     Family {
+        module: "dynamic",
+        folder: "dynamic",
+        extension: "txt",
+        run: "dynamic::check",
+    },
+    Family {
         module: "ui",
         folder: "ui",
         extension: "vn",

@@ -185,12 +185,14 @@ fn load<'a>(
         let what = format!("{} inputs for {} parameters", inputs.len(), params.len());
         return Err(bad_input(what));
     }
+    let words: Vec<u64> = object.kernel.launch_words().collect();
+    if words.contains(&0) {
+        let what = format!("the sizes of `{}` are not given", object.kernel.name);
+        return Err(bad_input(what));
+    }
+    let block_bytes = (params.len() + words.len()).max(1) * 8;
     let mut gm = Global::new(watched);
-    let block = gm.add(
-        "the parameter block",
-        (params.len().max(1) * 8) as u64,
-        true,
-    );
+    let block = gm.add("the parameter block", block_bytes as u64, true);
     let mut tensors = Vec::with_capacity(params.len());
     let mut addresses = Vec::with_capacity(params.len() * 8);
     for (param, input) in params.iter().zip(inputs) {
@@ -198,8 +200,11 @@ fn load<'a>(
         addresses.extend_from_slice(&gm.region(region).start.to_le_bytes());
         tensors.push(region);
     }
+    for word in words {
+        addresses.extend_from_slice(&word.to_le_bytes());
+    }
     gm.region(block).write(0, &addresses);
-    gm.region(block).set(0, params.len().max(1) * 8);
+    gm.region(block).set(0, block_bytes);
     Ok((gm, tensors))
 }
 

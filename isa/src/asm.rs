@@ -11,6 +11,7 @@
 //! | `.work mads N`, `.work mad_ty TYPE`, `.work vector_ops N`, `.work bytes N` | useful work, for reports |
 //! | `.param in\|out\|work NAME ELEM [d0,d1]` | the next tensor of the parameter block |
 //! | `.size NAME N` | a size variable |
+//! | `.launch size NAME`, `.launch shape "M" "2*K"`, `.launch condition "M <= 64"`, `.launch work "M*K" "0" "2*M"` | sizes that the launch gives; extents of each parameter, conditions and work as formulas over them |
 //! | `.file "NAME"` | the next source file, numbered from 0 |
 //! | `.aic`, `.aiv` | what follows belongs to the cube program, to the vector program |
 //! | `.loc FILE LINE COLUMN START END` | where the next instruction came from: line, column, bytes |

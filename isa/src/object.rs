@@ -13,7 +13,7 @@
 //! # Launch convention (we choose)
 //!
 //! At launch spr `para_base` holds the global address of the parameter block: an array of 8-byte words, one per entry of
-//! [`KernelMeta::params`] in order, each the global address of that tensor (512 B aligned). Spr `blockid` is the number of
+//! [`KernelMeta::params`] in order, each the global address of that tensor (512 B aligned), then the value of each of [`Launch::sizes`]. Spr `blockid` is the number of
 //! the cube core on a cube core, and of its group on a vector core; `subblockid` is 0 or 1 on the vector cores of a group
 //! and 0 on cube cores; `blocknum` is the number of groups launched. General registers start as zero, every vector lane
 //! is on, `ctrl` is [`crate::inst::Spr::CTRL_RESET`], CMPMASK and the vector address registers are zero, and all flags and
@@ -23,7 +23,11 @@
 
 mod debug;
 mod elf;
+pub mod formula;
+mod launch;
 mod meta;
+
+pub use launch::{Launch, LaunchError};
 
 use crate::codec::{DecodeError, EncodeError};
 use crate::inst::{Inst, MmadTy, info};
@@ -63,8 +67,10 @@ pub struct KernelMeta {
     pub name: String,
     /// Tensors in the order of the parameter block.
     pub params: Vec<ParamMeta>,
-    /// Size variables and their values.
+    /// Size variables and their values; 0 for one that the launch gives.
     pub sizes: Vec<(String, u64)>,
+    /// The sizes that the launch gives, and what depends on them.
+    pub launch: Launch,
     /// Cube cores that run.
     pub cube_cores: u32,
     /// Vector cores that run.
@@ -272,6 +278,17 @@ impl Object {
         for core in [CoreKind::Cube, CoreKind::Vector] {
             self.check_code(core)?;
             self.check_lines(core)?;
+        }
+        let launch = &self.kernel.launch;
+        if !launch.is_empty() && launch.shapes.len() != self.kernel.params.len() {
+            return Err(ObjectError::Meta(
+                "a parameter without a shape for the launch".to_owned(),
+            ));
+        }
+        if let Some(text) = launch.flaw() {
+            return Err(ObjectError::Meta(format!(
+                "`{text}` is no formula over the sizes"
+            )));
         }
         if self.files.iter().any(|file| file.contains('\0')) {
             return Err(ObjectError::Text("a file name"));

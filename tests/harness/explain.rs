@@ -27,12 +27,14 @@ pub(crate) fn check(path: &str) {
         let name = format!("example{at}.{language}");
         let folder = fresh_folder(&case.path);
         std::fs::write(folder.join(&name), wrapped(language, &block.text)).expect("ours");
-        let words = [
-            "vincic",
-            name.as_str(),
-            "--error-format=json",
-            "--emit=asm=-",
-        ];
+        let args = block
+            .text
+            .lines()
+            .find_map(|line| line.strip_prefix("//! args:"));
+        let words: Vec<&str> = ["vincic", &name, "--error-format=json", "--emit=asm=-"]
+            .into_iter()
+            .chain(args.unwrap_or_default().split_whitespace())
+            .collect();
         let ran = command::run(&folder, &words, b"");
         let codes = codes(&ran.err);
         if fails {

@@ -82,16 +82,17 @@ fn check_func(func: &Func, chip: &Chip, sources: &SourceMap) -> String {
         check_object(compiled.object(), chip);
         let outcome = emulate(compiled.object(), func, &params, chip);
         let results = results(compiled.object(), &outcome);
-        check_values(func, level, &params, &expected, &results);
+        let who = format!("-O{}", level.name());
+        check_values(func, &who, &params, &expected, &results);
         // Where the order is free, the schedule may have taken another than the evaluator.
         let expected = if is_free(func) { &results } else { &expected };
-        check_tile_values(&compiled, func, &params, expected);
+        check_tile_values(&compiled, func, &params, expected, None);
         text.push_str(&summary(level, compiled.object(), &outcome.report));
     }
     text
 }
 
-fn drawn(func: &Func, tensor: ir::algo::Tensor) -> Data {
+pub(super) fn drawn(func: &Func, tensor: ir::algo::Tensor) -> Data {
     let data = &func.tensors[tensor];
     draw(data.elem, &data.shape, 0, &data.name)
 }
@@ -150,7 +151,13 @@ pub(super) fn check_object(object: &Object, chip: &Chip) {
 }
 
 /// The tile form means what the algorithm means, at each of its stages.
-fn check_tile_values(compiled: &Compiled, func: &Func, params: &[Data], expected: &[Data]) {
+pub(super) fn check_tile_values(
+    compiled: &Compiled,
+    func: &Func,
+    params: &[Data],
+    expected: &[Data],
+    sizes: Option<&[i64]>,
+) {
     for tiled in [
         &compiled.tiled,
         &compiled.lowered.placed,
@@ -163,7 +170,9 @@ fn check_tile_values(compiled: &Compiled, func: &Func, params: &[Data], expected
         let inputs: Vec<Option<Data>> = tensors
             .map(|tensor| by_name(func, params, &tensor.name))
             .collect();
-        let got = ir::tile::eval::eval(tiled, &inputs).unwrap_or_else(|e| panic!("{e:?}"));
+        let bound = sizes.and_then(|sizes| tiled.bound(sizes));
+        let got = ir::tile::eval::eval(bound.as_ref().unwrap_or(tiled), &inputs);
+        let got = got.unwrap_or_else(|e| panic!("{sizes:?}: {e:?}"));
         assert_same_bits(func, "the tile form's evaluator", expected, &got);
     }
 }
@@ -177,7 +186,7 @@ fn by_name(func: &Func, params: &[Data], name: &str) -> Option<Data> {
 }
 
 /// Runs with the inputs of a function.
-fn emulate(object: &Object, func: &Func, params: &[Data], chip: &Chip) -> Outcome {
+pub(super) fn emulate(object: &Object, func: &Func, params: &[Data], chip: &Chip) -> Outcome {
     let input = |name: &str| by_name(func, params, name).map(|data| data.bytes);
     let inputs: Vec<Option<Vec<u8>>> = object
         .kernel
@@ -227,14 +236,20 @@ pub(crate) fn results(object: &Object, outcome: &Outcome) -> Vec<Data> {
 }
 
 /// Whether blocks of a reduction may be merged, so that bits differ within the bound.
-fn is_free(func: &Func) -> bool {
+pub(super) fn is_free(func: &Func) -> bool {
     func.order_free || !func.regrouped.is_empty()
 }
 
 /// The emulator's values are within the bound of the real values, and the evaluator's bits unless the order is free.
-fn check_values(func: &Func, level: Level, params: &[Data], expected: &[Data], got: &[Data]) {
+pub(super) fn check_values(
+    func: &Func,
+    who: &str,
+    params: &[Data],
+    expected: &[Data],
+    got: &[Data],
+) {
     if !is_free(func) {
-        assert_same_bits(func, &format!("-O{}", level.name()), expected, got);
+        assert_same_bits(func, who, expected, got);
     }
     let real = bound::eval_bounded(func, params, None).expect("the evaluator gave results");
     for ((&tensor, got), real) in func.results.iter().zip(got).zip(real) {

@@ -6,6 +6,7 @@ pub(crate) mod calibration;
 pub(crate) mod case;
 pub(crate) mod cli;
 pub(crate) mod command;
+pub(crate) mod dynamic;
 pub(crate) mod explain;
 pub(crate) mod kernel;
 pub(crate) mod library;

@@ -6,7 +6,7 @@ use diag::Span;
 use ir::tile::{Func, TensorRole};
 use isa::chip::Chip;
 use isa::inst::MmadTy;
-use isa::object::{KernelMeta, LineRow, Object, ParamDir, ParamMeta};
+use isa::object::{KernelMeta, Launch, LineRow, Object, ParamDir, ParamMeta};
 use isa::types::Elem;
 
 use crate::select::Code;
@@ -45,7 +45,7 @@ fn meta(func: &Func, opt: &str, cube: bool, vector: bool) -> KernelMeta {
         shape: tensor
             .shape
             .iter()
-            .map(|&extent| u64::try_from(extent).unwrap_or(0))
+            .map(|&extent| known(func, extent))
             .collect(),
         dir: match tensor.role {
             TensorRole::In => ParamDir::In,
@@ -59,8 +59,9 @@ fn meta(func: &Func, opt: &str, cube: bool, vector: bool) -> KernelMeta {
         sizes: func
             .sizes
             .iter()
-            .map(|(name, size)| (name.clone(), u64::try_from(*size).unwrap_or(0)))
+            .map(|(name, size)| (name.clone(), known(func, *size)))
             .collect(),
+        launch: launch(func),
         cube_cores: if cube { func.groups } else { 0 },
         vector_cores: if vector {
             func.groups.saturating_mul(2)
@@ -72,6 +73,36 @@ fn meta(func: &Func, opt: &str, cube: bool, vector: bool) -> KernelMeta {
         vector_ops: func.work.vector_ops,
         compulsory_bytes: func.work.compulsory_bytes,
         opt: opt.to_owned(),
+    }
+}
+
+/// A size, or 0 for one that the launch gives.
+fn known(func: &Func, size: i64) -> u64 {
+    match func.symbols.is_symbolic(size) {
+        true => 0,
+        false => u64::try_from(size).unwrap_or(0),
+    }
+}
+
+fn launch(func: &Func) -> Launch {
+    let symbols = &func.symbols;
+    if symbols.is_empty() {
+        return Launch::default();
+    }
+    let shape = |shape: &[i64]| shape.iter().map(|&n| symbols.show(n)).collect();
+    Launch {
+        sizes: symbols
+            .all
+            .iter()
+            .map(|symbol| symbol.name.clone())
+            .collect(),
+        shapes: func
+            .tensors
+            .values()
+            .map(|tensor| shape(&tensor.shape))
+            .collect(),
+        conditions: symbols.conditions.clone(),
+        work: symbols.work.clone(),
     }
 }
 

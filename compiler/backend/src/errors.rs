@@ -5,6 +5,14 @@ use ir::tile::{Func, Inst};
 
 use crate::plan::Overflow;
 
+/// A step that is compiled for known sizes only, in a kernel that leaves some to the launch.
+pub(crate) fn needs_fixed(span: Span) -> Diagnostic {
+    let what = "this is compiled for sizes that are known, and one is left to the launch";
+    Diagnostic::new(codes::E0315, what)
+        .primary(span, "its code depends on the value of a size")
+        .help("give the size its value: `-D N=64`")
+}
+
 /// A space is too small for the buffers that are alive at once.
 pub fn capacity(func: &Func, overflow: &Overflow) -> Diagnostic {
     let Overflow {

@@ -316,7 +316,12 @@ impl Sel<'_> {
     }
 
     fn load_base(&mut self, tensor: Tensor, reg: Reg) {
-        let offset = 8 * i64::from(tensor.as_u32());
+        self.load_word(tensor.as_u32(), reg);
+    }
+
+    /// Loads a word of the parameter block: addresses of tensors, then sizes.
+    fn load_word(&mut self, word: u32, reg: Reg) {
+        let offset = 8 * i64::from(word);
         self.push(inst::Rdspr {
             dst: inst::XOut(reg),
             spr: inst::Spr::ParaBase,

@@ -13,6 +13,7 @@ mod rows;
 pub(crate) mod scan;
 mod sort;
 mod stream;
+mod symbolic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,8 +101,26 @@ pub fn tile(
     chip: &Chip,
     level: Level,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
+    let tiled = tile_numbered(func, chip, level)?;
+    if !func.symbols.is_empty() {
+        let other = tile_numbered(&func.renumbered(), chip, level)?;
+        if let Some(span) = symbolic::first_difference(&tiled.func, &other.func) {
+            return Err(vec![errors::needs_fixed(span)]);
+        }
+    }
+    Ok(tiled)
+}
+
+fn tile_numbered(
+    func: &algo::Func,
+    chip: &Chip,
+    level: Level,
+) -> std::result::Result<Tiled, Vec<Diagnostic>> {
     let mut algo = normalize::run(func);
-    let accepts = |func: &algo::Func, cascade: &Cascade| Stream::new(func, cascade).is_some();
+    // Streams are written for known sizes.
+    let accepts = |func: &algo::Func, cascade: &Cascade| {
+        func.symbols.is_empty() && Stream::new(func, cascade).is_some()
+    };
     let derived = derive::run(&mut algo, &accepts);
     let steps = partition(&algo, &derived.cascades);
     let groups = u32::try_from(chip.cores.cube).unwrap_or(1);
@@ -116,11 +135,15 @@ pub fn tile(
         name: algo.name.clone(),
         target: chip.name.clone(),
         sizes: algo.sizes.clone(),
+        symbols: algo.symbols.clone(),
         work: work(&algo, &steps),
         stage: Stage::Tiled,
         groups,
         ..Func::default()
     };
+    if !algo.symbols.is_empty() {
+        out.symbols.work = symbolic::work_formulas(&algo, &steps);
+    }
     let gm = tensors(&cx, &mut out);
     let mut schedule: Vec<String> = (derived.remarks.iter())
         .map(|remark| derive::remark(&algo, remark))
@@ -294,6 +317,10 @@ fn step_phases(
         }
         Step::Product(product, epilogue) => {
             let extents = Extents::of(cx, product);
+            if !cx.algo.symbols.is_empty() && product.window.is_some() {
+                return Err(Box::new(errors::needs_fixed(span_of(cx, product.def))));
+            }
+            let extents = extents.assumed(&cx.algo.symbols);
             let whole_columns = matches!(epilogue, Epilogue::Vector(_));
             let tiles = match (cx.level, &product.window) {
                 (Level::O0, None) => sizes::PLAIN,
@@ -530,6 +557,9 @@ fn product_decisions(
 
 /// Useful work: what the kernel asks for, whatever the schedule.
 fn work(algo: &algo::Func, steps: &[Step]) -> Work {
+    if !algo.symbols.is_empty() {
+        return symbolic::work(algo, steps);
+    }
     let mut work = Work::default();
     for step in steps {
         for def in members(step) {

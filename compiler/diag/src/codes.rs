@@ -94,6 +94,7 @@ codes! {
     E0312 Error "index-without-extent" "index without an extent";
     E0313 Error "unknown-type" "unknown element type";
     E0314 Error "cannot-infer" "generic parameter cannot be inferred";
+    E0315 Error "needs-fixed-size" "size that has to be known when it is compiled";
 
     E0401 Error "schedule-not-applied" "schedule decision that is not applied yet";
 

@@ -52,9 +52,12 @@ pub(crate) struct Compile {
     /// Which kernel of the file
     #[arg(long, value_name = "NAME")]
     pub(crate) kernel: Option<String>,
-    /// A size or an element type of the kernel
+    /// A size or an element type of the kernel; `NAME=?` leaves a size to the launch
     #[arg(short = 'D', value_name = "NAME=VALUE")]
     pub(crate) define: Vec<String>,
+    /// Leaves every size that `-D` does not give to the launch
+    #[arg(long)]
+    pub(crate) dynamic: bool,
     /// Optimisation level: 0, 1 or 3; `-O` alone is 3
     #[arg(short = 'O', value_name = "LEVEL", overrides_with = "opt")]
     pub(crate) opt: Option<String>,

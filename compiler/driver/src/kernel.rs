@@ -3,7 +3,7 @@
 //! Where sizes come from, in this order: the command line and the arguments; then, for what these leave open, the
 //! file's first `//! shape:` line. Element types that nothing gives are the commonest of their class.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diag::codes::E0308;
 use diag::{Diagnostic, FileId, SourceMap};
@@ -35,6 +35,10 @@ pub struct Values {
     pub lists: BTreeMap<String, Vec<i64>>,
     /// Element types.
     pub types: BTreeMap<String, Elem>,
+    /// Sizes that are left to the launch: `M=?`.
+    pub symbolic: BTreeSet<String>,
+    /// Every size that nothing here gives is left to the launch.
+    pub dynamic: bool,
 }
 
 /// Why a word gives no value.
@@ -61,6 +65,10 @@ impl Values {
                 return Err(Unread::Twice(name));
             }
             let (name, value) = (name.to_owned(), value.trim());
+            if value == "?" {
+                values.symbolic.insert(name);
+                continue;
+            }
             match (value.parse::<i64>(), Elem::from_name(value)) {
                 (Ok(size), _) => drop(values.sizes.insert(name, size)),
                 (Err(_), Some(elem)) => drop(values.types.insert(name, elem)),
@@ -75,7 +83,31 @@ impl Values {
 
     /// Whether a size, or a list of sizes, of that name has a value.
     pub fn gives(&self, size: &str) -> bool {
-        self.sizes.contains_key(size) || self.lists.contains_key(size)
+        self.sizes.contains_key(size)
+            || self.lists.contains_key(size)
+            || self.symbolic.contains(size)
+    }
+
+    /// Whether any size is left to the launch.
+    pub fn leaves_sizes(&self) -> bool {
+        self.dynamic || !self.symbolic.is_empty()
+    }
+
+    /// The same with nothing left to the launch: what it takes is inferred.
+    pub fn at_launch(&self) -> Values {
+        Values {
+            symbolic: BTreeSet::new(),
+            dynamic: false,
+            ..self.clone()
+        }
+    }
+
+    /// The sizes of a kernel that are left to the launch.
+    fn symbolic_of(&self, kernel: &KernelInfo) -> BTreeSet<String> {
+        let open =
+            |name: &&String| self.dynamic && !self.gives(name) && !kernel.fixed.contains(name);
+        let rest = kernel.sizes.iter().filter(open).cloned();
+        self.symbolic.iter().cloned().chain(rest).collect()
     }
 }
 
@@ -186,12 +218,14 @@ impl KernelFile {
         let mut bindings = Bindings {
             sizes: given.sizes.clone(),
             lists: given.lists.clone(),
+            symbolic: given.symbolic_of(kernel),
             types: given.types.clone(),
             params: arrays.clone(),
         };
         for (name, elem) in open_types(kernel, &bindings, &shape) {
             bindings.types.insert(name, elem);
         }
+        let symbolic = bindings.symbolic.clone();
         let lacks_sizes = |found: &[Diagnostic]| found.iter().any(|d| d.code == E0308);
         match frontend::bind(&self.checked, &kernel.name, &bindings) {
             Err(found)
@@ -200,6 +234,7 @@ impl KernelFile {
                 let open = |name: &String| {
                     kernel.sizes.contains(name)
                         && !given.gives(name)
+                        && !symbolic.contains(name)
                         && !in_arrays(kernel, arrays, name)
                 };
                 for (name, size) in shape.sizes.iter().filter(|(name, _)| open(name)) {

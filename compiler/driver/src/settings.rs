@@ -84,6 +84,7 @@ impl Settings {
             Unread::Form(word) => errors::option_form("-D", word, "NAME=SIZE or NAME=TYPE"),
             Unread::Twice(name) => errors::given_twice("-D", name),
         })?;
+        settings.values.dynamic = args.dynamic;
         Ok(settings)
     }
 

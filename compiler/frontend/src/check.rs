@@ -5,7 +5,7 @@
 
 mod access;
 mod body;
-mod bounds;
+pub(crate) mod bounds;
 mod call;
 mod cx;
 mod cycles;

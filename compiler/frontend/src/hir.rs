@@ -118,6 +118,8 @@ pub(crate) struct Item {
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) span: Span,
+    /// `const S`: never symbolic.
+    pub(crate) fixed: bool,
 }
 
 /// `T: float`.

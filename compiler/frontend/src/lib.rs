@@ -29,7 +29,7 @@ use hir::{Item, ItemKind, Local, Ty};
 use ir::algo::Func;
 use isa::types::Elem;
 use poly::{Atom, Poly};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use syntax::ast;
 
 /// The files of one compilation.
@@ -62,6 +62,8 @@ pub struct KernelInfo {
     pub span: Span,
     /// Size variables in the order of the signature.
     pub sizes: Vec<String>,
+    /// Those of them that cannot be left to the launch: `const` ones and open lists.
+    pub fixed: Vec<String>,
     /// Element type parameters in the order of the signature.
     pub types: Vec<TypeInfo>,
     /// Parameters in the order of the signature.
@@ -110,6 +112,8 @@ pub struct Bindings {
     pub sizes: BTreeMap<String, i64>,
     /// Open lists of sizes by name; a list of one may stand among the sizes.
     pub lists: BTreeMap<String, Vec<i64>>,
+    /// Size variables that stay symbolic: the launch gives them.
+    pub symbolic: BTreeSet<String>,
     /// Element type and shape of parameters by name.
     pub params: BTreeMap<String, (Elem, Vec<i64>)>,
     /// Element type parameters by name.
@@ -242,6 +246,7 @@ fn kernel_info(item: &Item) -> KernelInfo {
         name: item.name.clone(),
         span: item.name_span,
         sizes: size_names(item),
+        fixed: fixed_names(item),
         types: types.collect(),
         params: item
             .param_locals()
@@ -264,6 +269,15 @@ fn size_names(item: &Item) -> Vec<String> {
         None => Some(size.name.clone()),
     };
     item.sizes.iter().filter_map(written).collect()
+}
+
+fn fixed_names(item: &Item) -> Vec<String> {
+    let fixed = item
+        .sizes
+        .iter()
+        .filter(|s| s.fixed || s.name.contains('.'));
+    let name = |size: &hir::Named| size.name.split('.').next().map(str::to_owned);
+    fixed.filter_map(name).collect()
 }
 
 fn value_info(item: &Item, local: &Local) -> ValueInfo {

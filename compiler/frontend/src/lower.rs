@@ -19,6 +19,7 @@ pub(crate) mod laws;
 mod packed;
 mod parts;
 pub(crate) mod ranks;
+mod symbolic;
 
 mod values;
 
@@ -36,6 +37,9 @@ pub(crate) fn bind(
     kernel: &Item,
     given: &Bindings,
 ) -> Result<Func, Vec<Diagnostic>> {
+    if !given.symbolic.is_empty() {
+        return symbolic::bind(items, kernel, given);
+    }
     let values = values::bind(kernel, given)?;
     let mut lower = Lower::new(items, kernel);
     let outcome = lower.kernel(kernel, values);
@@ -255,6 +259,10 @@ impl<'a> Lower<'a> {
         let bytes = shape
             .iter()
             .try_fold(elem_bytes, |n, extent| n.checked_mul(*extent));
+        if bytes.is_none() && !self.func.symbols.is_empty() {
+            let what = format!("`{name}` has too many dimensions of symbolic size");
+            return self.stop(sizes::needs_fixed(&what, span));
+        }
         if bytes.is_none() {
             return self.stop(sizes::size_overflow(
                 span,

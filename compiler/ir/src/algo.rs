@@ -15,6 +15,7 @@ pub mod data;
 pub mod eval;
 mod facts;
 pub mod print;
+mod renumber;
 #[cfg(test)]
 mod sample;
 pub mod verify;
@@ -25,6 +26,8 @@ use cranelift_entity::{PrimaryMap, entity_impl};
 use diag::Span;
 use isa::types::Elem;
 use smallvec::SmallVec;
+
+use crate::symbols::Symbols;
 
 pub use isa::num::{Overflow, Round};
 
@@ -50,6 +53,8 @@ pub struct Func {
     pub name: String,
     /// Size variables and their values, in the order of the signature.
     pub sizes: Vec<(String, i64)>,
+    /// The sizes that stay symbolic; their values above are their numbers.
+    pub symbols: Symbols,
     /// Every tensor.
     pub tensors: PrimaryMap<Tensor, TensorData>,
     /// Every index.

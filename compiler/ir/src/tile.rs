@@ -20,6 +20,7 @@ use isa::types::{CoreKind, Elem, Layout, Pipe, Space};
 use smallvec::SmallVec;
 
 use crate::algo::{CmpOp, Overflow, Round};
+use crate::symbols::Symbols;
 
 mod access;
 pub mod eval;
@@ -89,6 +90,8 @@ pub struct Func {
     pub target: String,
     /// Size variables, for reports.
     pub sizes: Vec<(String, i64)>,
+    /// The sizes that the launch gives; shapes of tensors, and work, hold their numbers.
+    pub symbols: Symbols,
     /// Work the kernel does by its definition, for reports.
     pub work: Work,
     /// How far it has come.
@@ -324,6 +327,8 @@ pub enum CoreQuery {
     Group,
     /// Which of the two vector cores of the group; 0 on a cube core.
     Sub,
+    /// Not a place: the value of this one of [`Func::symbols`].
+    Size(u32),
 }
 
 /// Element-wise vector operations; element types are those of the buffers.
@@ -748,6 +753,31 @@ pub enum Op {
 }
 
 impl Func {
+    /// The same function with values for its symbolic sizes, in their order: shapes and work are numbers then.
+    /// Nothing if a shape leaves 64 bits.
+    pub fn bound(&self, values: &[i64]) -> Option<Func> {
+        let mut func = self.clone();
+        let of = |place: usize| values.get(place).copied().unwrap_or(1);
+        for data in func.tensors.values_mut() {
+            for extent in &mut data.shape {
+                *extent = self.symbols.value(*extent, &of)?;
+            }
+        }
+        for (_, value) in &mut func.sizes {
+            *value = self.symbols.value(*value, &of)?;
+        }
+        for (place, symbol) in func.symbols.all.iter_mut().enumerate() {
+            symbol.number = of(place);
+        }
+        Some(func)
+    }
+
+    /// The value of a symbolic size of a [bound](Func::bound) function.
+    pub(crate) fn symbol_value(&self, place: u32) -> i64 {
+        let symbol = self.symbols.all.get(place as usize);
+        symbol.map_or(0, |symbol| symbol.number)
+    }
+
     /// Adds an empty block.
     pub fn add_block(&mut self) -> Block {
         self.blocks.push(BlockData::default())

@@ -76,6 +76,30 @@ impl<'a> Arguments<'a> {
             .ok_or((AsmErrorKind::Directive(expected), span))
     }
 
+    /// A formula over sizes, in quotes.
+    fn formula(&mut self) -> Result<String, Wrong> {
+        self.skip_blanks();
+        let start = self.at;
+        let text = self.name("a formula")?;
+        match crate::object::formula::value(&text, &|_| Some(1)) {
+            Err(crate::object::formula::Flaw::Text) if !text.is_empty() => {
+                Err((AsmErrorKind::Directive("a formula"), start..self.at))
+            }
+            Ok(_) | Err(_) => Ok(text),
+        }
+    }
+
+    /// Formulas up to the end of the line.
+    fn formulas(&mut self) -> Result<Vec<String>, Wrong> {
+        let mut all = Vec::new();
+        self.skip_blanks();
+        while self.at < self.line.len() {
+            all.push(self.formula()?);
+            self.skip_blanks();
+        }
+        Ok(all)
+    }
+
     /// `[2,3]`, blanks allowed.
     fn shape(&mut self) -> Result<Vec<u64>, Wrong> {
         self.skip_blanks();
@@ -162,6 +186,7 @@ pub(super) fn apply(
                 .sizes
                 .push((name, arguments.number("a number")?));
         }
+        ".launch" => launch(&mut arguments, object)?,
         ".file" => {
             let file = arguments.name("a file name")?;
             object.files.push(file);
@@ -222,6 +247,28 @@ fn work(arguments: &mut Arguments<'_>, object: &mut Object) -> Result<(), Wrong>
                 AsmErrorKind::Directive("`mads`, `mad_ty`, `vector_ops` or `bytes`"),
                 span,
             ));
+        }
+    }
+    Ok(())
+}
+
+/// `.launch size M`, `.launch shape "M" "2*K"` (one a parameter, in order), `.launch condition "M <= 64"`,
+/// `.launch work "M*K" "0" "2*M"`.
+fn launch(arguments: &mut Arguments<'_>, object: &mut Object) -> Result<(), Wrong> {
+    let (what, span) = arguments.word();
+    let launch = &mut object.kernel.launch;
+    match what {
+        "size" => launch.sizes.push(arguments.name("the name of a size")?),
+        "shape" => launch.shapes.push(arguments.formulas()?),
+        "condition" => launch.conditions.push(arguments.formula()?),
+        "work" => {
+            for text in &mut launch.work {
+                *text = arguments.formula()?;
+            }
+        }
+        _ => {
+            let expected = "`size`, `shape`, `condition` or `work`";
+            return Err((AsmErrorKind::Directive(expected), span));
         }
     }
     Ok(())

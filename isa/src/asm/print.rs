@@ -4,7 +4,7 @@ use super::is_bare;
 use crate::chip::Chip;
 use crate::cost::cost;
 use crate::inst::{Inst, MmadTy, NoRegs, TextCx};
-use crate::object::{Object, ParamMeta};
+use crate::object::{Launch, Object, ParamMeta};
 use crate::types::CoreKind;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -48,9 +48,31 @@ fn print_header(object: &Object, out: &mut String) {
     for (size, value) in &kernel.sizes {
         let _ = writeln!(out, ".size {} {value}", name(size));
     }
+    print_launch(&kernel.launch, out);
     for file in &object.files {
         let _ = writeln!(out, ".file {}", quoted(file));
     }
+}
+
+fn print_launch(launch: &Launch, out: &mut String) {
+    if launch.is_empty() {
+        return;
+    }
+    let texts = |all: &[String]| {
+        all.iter()
+            .map(|text| format!(" {}", quoted(text)))
+            .collect::<String>()
+    };
+    for size in &launch.sizes {
+        let _ = writeln!(out, ".launch size {}", name(size));
+    }
+    for shape in &launch.shapes {
+        let _ = writeln!(out, ".launch shape{}", texts(shape));
+    }
+    for condition in &launch.conditions {
+        let _ = writeln!(out, ".launch condition {}", quoted(condition));
+    }
+    let _ = writeln!(out, ".launch work{}", texts(&launch.work));
 }
 
 fn print_param(param: &ParamMeta, out: &mut String) {

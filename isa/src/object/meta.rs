@@ -1,6 +1,6 @@
 //! The metadata section: TOML, keys in alphabetical order.
 
-use super::{KernelMeta, Object, ObjectError, ParamDir, ParamMeta};
+use super::{KernelMeta, Launch, Object, ObjectError, ParamDir, ParamMeta};
 use crate::inst::MmadTy;
 use crate::types::Elem;
 use toml::{Table, Value};
@@ -23,6 +23,9 @@ pub(super) fn write(object: &Object) -> Result<String, ObjectError> {
     put_number(&mut top, "compulsory_bytes", kernel.compulsory_bytes)?;
     top.insert("params".to_owned(), list(&kernel.params, write_param)?);
     top.insert("sizes".to_owned(), list(&kernel.sizes, write_size)?);
+    if !kernel.launch.is_empty() {
+        top.insert("launch".to_owned(), write_launch(&kernel.launch));
+    }
     let files = object.files.iter().map(|file| Value::String(file.clone()));
     top.insert("files".to_owned(), Value::Array(files.collect()));
     Ok(top.to_string())
@@ -51,6 +54,45 @@ fn write_size((name, value): &(String, u64)) -> Result<Value, ObjectError> {
     put_text(&mut table, "name", name);
     put_number(&mut table, "value", *value)?;
     Ok(Value::Table(table))
+}
+
+fn write_launch(launch: &Launch) -> Value {
+    let texts = |all: &[String]| Value::Array(all.iter().cloned().map(Value::String).collect());
+    let shapes = launch.shapes.iter().map(|shape| texts(shape)).collect();
+    let mut table = Table::new();
+    table.insert("sizes".to_owned(), texts(&launch.sizes));
+    table.insert("shapes".to_owned(), Value::Array(shapes));
+    table.insert("conditions".to_owned(), texts(&launch.conditions));
+    table.insert("work".to_owned(), texts(&launch.work));
+    Value::Table(table)
+}
+
+fn read_launch(top: &Table, params: usize) -> Result<Launch, ObjectError> {
+    let Some(value) = top.get("launch") else {
+        return Ok(Launch::default());
+    };
+    let table = value.as_table().ok_or_else(|| wrong("launch"))?;
+    let text = |value: &Value| {
+        let text = value.as_str().map(str::to_owned);
+        text.ok_or_else(|| wrong("launch"))
+    };
+    let texts = |values: &Vec<Value>| values.iter().map(text).collect::<Result<Vec<_>, _>>();
+    let shape = |value: &Value| texts(value.as_array().ok_or_else(|| wrong("shapes"))?);
+    let launch = Launch {
+        sizes: texts(get_list(table, "sizes")?)?,
+        shapes: get_list(table, "shapes")?
+            .iter()
+            .map(shape)
+            .collect::<Result<_, _>>()?,
+        conditions: texts(get_list(table, "conditions")?)?,
+        work: texts(get_list(table, "work")?)?
+            .try_into()
+            .map_err(|_| wrong("work"))?,
+    };
+    if launch.shapes.len() != params || launch.flaw().is_some() {
+        return Err(wrong("launch"));
+    }
+    Ok(launch)
 }
 
 fn put_text(table: &mut Table, key: &str, text: &str) {
@@ -92,12 +134,14 @@ pub(super) fn read(text: &str) -> Result<Object, ObjectError> {
 }
 
 fn read_kernel(top: &Table) -> Result<KernelMeta, ObjectError> {
+    let params: Vec<ParamMeta> = get_list(top, "params")?
+        .iter()
+        .map(read_param)
+        .collect::<Result<_, _>>()?;
     Ok(KernelMeta {
         name: get_text(top, "name")?,
-        params: get_list(top, "params")?
-            .iter()
-            .map(read_param)
-            .collect::<Result<_, _>>()?,
+        launch: read_launch(top, params.len())?,
+        params,
         sizes: get_list(top, "sizes")?
             .iter()
             .map(read_size)

@@ -1,7 +1,7 @@
 //! What several tests share: a small deterministic generator and a sample object.
 
 use isa::inst::{Inst, Label, MmadTy, Opcode};
-use isa::object::{KernelMeta, LineRow, Object, ParamDir, ParamMeta};
+use isa::object::{KernelMeta, Launch, LineRow, Object, ParamDir, ParamMeta};
 use isa::types::{CoreKind, Elem};
 
 /// A small deterministic generator.
@@ -92,7 +92,19 @@ fn sample_meta() -> KernelMeta {
             param("y", Elem::F16, &[128, 32], ParamDir::Out),
             param("c.part", Elem::F32, &[4, 128, 32], ParamDir::Work),
         ],
-        sizes: vec![("M".to_owned(), 128), ("K".to_owned(), 64)],
+        sizes: vec![
+            ("M".to_owned(), 128),
+            ("K".to_owned(), 64),
+            ("N".to_owned(), 0),
+        ],
+        launch: Launch {
+            sizes: vec!["N".to_owned()],
+            shapes: ["N", "1", "128*N", "N*N"]
+                .map(|s| vec![s.to_owned()])
+                .to_vec(),
+            conditions: vec!["N%16 == 0 && (N/2) < 9".to_owned()],
+            work: ["2*N", "0", "4*N"].map(str::to_owned),
+        },
         cube_cores: 24,
         vector_cores: 48,
         mads: 128 * 64 * 32,

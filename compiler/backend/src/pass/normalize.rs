@@ -26,6 +26,7 @@ pub fn run(func: &Func) -> Func {
         new: Func {
             name: func.name.clone(),
             sizes: func.sizes.clone(),
+            symbols: func.symbols.clone(),
             tensors: func.tensors.clone(),
             params: func.params.clone(),
             results: func.results.clone(),

@@ -349,6 +349,10 @@ impl Sel<'_> {
             return Ok(());
         };
         match (what, self.core) {
+            (CoreQuery::Size(place), _) => {
+                let tensors = u32::try_from(self.func.tensors.len()).unwrap_or(u32::MAX);
+                self.load_word(tensors.saturating_add(place), reg);
+            }
             (CoreQuery::Group, _) | (CoreQuery::Core, CoreKind::Cube) => {
                 self.read_spr(reg, Spr::BlockId)
             }

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use diag::Span;
 use ir::algo::CmpOp;
 use ir::tile::{
-    Arg, Block, Buf, BufData, CoreQuery, EwOp, Func, Op, Operand, ScalarOp, Value, View,
+    Arg, Block, Buf, BufData, CoreQuery, EwOp, Func, InstData, Op, Operand, ScalarOp, Value, View,
 };
 use isa::types::{Elem, Layout, Space};
+
+use super::expr::ceil_div;
 
 /// Appends to `func` at the end of `block`.
 #[derive(Debug)]
@@ -22,6 +24,10 @@ pub(crate) struct Builder {
     pub(crate) span: Span,
     /// Buffers that stand for parts of others of the same pitch: what is written for them is done to those.
     pub(crate) alias: BTreeMap<Buf, View>,
+    /// The block that everything else is nested in, and where values that hold in all of it are computed.
+    root: (Block, usize),
+    /// Products of symbolic sizes that are there, by number.
+    sizes: BTreeMap<i64, Value>,
 }
 
 /// The shape of a buffer to declare.
@@ -43,10 +49,16 @@ impl Builder {
             block,
             span: Span::NONE,
             alias: BTreeMap::new(),
+            root: (block, 0),
+            sizes: BTreeMap::new(),
         }
     }
 
+    /// Appends an operation. Constants in it that stand for symbolic sizes become the values that the launch gives.
     pub(crate) fn push(&mut self, mut op: Op) {
+        if !self.func.symbols.is_empty() {
+            op.visit_args(&mut |arg| *arg = self.lift(*arg));
+        }
         if !self.alias.is_empty() {
             views(&mut op, &mut |view| {
                 if let Some(place) = self.alias.get(&view.buf) {
@@ -55,6 +67,58 @@ impl Builder {
             });
         }
         self.func.push(self.block, op, self.span);
+    }
+
+    /// What a constant is at run time: a value, if it stands for a product of symbolic sizes.
+    pub(crate) fn lift(&mut self, arg: Arg) -> Arg {
+        match arg {
+            Arg::Const(number) if self.func.symbols.is_symbolic(number) => {
+                Arg::Val(self.size_value(number))
+            }
+            Arg::Const(_) | Arg::Val(_) => arg,
+        }
+    }
+
+    /// A product of symbolic sizes, computed once, before everything else.
+    fn size_value(&mut self, number: i64) -> Value {
+        if let Some(&known) = self.sizes.get(&number) {
+            return known;
+        }
+        let (_, places) = self.func.symbols.factors(number);
+        let place = places.first().copied().unwrap_or(0);
+        let rest = number / self.func.symbols.all[place].number;
+        let op = if rest == 1 {
+            let what = CoreQuery::Size(u32::try_from(place).unwrap_or(u32::MAX));
+            let dst = self.func.add_value();
+            Op::Query { dst, what }
+        } else {
+            let size = self.size_value(number / rest);
+            let rest = self.lift(Arg::Const(rest));
+            let dst = self.func.add_value();
+            Op::Scalar {
+                dst,
+                op: ScalarOp::Mul,
+                a: Arg::Val(size),
+                b: rest,
+            }
+        };
+        let value = op.defines().unwrap_or(Value::from_u32(0));
+        let span = self.span;
+        let inst = self.func.insts.push(InstData { op, span });
+        let (block, at) = &mut self.root;
+        self.func.blocks[*block].insts.insert(*at, inst);
+        *at += 1;
+        self.sizes.insert(number, value);
+        value
+    }
+
+    /// How many parts of a size cover a length.
+    pub(crate) fn parts(&mut self, length: i64, part: i64) -> Arg {
+        if !self.func.symbols.is_symbolic(length) || length % part == 0 {
+            return Arg::Const(ceil_div(length, part));
+        }
+        let up = self.add(length, part - 1);
+        self.div(up, part)
     }
 
     /// Declares a buffer under `role` made unique and opens its first generation here.
@@ -92,6 +156,12 @@ impl Builder {
     }
 
     pub(crate) fn scalar(&mut self, op: ScalarOp, a: Arg, b: Arg) -> Arg {
+        // Products of numbers are numbers of products; nothing else may be folded.
+        let product = op == ScalarOp::Mul && matches!((a, b), (Arg::Const(_), Arg::Const(_)));
+        let (a, b) = match product {
+            true => (a, b),
+            false => (self.lift(a), self.lift(b)),
+        };
         if let Some(folded) = fold(op, a, b) {
             return folded;
         }
@@ -291,7 +361,8 @@ fn fold(op: ScalarOp, a: Arg, b: Arg) -> Option<Arg> {
     }
 }
 
-fn constant(op: ScalarOp, x: i64, y: i64) -> Option<i64> {
+/// What an operation gives for known operands.
+pub(super) fn constant(op: ScalarOp, x: i64, y: i64) -> Option<i64> {
     match op {
         ScalarOp::Add => x.checked_add(y),
         ScalarOp::Sub => x.checked_sub(y),

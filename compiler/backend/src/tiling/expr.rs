@@ -325,7 +325,7 @@ impl<'a> Emitter<'a> {
         match data.kind {
             ExprKind::Float(x) => Ok(Val::Bits(float_bits(x, elem))),
             ExprKind::Int(x) if elem == Elem::Bool => Ok(Val::Bits(u32::from(x != 0))),
-            ExprKind::Int(x) => Ok(Val::Scalar(Arg::Const(x))),
+            ExprKind::Int(x) => Ok(Val::Scalar(self.b.lift(Arg::Const(x)))),
             ExprKind::Index(i) => self.index_value(i),
             ExprKind::Load { tensor, at, border } => self.load(expr, tensor, &at, border),
             ExprKind::Gather { .. } => self.gather(expr),
@@ -375,11 +375,15 @@ impl<'a> Emitter<'a> {
 }
 
 /// The value of every dimension at a flat position.
-pub(crate) fn decode(b: &mut Builder, position: Arg, extents: &[i64]) -> Vec<Arg> {
+pub(crate) fn decode<E: Copy + Into<Arg>>(
+    b: &mut Builder,
+    position: Arg,
+    extents: &[E],
+) -> Vec<Arg> {
     let mut rest = position;
     let mut values = vec![Arg::Const(0); extents.len()];
     for (d, &extent) in extents.iter().enumerate().rev() {
-        if extents[..d].iter().all(|&e| e == 1) {
+        if extents[..d].iter().all(|&e| e.into() == Arg::Const(1)) {
             values[d] = rest;
             break;
         }

@@ -52,6 +52,9 @@ pub(crate) fn emit(
         ));
     };
     let plan = Plan::of(algo, def, reduce)?;
+    if plan.order == Order::Tree && algo.symbols.is_symbolic(plan.items) {
+        return Err(Box::new(errors::needs_fixed(data.span)));
+    }
     let (outer, cols) = match data.indices.split_last() {
         Some((last, outer)) => (outer.to_vec(), vec![(*last, algo.indices[*last].extent)]),
         None => (Vec::new(), Vec::new()),
@@ -71,9 +74,9 @@ pub(crate) fn emit(
         depth: cx.depth(),
     };
     let mut e = Emitter::new(algo, b, gm, extent);
-    let chunks = ceil_div(width, cap);
+    let chunks = e.b.parts(width, cap);
     let core = Arg::Val(e.b.query(CoreQuery::Core));
-    let blocks = product(&outer_extents) * chunks;
+    let blocks = e.b.mul(product(&outer_extents), chunks);
     e.for_loop(core, blocks, cx.vector_cores(), |e, t| -> Result<()> {
         let position = e.b.div(t, chunks);
         for (&index, value) in outer.iter().zip(decode(&mut e.b, position, &outer_extents)) {

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use ir::tile::{Arg, Block, Buf, EwOp, Func, Op, Operand, ScalarOp, Value, View};
+use ir::tile::{Arg, Block, Buf, CoreQuery, EwOp, Func, Op, Operand, ScalarOp, Value, View};
 use isa::chip::Chip;
 use isa::cost::{self, GmPath};
 use isa::inst::Opcode;
 use isa::types::{Elem, REPEAT_BYTES, Space};
 
+use super::builder::constant;
 use super::expr::ceil_div;
 
 /// Trips of a loop whose bounds the run knows alone (we choose).
@@ -81,27 +82,35 @@ pub(crate) fn price(func: &Func, chip: &Chip) -> i64 {
     total.busiest().saturating_add(exposed)
 }
 
-/// What a value is at most, where it is the smaller of a constant and something else.
+/// What a value is at most: the smaller of a constant and something else, or what comes of the usual sizes.
 fn bounds(func: &Func) -> BTreeMap<Value, i64> {
-    let bound = |op: &Op| {
-        let Op::Scalar {
-            dst,
-            op: ScalarOp::Min,
-            a,
-            b,
-        } = op
-        else {
-            return None;
-        };
-        match (a, b) {
-            (Arg::Const(most), _) | (_, Arg::Const(most)) => Some((*dst, *most)),
-            (Arg::Val(_), Arg::Val(_)) => None,
+    let mut known: BTreeMap<Value, i64> = BTreeMap::new();
+    for data in func.insts.values() {
+        if let Op::Query { dst, what } = &data.op
+            && let CoreQuery::Size(place) = what
+            && let Some(symbol) = func.symbols.all.get(*place as usize)
+        {
+            known.insert(*dst, func.symbols.assumed(symbol.number));
         }
-    };
-    func.insts
-        .values()
-        .filter_map(|data| bound(&data.op))
-        .collect()
+        let Op::Scalar { dst, op, a, b } = &data.op else {
+            continue;
+        };
+        let value = |arg: &Arg| match arg {
+            Arg::Const(value) => Some(*value),
+            Arg::Val(value) => known.get(value).copied(),
+        };
+        let found = bound(*op, value(a), value(b), !func.symbols.is_empty());
+        known.extend(found.map(|most| (*dst, most)));
+    }
+    known
+}
+
+fn bound(op: ScalarOp, a: Option<i64>, b: Option<i64>, exact: bool) -> Option<i64> {
+    match (op, a, b) {
+        (ScalarOp::Min, Some(most), None) | (ScalarOp::Min, None, Some(most)) => Some(most),
+        (_, Some(a), Some(b)) if exact => constant(op, a, b),
+        (_, Some(_) | None, Some(_) | None) => None,
+    }
 }
 
 struct Pricing<'a> {

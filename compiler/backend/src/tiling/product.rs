@@ -14,6 +14,7 @@ mod window;
 pub(crate) mod words;
 
 use ir::algo::Index;
+use ir::symbols::Symbols;
 use ir::tile::{Arg, Chan, ChanData, Tensor};
 use isa::types::{CoreKind, Elem};
 
@@ -21,7 +22,7 @@ use self::sizes::Tiles;
 use super::StepCx;
 use super::access::pitches;
 use super::builder::Builder;
-use super::expr::{ceil_div, decode};
+use super::expr::decode;
 use crate::partition::Product;
 
 /// Extents of a product.
@@ -51,6 +52,17 @@ impl Extents {
             k_major: [product.a.k_major, product.b.k_major],
         }
     }
+
+    /// What to take for sizes that the launch gives where blocks are chosen.
+    pub(crate) fn assumed(&self, symbols: &Symbols) -> Extents {
+        Extents {
+            m: symbols.assumed(self.m),
+            n: symbols.assumed(self.n),
+            k: symbols.assumed(self.k),
+            outer: symbols.assumed(self.outer),
+            ..*self
+        }
+    }
 }
 
 /// Where the blocks of the result go.
@@ -71,30 +83,37 @@ pub(crate) enum Output {
 /// One way to walk the blocks, for the cube program and the vector program alike.
 struct Walk {
     outer: Vec<i64>,
-    blocks_n: i64,
-    blocks_m: i64,
+    blocks_n: Arg,
+    blocks_m: Arg,
 }
 
 impl Walk {
-    fn new(cx: &StepCx<'_>, product: &Product, e: &Extents, t: &Tiles) -> Walk {
+    fn new(
+        cx: &StepCx<'_>,
+        b: &mut Builder,
+        product: &Product,
+        (e, t): (&Extents, &Tiles),
+    ) -> Walk {
         Walk {
             outer: product
                 .outer
                 .iter()
                 .map(|&i| cx.algo.indices[i].extent)
                 .collect(),
-            blocks_n: ceil_div(e.n, t.n),
-            blocks_m: ceil_div(e.m, t.m),
+            blocks_n: b.parts(e.n, t.n),
+            blocks_m: b.parts(e.m, t.m),
         }
     }
 
-    fn count(&self) -> i64 {
-        self.outer.iter().product::<i64>() * self.blocks_m * self.blocks_n
+    fn count(&self, b: &mut Builder) -> Arg {
+        let outer = self.outer.iter().product::<i64>();
+        let rows = b.mul(outer, self.blocks_m);
+        b.mul(rows, self.blocks_n)
     }
 
     /// Outer indices, first row, first column of block `t`.
     fn decode(&self, b: &mut Builder, t: Arg, tiles: &Tiles) -> (Vec<Arg>, Arg, Arg) {
-        let mut extents = self.outer.clone();
+        let mut extents: Vec<Arg> = self.outer.iter().map(|&e| Arg::Const(e)).collect();
         extents.extend([self.blocks_m, self.blocks_n]);
         let mut values = decode(b, t, &extents);
         let n = values.pop().unwrap_or(Arg::Const(0));

@@ -90,9 +90,16 @@ fn squares(step: &Rows) -> Vec<Block> {
         .collect()
 }
 
+/// Rows and columns of a step; of symbolic rows as many as are usual, of symbolic columns the most there can be.
+fn extents_to_choose_by(cx: &StepCx<'_>, step: &Rows) -> (i64, i64) {
+    let (rows, cols) = (product(&step.rows), product(&step.cols));
+    let symbols = &cx.algo.symbols;
+    (symbols.assumed(rows), symbols.most(cols).unwrap_or(cols))
+}
+
 /// Equal shares of the rows of a core, whole rows or chunks of them.
 fn shares(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
-    let (rows, cols) = (product(&step.rows), product(&step.cols));
+    let (rows, cols) = extents_to_choose_by(cx, step);
     let unit = column_unit(cx.algo, &step.defs);
     let whole_row = round_up(cols, unit);
     let spaced = SPACING % unit == 0;
@@ -130,7 +137,7 @@ const MOST_CELLS: i64 = 1 << 15;
 /// Block sizes that fill buffers of the usual size, the largest first.
 fn blocks_by_rule(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     let unit = column_unit(cx.algo, &step.defs);
-    let (rows, cols) = (product(&step.rows), product(&step.cols));
+    let (rows, cols) = extents_to_choose_by(cx, step);
     let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
     let whole_row = round_up(cols, unit);
     let mut sizes = Vec::new();
@@ -211,12 +218,16 @@ pub(crate) fn emit(
     b: Builder,
     gm: &GmMap,
 ) -> Result<Builder> {
-    let plan = Plan::new(cx, step, block);
+    let mut plan = Plan::new(cx, step, block);
     let mut e = Emitter::new(cx.algo, b, gm, plan.extent.clone());
+    plan.enter_sizes(&mut e);
     plan.bind(&mut e);
     let core = Arg::Val(e.b.query(CoreQuery::Core));
     plan.hoist_invariants(&mut e)?;
-    let blocks = plan.row_blocks * if plan.reduces { 1 } else { plan.chunks };
+    let blocks = match plan.reduces {
+        true => plan.row_blocks,
+        false => e.b.mul(plan.row_blocks, plan.chunks),
+    };
     e.for_loop(core, blocks, cx.vector_cores(), |e, t| {
         if plan.reduces {
             plan.enter_rows(e, t);
@@ -238,8 +249,9 @@ pub(crate) struct Plan<'a> {
     extent: Extent,
     rows: i64,
     cols: i64,
-    row_blocks: i64,
-    chunks: i64,
+    row_blocks: Arg,
+    /// Chunks of a row; known to be one if a row fits whatever the sizes.
+    chunks: Arg,
     /// Columns of a chunk.
     width: i64,
     reduces: bool,
@@ -249,7 +261,8 @@ pub(crate) struct Plan<'a> {
 impl<'a> Plan<'a> {
     pub(crate) fn new(cx: &'a StepCx<'a>, step: &'a Rows, block: Block) -> Plan<'a> {
         let (rows, cols) = (product(&step.rows), product(&step.cols));
-        let chunks = ceil_div(cols, block.cols).max(1);
+        let most = cx.algo.symbols.most(cols).unwrap_or(cols);
+        let chunks = ceil_div(most, block.cols).max(1);
         let mut plan = Plan {
             cx,
             step,
@@ -267,8 +280,8 @@ impl<'a> Plan<'a> {
             },
             rows,
             cols,
-            row_blocks: ceil_div(rows, block.rows).max(1),
-            chunks,
+            row_blocks: Arg::Const(ceil_div(rows, block.rows).max(1)),
+            chunks: Arg::Const(chunks),
             width: block.cols,
             reduces: step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some()),
             level: BTreeMap::new(),
@@ -280,6 +293,20 @@ impl<'a> Plan<'a> {
             plan.level.insert(def, level);
         }
         plan
+    }
+
+    /// Computes what depends on symbolic sizes, before everything else.
+    fn enter_sizes(&mut self, e: &mut Emitter<'_>) {
+        self.row_blocks = e.b.parts(self.rows, self.extent.cap_rows);
+        if !self.one_chunk() {
+            self.chunks = e.b.parts(self.cols, self.width);
+        } else if self.cx.algo.symbols.is_symbolic(self.cols) {
+            e.extent.col_count = e.b.lift(Arg::Const(self.cols));
+        }
+    }
+
+    fn one_chunk(&self) -> bool {
+        self.chunks == Arg::Const(1)
     }
 
     /// Whether every load initialises its buffer's rows up to `pitch`: DMA fills the last 32 B block.
@@ -361,7 +388,7 @@ impl<'a> Plan<'a> {
 
     /// Computes before the loop what no row changes.
     fn hoist_invariants(&self, e: &mut Emitter<'_>) -> Result<()> {
-        let widest = if self.chunks == 1 {
+        let widest = if self.one_chunk() {
             Kind::Col
         } else {
             Kind::Uniform
@@ -389,7 +416,7 @@ impl<'a> Plan<'a> {
     }
 
     fn rows_with_reductions(&self, e: &mut Emitter<'_>) -> Result<()> {
-        if self.chunks == 1 {
+        if self.one_chunk() {
             for &def in &self.step.defs {
                 match root_reduce(self.cx.algo, def) {
                     Some(reduce) => self.reduce_at_once(e, def, reduce)?,

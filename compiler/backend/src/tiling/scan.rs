@@ -120,7 +120,7 @@ fn roles(func: &Func, def: usize, until: Index) -> Roles {
 pub(crate) fn capacities(cx: &StepCx<'_>, def: usize) -> Vec<i64> {
     let width = prefix(cx.algo, def)
         .and_then(|prefix| roles(cx.algo, def, prefix.until).vector)
-        .map_or(1, |i| cx.algo.indices[i].extent);
+        .map_or(1, |i| cx.algo.symbols.assumed(cx.algo.indices[i].extent));
     let share = round_up(ceil_div(width, cx.vector_cores()), 256);
     let mut cap = share.min(round_up(cx.block_elements() / 8, 256));
     let mut sizes = Vec::new();

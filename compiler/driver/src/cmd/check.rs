@@ -69,6 +69,7 @@ fn check_kernels(path: &str, session: &mut Session<'_, '_>) -> Result<(), Stop> 
                 .map(own)
                 .collect(),
             types: values.types.clone(),
+            ..Values::default()
         };
         for values in shapes.iter().filter(fits) {
             if let Err(more) = loaded.bind(&kernel, &mine(values), &BTreeMap::new()) {

@@ -35,6 +35,14 @@ pub(crate) fn prove(index: &Poly, size: &Poly, extent: &impl Fn(u32) -> Poly) ->
     }
 }
 
+/// The least and the greatest value of an index in terms of sizes alone, if they are understood; safe bounds where the
+/// index may not reach them.
+pub(crate) fn ends(index: &Poly, extent: &impl Fn(u32) -> Poly) -> Option<(Poly, Poly)> {
+    let low = extreme(index, End::Low, extent)?.value;
+    let high = extreme(index, End::High, extent)?.value;
+    (!low.is_poison() && !high.is_poison()).then_some((low, high))
+}
+
 #[derive(Copy, Clone, PartialEq, Eq)]
 enum End {
     Low,

@@ -83,7 +83,8 @@ pub(crate) fn declare_generics(cx: &mut Cx<'_, '_>, callable: &ast::Callable) {
             ast::GenericKind::Size | ast::GenericKind::Const => {
                 let number = u32::try_from(cx.item.sizes.len()).unwrap_or(u32::MAX);
                 cx.declare(&generic.name, Meaning::Size(Poly::var(number)));
-                cx.item.sizes.push(Named { name, span });
+                let fixed = matches!(generic.kind, ast::GenericKind::Const);
+                cx.item.sizes.push(Named { name, span, fixed });
             }
             ast::GenericKind::Bound(class) => {
                 let class = match class.text.as_str() {

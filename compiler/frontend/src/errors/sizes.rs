@@ -123,6 +123,22 @@ pub(crate) fn bounds_unproved(access: &Access, reach: &str) -> Diagnostic {
     d.note("the bound could not be shown, so the access counts as out of bounds")
 }
 
+/// Something that only the values of sizes decide, where one of them is left to the launch.
+pub(crate) fn needs_fixed(what: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0315, what)
+        .primary(span, "this needs sizes that are known when it is compiled")
+        .help("give the size its value: `-D N=64`")
+}
+
+pub(crate) fn const_is_symbolic(size: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0315,
+        format!("`const {size}` cannot be left to the launch"),
+    )
+    .primary(span, "a `const` size is known when it is compiled")
+    .help(format!("give it its value: `-D {size}=64`"))
+}
+
 pub(crate) fn not_affine(span: Span) -> Diagnostic {
     Diagnostic::new(codes::E0303, "an index expression that is not affine").primary(
         span,

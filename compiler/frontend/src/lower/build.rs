@@ -133,7 +133,9 @@ impl Lower<'_> {
         let mut constant = true;
         let folded = map_operands(kind, &mut |e| {
             let data = &self.func.exprs[e];
-            constant &= matches!(data.kind, ExprKind::Int(_) | ExprKind::Float(_));
+            // What a symbolic size is, the launch says.
+            let open = matches!(data.kind, ExprKind::Int(n) if self.func.symbols.is_symbolic(n));
+            constant &= !open && matches!(data.kind, ExprKind::Int(_) | ExprKind::Float(_));
             func.exprs.push(data.clone())
         });
         if !constant {

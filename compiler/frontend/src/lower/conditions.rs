@@ -10,6 +10,13 @@ use ir::algo::ExprKind;
 impl<'a> Lower<'a> {
     /// The value of a size.
     pub(super) fn size(&mut self, f: &Frame<'_>, size: &Poly, span: Span) -> Lowered<i64> {
+        if !self.has_number(f, size) {
+            let text = show_size(f.item, size);
+            return self.stop(sizes::needs_fixed(
+                &format!("`{text}` is no product of sizes"),
+                span,
+            ));
+        }
         let value = size.eval(&|atom| match atom {
             Atom::Var(v) => f.sizes.get(*v as usize).copied(),
             Atom::Unknown(_) | Atom::Index(_) | Atom::Div(..) | Atom::Mod(..) => None,
@@ -53,6 +60,9 @@ impl<'a> Lower<'a> {
     ) -> Lowered<()> {
         let item = f.item;
         for equality in &item.body.equalities {
+            if self.defer_equality(f, &equality.left, &equality.right) {
+                continue;
+            }
             let left = self.size(f, &equality.left, equality.left_span)?;
             let right = self.size(f, &equality.right, equality.right_span)?;
             if left != right {
@@ -72,6 +82,9 @@ impl<'a> Lower<'a> {
         }
         for condition in &item.body.conditions {
             let span = item.body[*condition].span;
+            if self.defer_condition(f, *condition)? {
+                continue;
+            }
             let arena = std::mem::take(&mut self.func.exprs);
             let depths = std::mem::take(&mut self.depths);
             let value = self

@@ -123,6 +123,10 @@ impl<'a> Lower<'a> {
     fn cut(&mut self, f: &Frame<'a>, fold: &'a Fold, span: Span) -> Lowered<Cut> {
         let items = self.extent(f, &f.item.body[fold.index].extent, span)?;
         let length = match &fold.blocks {
+            Some(_) if self.func.symbols.is_symbolic(items) => {
+                let what = "a fold in blocks visits a known number of items";
+                return self.stop(sizes::needs_fixed(what, span));
+            }
             Some(size) => self.extent(f, size, span)?.min(items),
             None => items,
         };

@@ -5,7 +5,6 @@
 
 use super::build::elem_of;
 use super::{Frame, Lower, Lowered, Slot, View};
-use crate::affine;
 use crate::errors::sizes;
 use crate::hir::{self, ExprId, ScatterOp};
 use diag::Span;
@@ -121,8 +120,7 @@ impl<'a> Lower<'a> {
         let row = place.at.first().cloned().unwrap_or_default();
         let own = self.load(f, &place.numbers, std::slice::from_ref(&row), None, span)?;
         let index = elem_of(&self.func, place.index.tensor);
-        let inside = affine::within(item, place.items, &|i| self.func.indices[i].extent)
-            == affine::Within::Always;
+        let inside = self.stays_inside(item, place.items);
         let border = match inside {
             true => None,
             false => Some(self.cast_value(own, index, span)?),

@@ -103,6 +103,9 @@ impl<'a> Lower<'a> {
             size: size.to_string(),
             ..access
         };
+        if !self.func.symbols.is_empty() && !self.proved_inside(at, size) {
+            return self.defer_bounds(at, &access, size);
+        }
         match affine::within(at, size, &extent) {
             Within::Always => {}
             Within::Reaches(value) => self
@@ -117,6 +120,9 @@ impl<'a> Lower<'a> {
 
     /// Whether a coordinate is known to stay inside.
     pub(super) fn stays_inside(&self, at: &Affine, size: i64) -> bool {
+        if !self.func.symbols.is_empty() {
+            return self.proved_inside(at, size);
+        }
         affine::within(at, size, &|index| self.func.indices[index].extent) == Within::Always
     }
 

@@ -17,7 +17,8 @@ fn examples(page: &str) -> Vec<(bool, String)> {
     found
 }
 
-/// What an example gives, checked and then bound with the sizes that its `//! shape:` line or every size 8 says.
+/// What an example gives, checked and then bound with the sizes that its `//! shape:` line or every size 8 says; those
+/// of `-D N=?` in its `//! args:` line are left to the launch.
 fn codes(text: &str) -> (Vec<&'static str>, String) {
     let (mut diagnostics, checked) = checked(text);
     if diagnostics.is_empty() {
@@ -29,6 +30,10 @@ fn codes(text: &str) -> (Vec<&'static str>, String) {
                     s.split_whitespace()
                         .find_map(|w| w.strip_prefix(&format!("{size}=")))
                 });
+                if text.contains(&format!("-D {size}=?")) {
+                    given.symbolic.insert(size.clone());
+                    continue;
+                }
                 match (shape, written.map(str::parse)) {
                     (_, Some(Ok(value))) => drop(given.sizes.insert(size.clone(), value)),
                     (None, _) => drop(given.sizes.insert(size.clone(), 8)),

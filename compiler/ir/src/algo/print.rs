@@ -83,7 +83,10 @@ impl Printer<'_> {
         let sizes: Vec<String> = func
             .sizes
             .iter()
-            .map(|(name, value)| format!("{name} = {value}"))
+            .map(|(name, value)| match func.symbols.is_symbolic(*value) {
+                true => name.clone(),
+                false => format!("{name} = {value}"),
+            })
             .collect();
         let sizes = if sizes.is_empty() {
             String::new()
@@ -104,7 +107,8 @@ impl Printer<'_> {
     fn tensor_list(&self, tensors: &[Tensor]) -> String {
         let one = |&tensor: &Tensor| {
             let data = &self.func.tensors[tensor];
-            let shape: Vec<String> = data.shape.iter().map(i64::to_string).collect();
+            let shape = data.shape.iter().map(|&n| self.func.symbols.show(n));
+            let shape: Vec<String> = shape.collect();
             let shape = if shape.is_empty() {
                 String::new()
             } else {
@@ -151,7 +155,7 @@ impl Printer<'_> {
         for &index in indices {
             let data = &self.func.indices[index];
             let name = distinct(&data.name, &mut taken);
-            bound.push(format!("{name}: {}", data.extent));
+            bound.push(format!("{name}: {}", self.func.symbols.show(data.extent)));
             self.indices.insert(index, name);
         }
         bound
@@ -212,6 +216,9 @@ impl Printer<'_> {
     fn node(&mut self, data: &ExprData) -> (String, Level) {
         match &data.kind {
             ExprKind::Float(x) => float(*x, data.elem),
+            ExprKind::Int(x) if self.func.symbols.is_symbolic(*x) => {
+                (self.func.symbols.show(*x), Level::Product)
+            }
             ExprKind::Int(x) => int(*x, data.elem),
             ExprKind::Index(index) => (self.index(*index), Level::Atom),
             ExprKind::Load { tensor, at, border } => {
@@ -408,16 +415,27 @@ impl Printer<'_> {
                 }
             }
             if coefficient.unsigned_abs() != 1 {
-                let _ = write!(text, "{} * ", coefficient.unsigned_abs());
+                let _ = write!(text, "{} * ", self.number(coefficient.unsigned_abs()));
             }
             text.push_str(&self.atom(atom));
         }
         match (affine.constant, text.is_empty()) {
-            (constant, true) => constant.to_string(),
+            (constant, true) if constant < 0 => {
+                format!("-{}", self.number(constant.unsigned_abs()))
+            }
+            (constant, true) => self.number(constant.unsigned_abs()),
             (0, false) => text,
-            (constant, false) if constant < 0 => format!("{text} - {}", constant.unsigned_abs()),
-            (constant, false) => format!("{text} + {constant}"),
+            (constant, false) => {
+                let sign = if constant < 0 { '-' } else { '+' };
+                format!("{text} {sign} {}", self.number(constant.unsigned_abs()))
+            }
         }
+    }
+
+    /// A number, with the names of symbolic sizes in it.
+    fn number(&self, number: u64) -> String {
+        let symbols = &self.func.symbols;
+        i64::try_from(number).map_or_else(|_| number.to_string(), |n| symbols.show(n))
     }
 
     fn atom(&self, atom: &Atom) -> String {
@@ -427,8 +445,12 @@ impl Printer<'_> {
         };
         match atom {
             Atom::Index(index) => self.index(*index),
-            Atom::Div(inner, by) => format!("({} / {by})", operand(inner)),
-            Atom::Mod(inner, by) => format!("({} % {by})", operand(inner)),
+            Atom::Div(inner, by) => {
+                format!("({} / {})", operand(inner), self.number(by.unsigned_abs()))
+            }
+            Atom::Mod(inner, by) => {
+                format!("({} % {})", operand(inner), self.number(by.unsigned_abs()))
+            }
             Atom::Clamp(inner, low, high) => {
                 format!("clamp({}, {low}, {high})", self.affine(inner))
             }

@@ -138,6 +138,144 @@ impl Op {
         args
     }
 
+    /// Shows every scalar operand that is an [`Arg`] to `visit`, which may change it. Operands that are values by
+    /// their kind ([`Operand::Scalar`]), and what a window is made of, are left out.
+    pub fn visit_args(&mut self, visit: &mut dyn FnMut(&mut Arg)) {
+        match self {
+            Op::Scalar { a, b, .. } => [a, b].into_iter().for_each(visit),
+            Op::For { lo, hi, .. } => [lo, hi].into_iter().for_each(visit),
+            Op::If { cond, .. } => visit(cond),
+            Op::Peek { at, .. } => visit(at),
+            Op::PeekBuf { src, .. } => src.visit_args(visit),
+            Op::Poke { dst, value } => {
+                dst.visit_args(visit);
+                visit(value);
+            }
+            Op::Load {
+                dst: view,
+                at,
+                rows,
+                cols,
+                pitch,
+                ..
+            }
+            | Op::Store {
+                src: view,
+                at,
+                rows,
+                cols,
+                pitch,
+                ..
+            } => {
+                view.visit_args(visit);
+                [at, rows, cols, pitch].into_iter().for_each(visit);
+            }
+            Op::Drain {
+                at,
+                rows,
+                cols,
+                pitch,
+                cast,
+                ..
+            } => {
+                [at, rows, cols, pitch].into_iter().for_each(&mut *visit);
+                if let FixCast::Requant(words) = cast {
+                    words.visit_args(visit);
+                }
+            }
+            Op::LoadWindow {
+                src, rows, cols, ..
+            }
+            | Op::LoadTile {
+                src, rows, cols, ..
+            } => {
+                src.visit_args(visit);
+                [rows, cols].into_iter().for_each(visit);
+            }
+            Op::LoadWords { src, cols, .. } => {
+                src.visit_args(visit);
+                visit(cols);
+            }
+            Op::Mad { m, k, n, init, .. } => [m, k, n, init].into_iter().for_each(visit),
+            Op::Ew {
+                dst,
+                a,
+                b,
+                c,
+                rows,
+                cols,
+                ..
+            } => {
+                dst.visit_args(visit);
+                for operand in [Some(a), b.as_mut(), c.as_mut()].into_iter().flatten() {
+                    if let Operand::Full(v) | Operand::EachRow(v) | Operand::EachCol(v) = operand {
+                        v.visit_args(visit);
+                    }
+                }
+                [rows, cols].into_iter().for_each(visit);
+            }
+            Op::Spread { dst, src, rows }
+            | Op::Lanes {
+                dst,
+                acc: src,
+                rows,
+                ..
+            } => {
+                dst.visit_args(visit);
+                src.visit_args(visit);
+                visit(rows);
+            }
+            Op::Transpose {
+                dst,
+                src,
+                rows,
+                cols,
+            }
+            | Op::Accumulate {
+                acc: dst,
+                src,
+                rows,
+                cols,
+                ..
+            } => {
+                dst.visit_args(visit);
+                src.visit_args(visit);
+                [rows, cols].into_iter().for_each(visit);
+            }
+            Op::Gather {
+                dst,
+                src: one,
+                at: other,
+                rows,
+                cols,
+            }
+            | Op::Sort {
+                dst,
+                keys: one,
+                places: other,
+                rows,
+                cols,
+            } => {
+                [dst, one, other]
+                    .into_iter()
+                    .for_each(|view| view.visit_args(visit));
+                [rows, cols].into_iter().for_each(visit);
+            }
+            Op::Query { .. }
+            | Op::Next { .. }
+            | Op::Acquire { .. }
+            | Op::Publish { .. }
+            | Op::Take { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => {}
+        }
+    }
+
     /// The buffers whose contents the operation reads; an accumulator is read and written.
     pub fn reads(&self) -> SmallVec<[Buf; 4]> {
         let mut bufs: SmallVec<[Buf; 4]> = SmallVec::new();
@@ -295,6 +433,13 @@ impl Op {
             | Op::WaitCross { .. } => {}
         }
         views
+    }
+}
+
+impl View {
+    fn visit_args(&mut self, visit: &mut dyn FnMut(&mut Arg)) {
+        visit(&mut self.row);
+        visit(&mut self.col);
     }
 }
 

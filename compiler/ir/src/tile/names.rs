@@ -64,6 +64,8 @@ pub const fn query_name(what: CoreQuery) -> &'static str {
         CoreQuery::Core => "core",
         CoreQuery::Group => "group",
         CoreQuery::Sub => "subcore",
+        // The printer puts the size's name behind it.
+        CoreQuery::Size(_) => "size",
     }
 }
 

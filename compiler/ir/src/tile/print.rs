@@ -11,10 +11,11 @@ use std::fmt::{self, Write};
 
 use super::names::{ew_name, is_name, is_number_name, query_name, quoted, role_name, scalar_name};
 use super::{
-    Arg, Block, Buf, BufData, Chan, FixCast, Func, Inst, Op, Operand, Phase, Tensor, TensorData,
-    Value, View, Window,
+    Arg, Block, Buf, BufData, Chan, CoreQuery, FixCast, Func, Inst, Op, Operand, Phase, Tensor,
+    TensorData, Value, View, Window,
 };
 use crate::stage;
+use crate::symbols::Symbols;
 use cranelift_entity::{EntitySet, SecondaryMap};
 
 /// Blocks nested deeper than this are not printed (nor read): the text says `?` instead.
@@ -71,7 +72,11 @@ impl Printer<'_> {
                 format!("\"{}\"", func.target)
             };
         let stage = stage::info(func.stage).name;
-        let params: Vec<String> = func.tensors.values().map(tensor_text).collect();
+        let params: Vec<String> = func
+            .tensors
+            .values()
+            .map(|tensor| tensor_text(tensor, &func.symbols))
+            .collect();
         writeln!(
             self.out,
             "tile {}@{target} stage {stage} groups {} ({}) {{",
@@ -87,7 +92,14 @@ impl Printer<'_> {
             let sizes: Vec<String> = func
                 .sizes
                 .iter()
-                .map(|(n, v)| format!("{} = {v}", quoted(n)))
+                .map(|(n, v)| {
+                    // A size that the launch gives has no value.
+                    let value = match func.symbols.is_symbolic(*v) {
+                        true => "?".to_owned(),
+                        false => v.to_string(),
+                    };
+                    format!("{} = {value}", quoted(n))
+                })
                 .collect();
             writeln!(self.out, "  sizes {};", sizes.join(", "))?;
         }
@@ -206,6 +218,14 @@ impl Printer<'_> {
             Op::For { .. } | Op::If { .. } => String::from("?"),
             Op::Scalar { dst, op, a, b } => {
                 let right = format!("{} {}, {}", scalar_name(*op), self.arg(*a), self.arg(*b));
+                self.defining(*dst, &right)
+            }
+            Op::Query {
+                dst,
+                what: CoreQuery::Size(place),
+            } => {
+                let size = self.func.symbols.all.get(*place as usize);
+                let right = format!("size {}", size.map_or("?", |size| &size.name));
                 self.defining(*dst, &right)
             }
             Op::Query { dst, what } => self.defining(*dst, query_name(*what)),
@@ -533,21 +553,21 @@ impl Printer<'_> {
     }
 }
 
-fn tensor_text(tensor: &TensorData) -> String {
+fn tensor_text(tensor: &TensorData, symbols: &Symbols) -> String {
     let name = quoted(&tensor.name);
     format!(
         "{} {name}: {}{}",
         role_name(tensor.role),
         tensor.elem,
-        extents(&tensor.shape)
+        extents(&tensor.shape, symbols)
     )
 }
 
-fn extents(shape: &[i64]) -> String {
+fn extents(shape: &[i64], symbols: &Symbols) -> String {
     if shape.is_empty() {
         return String::new();
     }
-    let shape: Vec<String> = shape.iter().map(i64::to_string).collect();
+    let shape: Vec<String> = shape.iter().map(|&n| symbols.show(n)).collect();
     format!("[{}]", shape.join(", "))
 }
 
@@ -562,7 +582,7 @@ fn buf_text(buf: &BufData) -> String {
         "buf {}: {}{depth}{} {} in {}{addr};",
         quoted(&buf.name),
         buf.elem,
-        extents(&[buf.rows, buf.cols]),
+        extents(&[buf.rows, buf.cols], &Symbols::default()),
         buf.layout.name(),
         buf.space
     )

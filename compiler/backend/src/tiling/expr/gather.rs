@@ -242,7 +242,7 @@ impl Emitter<'_> {
             if lo < 0 {
                 checks.push(self.b.cmp(CmpOp::Ge, value, 0));
             }
-            if hi >= *size {
+            if hi >= *size || self.algo.symbols.is_symbolic(*size) {
                 checks.push(self.b.cmp(CmpOp::Lt, value, *size));
             }
             for check in checks {

@@ -23,9 +23,10 @@ pub(crate) fn emit(
     gm: &GmMap,
 ) {
     let e = Extents::of(cx, product);
-    let walk = Walk::new(cx, product, &e, t);
+    let walk = Walk::new(cx, b, product, (&e, t));
     let core = Arg::Val(b.query(CoreQuery::Core));
-    b.for_loop(core, walk.count(), i64::from(cx.groups), |b, block| {
+    let count = walk.count(b);
+    b.for_loop(core, count, i64::from(cx.groups), |b, block| {
         let (outer, m0, n0) = walk.decode(b, Arg::Val(block), t);
         let m = b.clip(t.m.min(e.m), e.m, m0);
         let n = b.clip(t.n.min(e.n), e.n, n0);

@@ -27,7 +27,6 @@ pub(crate) fn emit(
     gm: &GmMap,
 ) -> Result<Builder> {
     let e = Extents::of(cx, product);
-    let walk = Walk::new(cx, product, &e, t);
     // Rows of bytes start at blocks of 32; masks are rounded up by themselves.
     let width = round_up(t.n, column_unit(cx.algo, defs).min(32));
     let rows_of = product.rows();
@@ -46,13 +45,15 @@ pub(crate) fn emit(
     };
     let ring = b.func.chans[chan].tensor;
     let mut em = Emitter::new(cx.algo, b, gm, extent);
+    let walk = Walk::new(cx, &mut em.b, product, (&e, t));
     let group = Arg::Val(em.b.query(CoreQuery::Group));
     let sub = Arg::Val(em.b.query(CoreQuery::Sub));
     let half = round_up(t.m, 32) / 2;
     let first_row = em.b.mul(sub, half);
+    let count = walk.count(&mut em.b);
     em.for_loop(
         group,
-        walk.count(),
+        count,
         i64::from(cx.groups),
         |em, block| -> Result<()> {
             let (outer, m0, n0) = walk.decode(&mut em.b, block, t);

@@ -8,7 +8,6 @@ use isa::types::{Elem, Layout, Space};
 use super::sizes::Tiles;
 use crate::tiling::StepCx;
 use crate::tiling::builder::{Builder, Shape, whole};
-use crate::tiling::expr::ceil_div;
 
 /// Brings the words of a block's columns to the fixpipe's buffer.
 pub(super) fn load_words(
@@ -63,7 +62,8 @@ pub(crate) fn emit(
     const CHUNK: i64 = 256;
     let plain = i64::try_from(QuantWord::scaling(0.0).pack()).unwrap_or(0);
     let core = Arg::Val(b.query(CoreQuery::Core));
-    b.for_loop(core, ceil_div(count, CHUNK), cx.vector_cores(), |b, t| {
+    let chunks = b.parts(count, CHUNK);
+    b.for_loop(core, chunks, cx.vector_cores(), |b, t| {
         let first = b.mul(t, CHUNK);
         let here = b.clip(CHUNK.min(count), count, first);
         let shape = Shape {

@@ -12,7 +12,7 @@ use isa::types::{CoreKind, Layout, Space};
 use super::store::Store;
 use super::{EvalError, EvalErrorKind, Fault, MAX_BYTES, MAX_STEPS, Machine, other, sides};
 use crate::algo::eval::scalar::compare_ints;
-use crate::tile::{Arg, Block, Buf, Chan, CoreQuery, Op, ScalarOp, Tensor, Value, View};
+use crate::tile::{Arg, Block, Buf, Chan, CoreQuery, Func, Op, ScalarOp, Tensor, Value, View};
 
 /// Whether a core is done.
 pub(super) enum Status {
@@ -165,7 +165,7 @@ impl Core {
             Op::Scalar { dst, op, a, b } => {
                 self.values[*dst] = scalar(*op, self.arg(*a), self.arg(*b))?
             }
-            Op::Query { dst, what } => self.values[*dst] = self.query(*what),
+            Op::Query { dst, what } => self.values[*dst] = self.query(machine.func, *what),
             Op::For {
                 var,
                 lo,
@@ -283,8 +283,9 @@ impl Core {
         }
     }
 
-    fn query(&self, what: CoreQuery) -> i64 {
+    fn query(&self, func: &Func, what: CoreQuery) -> i64 {
         match (what, self.kind) {
+            (CoreQuery::Size(place), _) => func.symbol_value(place),
             (CoreQuery::Core, CoreKind::Cube) | (CoreQuery::Group, _) => self.group,
             (CoreQuery::Core, CoreKind::Vector) => 2 * self.group + self.sub,
             (CoreQuery::Sub, _) => self.sub,
