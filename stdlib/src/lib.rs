@@ -54,6 +54,7 @@ kernels![
     "gemm_split_k",
     "gemm_tn",
     "gemm_tt",
+    "gemm_w4a16",
     "gemm_w8a8",
     "global_avg_pool",
     "groupnorm",

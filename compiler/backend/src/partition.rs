@@ -80,6 +80,19 @@ pub(crate) struct Factor {
     pub(crate) k_major: bool,
     /// Distance of stored rows.
     pub(crate) pitch: i64,
+    /// Data says which part of the tensor it is.
+    pub(crate) chosen: Option<Chosen>,
+}
+
+/// A number from a tensor, the same for a whole block of a product, that is added to a factor's offset.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    /// Where the number stands.
+    pub(crate) tensor: Tensor,
+    /// Flat offset of the number.
+    pub(crate) at: Linear,
+    /// Elements for each.
+    pub(crate) step: i64,
 }
 
 /// What happens to a block of a product before it is stored.

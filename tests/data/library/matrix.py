@@ -337,3 +337,25 @@ def experts(values, real="", *, B, R, D, F, E, size=1.0, low=0):
 def moe_experts(x, gate, up, down, expert):
     at, right = chosen(expert, len(gate))
     return {"y": swiglu(x, gate[at], up[at], down[at]) * right[:, None, None]}
+
+
+def packed(values, real="", *, M, J, G, C):
+    return case(
+        values, real, x=floats("f16", M, J * G), w=ints("u8", J * G, C, low=0, high=255),
+        scale=floats("f16", J, 2, C, low=0.01, high=0.05),
+    )
+
+
+@kernel(
+    "gemm_w4a16", "1 ulp or 1e-4",
+    packed("M=1 J=1 G=1 C=1", M=1, J=1, G=1, C=1),
+    packed("M=5 J=3 G=11 C=23", M=5, J=3, G=11, C=23),
+    packed("M=20 J=2 G=32 C=32", M=20, J=2, G=32, C=32),
+    packed("M=16 J=6 G=128 C=384", "OPT-125M, attention projection of 16 tokens", M=16, J=6, G=128, C=384),
+)
+def gemm_w4a16(x, w, scale):
+    halves = np.stack([w & 15, w >> 4], axis=1)
+    groups = scale.shape[0]
+    weights = ((halves ^ 8) - 8) * scale.repeat(len(w) // groups, axis=0)
+    # The kernel's weights are f16 by its definition.
+    return {"y": np.einsum("mk,khc->mhc", x, weights.astype(np.float16).astype(np.float64))}

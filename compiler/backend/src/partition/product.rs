@@ -2,13 +2,13 @@
 //!
 //! Only the form counts: strides of accesses, casts and their roundings.
 
-use ir::algo::{BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Round, Tensor};
+use ir::algo::{BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Reduce, Round, Tensor};
 use isa::types::Elem;
 
 use super::window::window;
-use super::{Factor, FixEpilogue, Product, Scale, as_load, root_reduce};
+use super::{Chosen, Factor, FixEpilogue, Product, Scale, as_load, root_reduce};
 use crate::pass::normalize::is_product_sum;
-use crate::tiling::access::{Linear, flatten};
+use crate::tiling::access::{Linear, collapse, flatten, pitches};
 
 /// Reads a definition as a product that the cube can compute.
 pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
@@ -19,15 +19,24 @@ pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
 fn plain(func: &Func, number: usize) -> Option<Product> {
     let def = &func.defs[number];
     let reduce = root_reduce(func, number)?;
-    if !is_product_sum(reduce, &|e| func.exprs[e].clone()) {
+    if !is_product_sum(&one_axis(reduce)?, &|e| func.exprs[e].clone()) {
         return None;
     }
     let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[reduce.body].kind else {
         return None;
     };
     let (x, y) = (factor_load(func, x)?, factor_load(func, y)?);
-    let k = *reduce.axes.first()?;
+    let long = |i: &&Index| func.indices[**i].extent > 1;
+    let k = *reduce
+        .axes
+        .iter()
+        .rev()
+        .find(long)
+        .or(reduce.axes.first())?;
     let (a, b, n) = assign_columns(def, x, y)?;
+    if !(in_even_steps(func, reduce, &a.1) && in_even_steps(func, reduce, &b.1)) {
+        return None;
+    }
     let moves = |access: &Access, i: Index| access.1.stride(i) != 0 || func.indices[i].extent == 1;
     if !(moves(&a, k) && moves(&b, k) && moves(&b, n)) {
         return None;
@@ -37,13 +46,19 @@ fn plain(func: &Func, number: usize) -> Option<Product> {
         .iter()
         .rev()
         .copied()
-        .find(|&i| i != n && a.1.stride(i) != 0 && b.1.stride(i) == 0);
-    let outer = def
+        .find(|&i| i != n && a.1.stride(i) != 0 && b.1.stride(i) == 0 && !chooses(&b, i));
+    let outer: Vec<Index> = def
         .indices
         .iter()
         .copied()
         .filter(|&i| i != n && Some(i) != m)
         .collect();
+    let chosen = [&a.2, &b.2].into_iter().flatten();
+    for index in chosen.flat_map(|chosen| chosen.at.strides.keys()) {
+        if !outer.contains(index) {
+            return None;
+        }
+    }
     Some(Product {
         def: number,
         m,
@@ -56,7 +71,33 @@ fn plain(func: &Func, number: usize) -> Option<Product> {
     })
 }
 
-type Access = (Tensor, Linear);
+/// The same reduction as if its indices were one.
+fn one_axis(reduce: &Reduce) -> Option<Reduce> {
+    let first = *reduce.axes.first()?;
+    let axes = [first].into_iter().collect();
+    Some(Reduce {
+        axes,
+        ..reduce.clone()
+    })
+}
+
+/// Whether all indices of a reduction together go through memory in equal steps.
+fn in_even_steps(func: &Func, reduce: &Reduce, at: &Linear) -> bool {
+    let dims: Vec<(i64, i64)> = reduce
+        .axes
+        .iter()
+        .map(|&i| (at.stride(i), func.indices[i].extent))
+        .collect();
+    collapse(&dims).is_some()
+}
+
+/// Whether data at an index chooses which part of a factor's tensor is meant.
+fn chooses(access: &Access, index: Index) -> bool {
+    let chosen = access.2.as_ref();
+    chosen.is_some_and(|chosen| chosen.at.stride(index) != 0)
+}
+
+type Access = (Tensor, Linear, Option<Chosen>);
 
 /// Names the factors so that the last index of the result belongs to the right one.
 fn assign_columns(def: &Def, x: Access, y: Access) -> Option<(Access, Access, Index)> {
@@ -69,13 +110,32 @@ fn assign_columns(def: &Def, x: Access, y: Access) -> Option<(Access, Access, In
 }
 
 fn factor_load(func: &Func, expr: Expr) -> Option<Access> {
+    if let ExprKind::Gather {
+        tensor,
+        index,
+        dim,
+        at,
+        border: None,
+    } = &func.exprs[expr].kind
+    {
+        let (numbers, place, None) = as_load(func, *index)? else {
+            return None;
+        };
+        let step = *pitches(&func.tensors[*tensor].shape).get(*dim)?;
+        let chosen = Chosen {
+            tensor: numbers,
+            at: flatten(func, numbers, place)?,
+            step,
+        };
+        return Some((*tensor, flatten(func, *tensor, at)?, Some(chosen)));
+    }
     let (tensor, at, None) = as_load(func, expr)? else {
         return None;
     };
-    Some((tensor, flatten(func, tensor, at)?))
+    Some((tensor, flatten(func, tensor, at)?, None))
 }
 
-fn factor((tensor, at): Access, free: Option<Index>, k: Index) -> Option<Factor> {
+fn factor((tensor, at, chosen): Access, free: Option<Index>, k: Index) -> Option<Factor> {
     let along_free = free.map_or(0, |i| at.stride(i));
     let along_k = at.stride(k);
     let (k_major, pitch) = match (along_free, along_k) {
@@ -88,6 +148,7 @@ fn factor((tensor, at): Access, free: Option<Index>, k: Index) -> Option<Factor>
         at,
         k_major,
         pitch,
+        chosen,
     })
 }
 

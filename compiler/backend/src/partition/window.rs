@@ -322,6 +322,7 @@ fn weights_factor(
         at,
         k_major,
         pitch,
+        chosen: None,
     })
 }
 
@@ -337,5 +338,6 @@ fn image_factor(func: &Func, (tensor, at): (Tensor, &[Affine]), seen: &Seen) -> 
         at: linear,
         k_major: false,
         pitch: *steps.get(seen.across.dim)?,
+        chosen: None,
     })
 }

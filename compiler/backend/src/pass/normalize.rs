@@ -154,22 +154,41 @@ impl Copier<'_> {
         let body = &self.old.exprs[reduce.body];
         let product = is_product_sum(reduce, &|e| self.old.exprs[e].clone());
         if let (true, &ExprKind::Binary(op, a, b)) = (product, &body.kind) {
-            let (a, b) = (self.copy_factor(a, scope), self.copy_factor(b, scope));
+            let (a, b) = (self.copy_factor(a, b, scope), self.copy_factor(b, a, scope));
             return self.like(reduce.body, ExprKind::Binary(op, a, b));
         }
         self.copy(reduce.body, scope)
     }
 
     /// A factor of a matrix product: an element of a tensor stays, anything else becomes a tensor.
-    fn copy_factor(&mut self, expr: Expr, scope: &mut Scope) -> Expr {
+    /// So does one that data chooses by a number which depends on nothing but what the other factor depends on too.
+    fn copy_factor(&mut self, expr: Expr, other: Expr, scope: &mut Scope) -> Expr {
         let plain = matches!(
             self.old.exprs[expr].kind,
             ExprKind::Load { border: None, .. }
         );
-        if plain || self.free(expr).is_empty() {
+        let chosen = self.chosen_number(expr).is_some_and(|number| {
+            let both = self.free(other);
+            scope.guards.is_empty() && self.free(number).iter().all(|i| both.contains(i))
+        });
+        if plain || chosen || self.free(expr).is_empty() {
             return self.copy(expr, scope);
         }
         self.hoist(expr, "factor", scope)
+    }
+
+    /// The element of a tensor by which data chooses.
+    fn chosen_number(&self, expr: Expr) -> Option<Expr> {
+        let ExprKind::Gather {
+            index,
+            border: None,
+            ..
+        } = self.old.exprs[expr].kind
+        else {
+            return None;
+        };
+        let number = &self.old.exprs[index].kind;
+        matches!(number, ExprKind::Load { border: None, .. }).then_some(index)
     }
 
     fn copy(&mut self, expr: Expr, scope: &mut Scope) -> Expr {

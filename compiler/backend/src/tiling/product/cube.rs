@@ -8,7 +8,7 @@ use super::sizes::Tiles;
 use super::window::{self, Image};
 use super::words::load_words;
 use super::{Extents, Output, Walk, result_offset};
-use crate::partition::{Factor, Product};
+use crate::partition::{Chosen, Factor, Product};
 use crate::tiling::StepCx;
 use crate::tiling::builder::{Builder, Shape, whole};
 use crate::tiling::expr::{GmMap, round_up};
@@ -101,6 +101,11 @@ impl<'a> Side<'a> {
             let term = b.mul(value, factor.at.stride(index));
             at = b.add(at, term);
         }
+        if let Some(chosen) = &factor.chosen {
+            let number = read_number(b, chosen, (product, outer, gm));
+            let term = b.mul(number, chosen.step);
+            at = b.add(at, term);
+        }
         let term = b.mul(start, free.map_or(0, |i| factor.at.stride(i)));
         Side {
             factor,
@@ -186,6 +191,28 @@ impl<'a> Side<'a> {
             col,
         }
     }
+}
+
+/// Which part of a tensor this block takes, from data.
+fn read_number(
+    b: &mut Builder,
+    chosen: &Chosen,
+    (product, outer, gm): (&Product, &[Arg], &GmMap),
+) -> Arg {
+    let tensor = gm.get(&chosen.tensor).copied();
+    debug_assert!(tensor.is_some(), "partition: numbers are in global memory");
+    let mut at = Arg::Const(chosen.at.constant);
+    for (&index, &value) in product.outer.iter().zip(outer) {
+        let term = b.mul(value, chosen.at.stride(index));
+        at = b.add(at, term);
+    }
+    let dst = b.func.add_value();
+    b.push(Op::Peek {
+        dst,
+        tensor: tensor.unwrap_or(Tensor::from_u32(0)),
+        at,
+    });
+    Arg::Val(dst)
 }
 
 fn accumulator(cx: &StepCx<'_>, product: &Product, t: &Tiles, elem: Elem, b: &mut Builder) -> Buf {
