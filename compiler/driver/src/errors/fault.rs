@@ -11,13 +11,30 @@ pub(crate) fn fault(fault: &Fault, object: &Object, sources: &SourceMap) -> Diag
     let mut found = Diagnostic::new(code(&fault.kind), fault.kind.to_string());
     if let Some(place) = &fault.place {
         let span = span_of(object, place.core.kind(), place.pc, sources);
-        found = found.primary(span, "while running this").note(format!(
+        let mut label = "while running this";
+        if is_index_check(&fault.kind, &place.text, span, sources) {
+            found = Diagnostic::new(
+                code(&fault.kind),
+                "an index that data gives is out of range",
+            );
+            label = "no element of the tensor";
+        }
+        found = found.primary(span, label).note(format!(
             "instruction {} of {}: `{}`",
             place.pc, place.core, place.text
         ));
         found = with_other(found, &fault.kind, object, sources);
     }
     with_waits(found, &fault.kind, object, sources)
+}
+
+/// Whether a fault is that of an index of a gather or scatter. Compiled code proves such an index by the quotient of 1
+/// by whether it is in range, and divides scalars by what may be zero nowhere else.
+fn is_index_check(kind: &FaultKind, text: &str, span: Span, sources: &SourceMap) -> bool {
+    let compiled = !span.is_none() && sources.name(span.file).ends_with(".vn");
+    let mut words = text.split([' ', ',']).filter(|word| !word.is_empty());
+    let quotient_of_one = words.next() == Some("div") && words.nth(1) == Some("1");
+    matches!(kind, FaultKind::DivisionByZero) && compiled && quotient_of_one
 }
 
 /// The code that the emulator's own exhaustive match gives; one without a page would be "not modelled".
