@@ -49,6 +49,12 @@ const FAMILIES: &[Family] = &[
         run: "ui::check",
     },
     Family {
+        module: "ui_vasm",
+        folder: "ui",
+        extension: "vasm",
+        run: "ui::check",
+    },
+    Family {
         module: "passes",
         folder: "passes",
         extension: "tile",

@@ -51,7 +51,7 @@ impl Kind {
 }
 
 /// Where an index gets its value.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq)]
 pub(crate) enum Place {
     /// Dimension of the flattened rows.
     Row(usize),
@@ -62,7 +62,7 @@ pub(crate) enum Place {
 }
 
 /// A value that has been computed.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq)]
 pub(crate) enum Val {
     /// A constant, as bits of its representation type.
     Bits(u32),
@@ -101,7 +101,7 @@ pub(crate) struct Extent {
 pub(crate) type GmMap = BTreeMap<algo::Tensor, tile::Tensor>;
 
 /// What a tensor computed inside the step is.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq)]
 pub(crate) enum Internal {
     /// A map: its value is inlined.
     Map(Expr),
@@ -138,7 +138,17 @@ pub(crate) struct Emitter<'a> {
     /// Conditions that are known to hold, or not, for every element of the block.
     pub(crate) settled: BTreeMap<Expr, bool>,
     numbers: BTreeMap<String, u32>,
+    known: Known,
     scopes: Vec<Scope>,
+}
+
+/// Numbers of expressions, and under which places and tensors they hold: a long chain of definitions that each read the
+/// last one twice would be walked along every path otherwise.
+#[derive(Default)]
+struct Known {
+    place: BTreeMap<Index, Place>,
+    internal: BTreeMap<algo::Tensor, Internal>,
+    numbers: BTreeMap<Expr, u32>,
 }
 
 #[derive(Default)]
@@ -170,6 +180,7 @@ impl<'a> Emitter<'a> {
             internal: BTreeMap::new(),
             settled: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            known: Known::default(),
             scopes: vec![Scope::default()],
         }
     }

@@ -1,16 +1,25 @@
 //! What an expression varies with, and which expressions are equal.
 
-use super::{Emitter, Internal, Kind, Place};
+use super::{Emitter, Internal, Kind, Known, Place};
 use ir::algo::{Affine, Atom, Expr, ExprKind, Index};
+use std::collections::BTreeMap;
 
 impl Emitter<'_> {
     /// What an expression varies with under the present places.
     pub(crate) fn kind(&self, expr: Expr) -> Kind {
+        self.kind_within(expr, &mut BTreeMap::new())
+    }
+
+    /// Each expression once: many share their operands.
+    fn kind_within(&self, expr: Expr, seen: &mut BTreeMap<Expr, Kind>) -> Kind {
+        if let Some(kind) = seen.get(&expr) {
+            return *kind;
+        }
         let data = &self.algo.exprs[expr];
         let own = match &data.kind {
             ExprKind::Index(i) => self.place_kind(*i),
             ExprKind::Load { tensor, at, .. } => match self.internal.get(tensor) {
-                Some(Internal::Map(value)) => self.kind(*value),
+                Some(Internal::Map(value)) => self.kind_within(*value, seen),
                 Some(Internal::Ready(_, kind) | Internal::Pending(kind)) => *kind,
                 Some(Internal::Block { .. }) => Kind::Full,
                 None => self.access_kind(at),
@@ -25,10 +34,12 @@ impl Emitter<'_> {
             | ExprKind::Cast { .. }
             | ExprKind::Reduce(_) => Kind::Uniform,
         };
-        crate::pass::normalize::operands(&data.kind)
+        let kind = crate::pass::normalize::operands(&data.kind)
             .into_iter()
-            .map(|e| self.kind(e))
-            .fold(own, Kind::join)
+            .map(|e| self.kind_within(e, seen))
+            .fold(own, Kind::join);
+        seen.insert(expr, kind);
+        kind
     }
 
     fn access_kind(&self, at: &[Affine]) -> Kind {
@@ -58,15 +69,35 @@ impl Emitter<'_> {
 
     /// A number that equal expressions share under the present places.
     pub(super) fn number(&mut self, expr: Expr) -> u32 {
+        if self.known.place != self.place || self.known.internal != self.internal {
+            self.known = Known {
+                place: self.place.clone(),
+                internal: self.internal.clone(),
+                numbers: BTreeMap::new(),
+            };
+        }
+        self.number_of(expr)
+    }
+
+    fn number_of(&mut self, expr: Expr) -> u32 {
+        if let Some(number) = self.known.numbers.get(&expr) {
+            return *number;
+        }
+        let number = self.new_number(expr);
+        self.known.numbers.insert(expr, number);
+        number
+    }
+
+    fn new_number(&mut self, expr: Expr) -> u32 {
         let data = &self.algo.exprs[expr];
         if let ExprKind::Load { tensor, .. } = &data.kind
             && let Some(Internal::Map(value)) = self.internal.get(tensor)
         {
-            return self.number(*value);
+            return self.number_of(*value);
         }
         let operands: Vec<u32> = crate::pass::normalize::operands(&data.kind)
             .into_iter()
-            .map(|e| self.number(e))
+            .map(|e| self.number_of(e))
             .collect();
         let own = match &data.kind {
             ExprKind::Float(x) => format!("float {:x}", x.to_bits()),
