@@ -1,7 +1,8 @@
 //! The inner loops of the cube on packed operands: a whole tile of L0C, k ascending.
 //!
-//! The only module with unsafe code (in `x86`). Each vector loop has a portable twin that computes the same bits by the
-//! functions of [`isa::num`]; a test compares them. Knows nothing of instructions, addresses or spaces.
+//! Unsafe code is in `x86`, and elsewhere only where global memory is copied (`gm::shared`). Each vector loop has a
+//! portable twin that computes the same bits by the functions of [`isa::num`]; a test compares them. Knows nothing of
+//! instructions, addresses or spaces.
 //!
 //! Packed form: a fractal of A is 16 rows of `fractal_steps` words; a fractal of B is `fractal_steps` rows of 16 words. A
 //! word is an f32, or for i8 two neighbours in k as i16. One step multiplies one word. Fractals follow each other row by
