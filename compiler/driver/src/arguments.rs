@@ -83,6 +83,17 @@ impl Given {
         self.check(&kernel.name, &declared.collect::<Vec<_>>())
     }
 
+    /// The shapes of the arrays that are given, with the path of each.
+    pub(crate) fn shapes(&self) -> BTreeMap<String, (String, Vec<u64>)> {
+        let shape = |(name, value): (&String, &Value)| match value {
+            Value::Array { path, array } => {
+                Some((name.clone(), (path.clone(), array.shape.clone())))
+            }
+            Value::Number(_) => None,
+        };
+        self.0.iter().filter_map(shape).collect()
+    }
+
     /// Checks names, element types and shapes against an object.
     pub(crate) fn for_object(&self, kernel: &KernelMeta) -> Result<(), Vec<Diagnostic>> {
         let inputs = kernel

@@ -2,6 +2,7 @@
 
 pub(crate) mod asm;
 pub(crate) mod fault;
+pub(crate) mod launch;
 
 use std::fmt::Display;
 use std::io;

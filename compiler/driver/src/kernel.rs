@@ -102,6 +102,21 @@ impl Values {
         }
     }
 
+    /// The same with the element types that arrays choose.
+    pub(crate) fn typed(
+        &self,
+        kernel: &KernelInfo,
+        arrays: &BTreeMap<String, (Elem, Vec<i64>)>,
+    ) -> Values {
+        let mut values = self.clone();
+        for param in &kernel.params {
+            if let (ElemInfo::Param(ty), Some((elem, _))) = (&param.elem, arrays.get(&param.name)) {
+                values.types.entry(ty.clone()).or_insert(*elem);
+            }
+        }
+        values
+    }
+
     /// The sizes of a kernel that are left to the launch.
     fn symbolic_of(&self, kernel: &KernelInfo) -> BTreeSet<String> {
         let open =

@@ -18,6 +18,7 @@ mod errors;
 mod files;
 mod host;
 pub mod kernel;
+mod launch;
 mod laws;
 mod output;
 mod reference;

@@ -20,7 +20,7 @@ use crate::reference::{self, Comparison};
 use crate::report::{self, Facts};
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{arrays, assembly, build, emulation, errors};
+use crate::{arrays, assembly, build, emulation, errors, launch};
 
 /// What is to be run, with everything that it needs.
 pub(super) struct Job {
@@ -110,17 +110,28 @@ fn prepare_kernel(
     let loaded = session.load_kernel(&args.file)?;
     let info = loaded.choose(args.compile.kernel.as_deref())?;
     let arrays = given.for_kernel(&info)?;
-    let func = loaded.bind(&info, &settings.values, &arrays)?;
+    let func = loaded.bind(&info, &settings.values.at_launch(), &arrays)?;
+    let open = match settings.values.leaves_sizes() {
+        true => Some(loaded.bind(
+            &info,
+            &settings.values.typed(&info, &arrays),
+            &BTreeMap::new(),
+        )?),
+        false => None,
+    };
+    let compile = |session: &Session<'_, '_>| -> Result<Object, Stop> {
+        let compiled = build::compile(open.as_ref().unwrap_or(&func), settings, &session.sources)?;
+        let sizes = func
+            .sizes
+            .iter()
+            .map(|(name, size)| (name.clone(), size.unsigned_abs()));
+        Ok(launch::bound(compiled.lowered.object, &sizes.collect())?)
+    };
     if args.timing_only {
-        let object = build::compile(&func, settings, &session.sources)?
-            .lowered
-            .object;
-        return timed(given, object);
+        return timed(given, compile(session)?);
     }
     let (params, drawn) = given.bytes_for(&func, args.seed)?;
-    let object = build::compile(&func, settings, &session.sources)?
-        .lowered
-        .object;
+    let object = compile(session)?;
     let inputs = inputs(&object, &func, &params);
     Ok(Job {
         object,
@@ -155,9 +166,19 @@ fn prepare_object(
     if args.check && matches!(reference, Reference::None) {
         return Err(errors::nothing_to_check(&args.file).into());
     }
-    if settings.values != Values::default() {
-        return Err(errors::sizes_are_fixed(&args.file).into());
-    }
+    let only_sizes = Values {
+        sizes: settings.values.sizes.clone(),
+        ..Values::default()
+    };
+    let object = if object.kernel.launch.is_empty() || settings.values != only_sizes {
+        if settings.values != Values::default() {
+            return Err(errors::sizes_are_fixed(&args.file).into());
+        }
+        object
+    } else {
+        let sizes = launch::sizes(&object.kernel, &settings.values.sizes, &given.shapes())?;
+        launch::bound(object, &sizes)?
+    };
     given.for_object(&object.kernel)?;
     if args.timing_only {
         return timed(given, object);

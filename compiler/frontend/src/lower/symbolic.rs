@@ -211,6 +211,12 @@ impl<'a> Lower<'a> {
         if self.func.symbols.is_empty() || !self.mentions_symbols(f, condition) {
             return Ok(false);
         }
+        if let hir::ExprKind::Binary(BinaryOp::And, a, b) = f.item.body[condition].kind
+            && self.mentions_symbols(f, a)
+            && self.mentions_symbols(f, b)
+        {
+            return Ok(self.defer_condition(f, a)? && self.defer_condition(f, b)?);
+        }
         let Some(text) = self.condition_text(f, condition) else {
             let span = f.item.body[condition].span;
             return self.stop(sizes::needs_fixed(
