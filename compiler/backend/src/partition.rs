@@ -14,6 +14,7 @@ use ir::algo::{Affine, Expr, ExprKind, Func, Index, Order, Reduce, ReduceOp, Rol
 
 use self::product::fix_epilogue;
 use crate::pass::normalize::operands;
+use crate::pass::parts::Parts;
 use crate::tiling::access::{Linear, collapse, flatten};
 use crate::tiling::scan::prefix;
 
@@ -138,9 +139,10 @@ pub(crate) struct Rows {
 }
 
 /// Splits the function into steps, in an order that respects dependences.
-pub(crate) fn partition(func: &Func, cascades: &[Cascade]) -> Vec<Step> {
+pub(crate) fn partition(func: &Func, cascades: &[Cascade], parts: &Parts) -> Vec<Step> {
     let mut cx = Partition {
         func,
+        parts,
         defined_by: func
             .defs
             .iter()
@@ -195,6 +197,7 @@ pub(crate) fn members(step: &Step) -> Vec<usize> {
 
 struct Partition<'a> {
     func: &'a Func,
+    parts: &'a Parts,
     defined_by: BTreeMap<Tensor, usize>,
     placed: BTreeSet<usize>,
     /// Members of streams that are not placed yet.
@@ -357,7 +360,14 @@ impl Partition<'_> {
                 let k = k.min(shape.len());
                 (shape[..k].to_vec(), shape[k..].to_vec())
             })
+            .filter(|(rows, _)| self.lies_in_rows(def, rows.len()))
             .collect()
+    }
+
+    /// Whether a box of a result is rows at one distance, if the first `rows` dimensions are the rows.
+    fn lies_in_rows(&self, def: usize, rows: usize) -> bool {
+        let part = self.parts.get(&self.func.defs[def].target);
+        part.is_none_or(|part| part.pitch(&self.shape(def), rows).is_some())
     }
 
     fn grow(&self, first: usize, rows: Vec<i64>, cols: Vec<i64>) -> Rows {
@@ -399,7 +409,8 @@ impl Partition<'_> {
                     .defs
                     .iter()
                     .any(|&d| root_reduce(self.func, d).is_some());
-                shape == full || (reduced && !step.rows.is_empty() && shape == step.rows)
+                let whole = shape == full && self.lies_in_rows(def, step.rows.len());
+                whole || (reduced && !step.rows.is_empty() && shape == step.rows)
             }
         }
     }

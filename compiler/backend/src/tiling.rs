@@ -34,6 +34,7 @@ use crate::partition::{
 };
 use crate::pass::derive::{self, Cascade};
 use crate::pass::normalize;
+use crate::pass::parts::{self, Parts};
 use crate::plan;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Diagnostic>>;
@@ -55,6 +56,8 @@ pub(crate) struct StepCx<'a> {
     pub(crate) level: Level,
     pub(crate) groups: u32,
     stored: BTreeSet<usize>,
+    /// Boxes of results.
+    pub(crate) parts: &'a Parts,
 }
 
 impl StepCx<'_> {
@@ -117,19 +120,25 @@ fn tile_numbered(
     level: Level,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
     let mut algo = normalize::run(func);
-    // Streams are written for known sizes.
+    // Boxes and streams are written for known sizes.
+    let parts = if func.symbols.is_empty() {
+        parts::run(&mut algo)
+    } else {
+        Parts::new()
+    };
     let accepts = |func: &algo::Func, cascade: &Cascade| {
         func.symbols.is_empty() && Stream::new(func, cascade).is_some()
     };
     let derived = derive::run(&mut algo, &accepts);
-    let steps = partition(&algo, &derived.cascades);
+    let steps = partition(&algo, &derived.cascades, &parts);
     let groups = u32::try_from(chip.cores.cube).unwrap_or(1);
     let cx = StepCx {
         algo: &algo,
         chip,
         level,
         groups,
-        stored: stored(&algo, &steps),
+        stored: stored(&algo, &steps, &parts),
+        parts: &parts,
     };
     let mut out = Func {
         name: algo.name.clone(),
@@ -175,7 +184,7 @@ fn schedule_text(algo: &algo::Func, chip: &Chip, decisions: &[String]) -> String
 }
 
 /// Definitions whose tensor is a result or read by another step.
-fn stored(algo: &algo::Func, steps: &[Step]) -> BTreeSet<usize> {
+fn stored(algo: &algo::Func, steps: &[Step], parts: &Parts) -> BTreeSet<usize> {
     let by_target: BTreeMap<_, _> = algo
         .defs
         .iter()
@@ -183,7 +192,10 @@ fn stored(algo: &algo::Func, steps: &[Step]) -> BTreeSet<usize> {
         .map(|(i, d)| (d.target, i))
         .collect();
     let mut stored: BTreeSet<usize> = (0..algo.defs.len())
-        .filter(|&d| algo.tensors[algo.defs[d].target].role == Role::Result)
+        .filter(|&d| {
+            let target = algo.defs[d].target;
+            algo.tensors[target].role == Role::Result || parts.contains_key(&target)
+        })
         .collect();
     for step in steps {
         let inside = members(step);
@@ -210,7 +222,7 @@ fn tensors(cx: &StepCx<'_>, out: &mut Func) -> GmMap {
         .stored
         .iter()
         .map(|&d| algo.defs[d].target)
-        .filter(|&t| algo.tensors[t].role == Role::Let)
+        .filter(|&t| algo.tensors[t].role == Role::Let && !cx.parts.contains_key(&t))
         .map(|t| (t, TensorRole::Work));
     let all: Vec<_> = arguments.chain(results).chain(work).collect();
     let mut gm = GmMap::new();
@@ -224,6 +236,11 @@ fn tensors(cx: &StepCx<'_>, out: &mut Func) -> GmMap {
             span: data.span,
         });
         gm.insert(tensor, new);
+    }
+    for (&tensor, part) in cx.parts {
+        if let Some(&memory) = gm.get(&part.whole) {
+            gm.insert(tensor, memory);
+        }
     }
     gm
 }

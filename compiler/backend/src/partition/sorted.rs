@@ -35,6 +35,9 @@ pub(crate) struct Sorted {
 
 /// The sort that begins with a definition.
 pub(crate) fn sorted(func: &Func, rank: usize) -> Option<Sorted> {
+    if !func.symbols.is_empty() {
+        return None;
+    }
     let (order, item, along) = counted(func, rank)?;
     let target = func.defs[rank].target;
     let readers: Vec<usize> = (rank + 1..func.defs.len())

@@ -511,12 +511,27 @@ impl<'a> Plan<'a> {
         let elem = self.cx.algo.tensors[target].elem;
         let src = e.stored_form(elem, Kind::Full, value)?;
         let row = e.extent.row0;
-        let down = e.b.mul(row, self.cols);
+        let (start, pitch) = self.memory(def);
+        let down = e.b.mul(row, pitch);
+        let first = e.b.add(down, start);
         let col0 = e.extent.col0;
-        let at = e.b.add(down, col0);
+        let at = e.b.add(first, col0);
         let (rows, cols) = (e.extent.row_count, e.extent.col_count);
-        self.store(e, target, at, src, (rows, cols));
+        self.store(e, target, (at, pitch), src, (rows, cols));
         Ok(())
+    }
+
+    /// The offset of a definition's first element in memory, and the distance of its rows.
+    fn memory(&self, def: usize) -> (i64, i64) {
+        let target = self.cx.algo.defs[def].target;
+        let whole = (0, self.cols);
+        let Some(part) = self.cx.parts.get(&target) else {
+            return whole;
+        };
+        let shape = &self.cx.algo.tensors[target].shape;
+        let pitch = part.pitch(shape, self.step.rows.len());
+        debug_assert!(pitch.is_some(), "partition: boxes are rows at one distance");
+        pitch.map_or(whole, |pitch| (part.start, pitch))
     }
 
     /// Stores what varies with the row alone, once every reduction has finished.
@@ -540,7 +555,7 @@ impl<'a> Plan<'a> {
         };
         let src = e.as_stored(self.cx.algo.tensors[target].elem, Kind::Row, val);
         let (at, cols) = (e.extent.row0, e.extent.row_count);
-        self.store(e, target, at, src, (Arg::Const(1), cols));
+        self.store(e, target, (at, self.cols), src, (Arg::Const(1), cols));
         Ok(())
     }
 
@@ -548,12 +563,12 @@ impl<'a> Plan<'a> {
         &self,
         e: &mut Emitter<'_>,
         target: ir::algo::Tensor,
-        at: Arg,
+        (at, pitch): (Arg, i64),
         src: Buf,
         (rows, cols): (Arg, Arg),
     ) {
         if let Some(&tensor) = e.gm.get(&target) {
-            let pitch = Arg::Const(self.cols);
+            let pitch = Arg::Const(pitch);
             e.b.push(Op::Store {
                 tensor,
                 at,
