@@ -81,14 +81,18 @@ pub fn compile(
     options: Options,
     resolve: Resolver<'_>,
 ) -> Result<Compiled, Vec<Diagnostic>> {
-    let Tiled {
-        func: tiled,
-        schedule,
-    } = tile(func, chip, options.level)?;
-    let lowered = lower(tiled.clone(), chip, options, resolve)?;
-    Ok(Compiled {
-        schedule,
-        tiled,
-        lowered,
-    })
+    let compiled = |passes| {
+        let Tiled {
+            func: tiled,
+            schedule,
+        } = tiling::tile_as(func, chip, options.level, passes)?;
+        let lowered = lower(tiled.clone(), chip, options, resolve)?;
+        Ok(Compiled {
+            schedule,
+            tiled,
+            lowered,
+        })
+    };
+    // What is too much for one pass over several reductions is computed one after the other.
+    compiled(true).or_else(|_: Vec<Diagnostic>| compiled(false))
 }

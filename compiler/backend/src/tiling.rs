@@ -104,9 +104,19 @@ pub fn tile(
     chip: &Chip,
     level: Level,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
-    let tiled = tile_numbered(func, chip, level)?;
+    tile_as(func, chip, level, true).or_else(|_| tile_as(func, chip, level, false))
+}
+
+/// Tiles a kernel, with passes over several reductions at once or without.
+pub(crate) fn tile_as(
+    func: &algo::Func,
+    chip: &Chip,
+    level: Level,
+    passes: bool,
+) -> std::result::Result<Tiled, Vec<Diagnostic>> {
+    let tiled = tile_numbered(func, chip, level, passes)?;
     if !func.symbols.is_empty() {
-        let other = tile_numbered(&func.renumbered(), chip, level)?;
+        let other = tile_numbered(&func.renumbered(), chip, level, passes)?;
         if let Some(span) = symbolic::first_difference(&tiled.func, &other.func) {
             return Err(vec![errors::needs_fixed(span)]);
         }
@@ -118,6 +128,7 @@ fn tile_numbered(
     func: &algo::Func,
     chip: &Chip,
     level: Level,
+    passes: bool,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
     let mut algo = normalize::run(func);
     // Boxes and streams are written for known sizes.
@@ -129,7 +140,10 @@ fn tile_numbered(
     let accepts = |func: &algo::Func, cascade: &Cascade| {
         func.symbols.is_empty() && Stream::new(func, cascade).is_some()
     };
-    let derived = derive::run(&mut algo, &accepts);
+    let derived = match passes {
+        true => derive::run(&mut algo, &accepts),
+        false => derive::Derived::default(),
+    };
     let steps = partition(&algo, &derived.cascades, &parts);
     let groups = u32::try_from(chip.cores.cube).unwrap_or(1);
     let cx = StepCx {

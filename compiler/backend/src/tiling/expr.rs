@@ -137,6 +137,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) internal: BTreeMap<algo::Tensor, Internal>,
     /// Conditions that are known to hold, or not, for every element of the block.
     pub(crate) settled: BTreeMap<Expr, bool>,
+    /// Values of expressions that were computed elsewhere.
+    pub(crate) known: BTreeMap<Expr, Val>,
     numbers: BTreeMap<String, u32>,
     known: Known,
     scopes: Vec<Scope>,
@@ -179,6 +181,7 @@ impl<'a> Emitter<'a> {
             extent,
             internal: BTreeMap::new(),
             settled: BTreeMap::new(),
+            known: BTreeMap::new(),
             numbers: BTreeMap::new(),
             known: Known::default(),
             scopes: vec![Scope::default()],
@@ -317,6 +320,9 @@ impl<'a> Emitter<'a> {
 
     /// Computes an expression, or finds it computed.
     pub(crate) fn value(&mut self, expr: Expr) -> Result<Val> {
+        if let Some(val) = self.known.get(&expr) {
+            return Ok(*val);
+        }
         let number = self.number(expr);
         if let Some(val) = self.scopes.iter().rev().find_map(|s| s.values.get(&number)) {
             return Ok(*val);

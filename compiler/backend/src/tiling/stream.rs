@@ -32,6 +32,8 @@ pub(crate) struct Size {
     n: i64,
     /// Rows that a vector core computes with at a time.
     rows: i64,
+    /// Copies of what DMA brings to and takes from the unified buffer.
+    copies: u32,
     /// Items whose scores go through L0 at a time.
     scores: i64,
     /// Items whose products with their weights go through L0 at a time.
@@ -75,11 +77,13 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
                 .clamp(16, 64)
                 .min(n);
             let scores = (SCORES / m / 16 * 16).clamp(16, 128).min(n);
-            for rows in [16, 8] {
+            // Scores are read once at first and weights written at last, so one copy of each hides as well.
+            for (rows, copies) in [(16, 2), (16, 1), (8, 2), (8, 1)] {
                 let size = Size {
                     m,
                     n,
                     rows,
+                    copies,
                     scores,
                     steps,
                 };

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use ir::algo::{self, Index, Overflow, Round};
+use ir::algo::{self, Expr, Index, Overflow, Round};
 use ir::tile::{Arg, Buf, Chan, CoreQuery, EwOp, Op, Operand, View};
 use isa::types::{Elem, Layout};
 
 use super::Pass;
 use crate::partition::{Rows as Space, root_reduce};
 use crate::pass::derive::{Field, Part};
+use crate::pass::normalize::operands;
 use crate::tiling::Result;
 use crate::tiling::access::pitches;
 use crate::tiling::builder::{Builder, Shape, whole};
@@ -66,7 +67,7 @@ fn items_extent(pass: &Pass<'_>) -> Extent {
         row_count: Arg::Const(pass.size.rows),
         col_count: Arg::Const(width),
         padded: false,
-        depth: pass.cx.depth(),
+        depth: pass.cx.depth().min(pass.size.copies),
     }
 }
 
@@ -211,12 +212,18 @@ fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
     kept
 }
 
+/// Elements that a value of the rows has of each strip.
+fn strip_room(pass: &Pass<'_>) -> i64 {
+    round_up(pass.size.rows, 16)
+}
+
 /// A buffer for all strips, and what stands for the part of one.
 fn room(pass: &Pass<'_>, em: &mut Emitter<'_>, kind: Kind) -> (Buf, Buf) {
     let strips = pass.half() / pass.size.rows;
-    let (rows, cols) = match kind {
-        Kind::Full => (em.extent.cap_rows, em.extent.cap_cols),
-        Kind::Uniform | Kind::Row | Kind::Col => (1, round_up(em.extent.cap_rows, 16)),
+    let full = kind == Kind::Full;
+    let (rows, cols) = match full {
+        true => (em.extent.cap_rows, em.extent.cap_cols),
+        false => (1, strip_room(pass)),
     };
     let part = Shape {
         elem: Elem::F32,
@@ -226,9 +233,15 @@ fn room(pass: &Pass<'_>, em: &mut Emitter<'_>, kind: Kind) -> (Buf, Buf) {
         rows,
         cols,
     };
-    let whole = Shape {
-        rows: rows * strips,
-        ..part
+    let whole = match full {
+        true => Shape {
+            rows: rows * strips,
+            ..part
+        },
+        false => Shape {
+            cols: cols * strips,
+            ..part
+        },
     };
     (em.b.buf("kept", whole), em.b.declare("strip", part))
 }
@@ -262,29 +275,39 @@ fn strips(
             rows,
             outer,
         };
-        alias(pass, em, kept, (number, offset));
+        let place_in_rows = strip_place(pass, em, number);
+        alias(pass, em, kept, offset, place_in_rows);
         let done = body(em, &strip);
         em.b.alias.clear();
         done
     })
 }
 
+/// Where a strip lies in values of the rows.
+fn strip_place(pass: &Pass<'_>, em: &mut Emitter<'_>, number: Arg) -> Arg {
+    em.b.mul(number, strip_room(pass))
+}
+
+/// The part of a buffer from a row or column on.
+fn part_of(buf: Buf, row: Arg, col: Arg) -> View {
+    View { buf, row, col }
+}
+
 /// Lets what stands for a strip's part of the kept buffers be that part.
-fn alias(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept, (number, offset): (Arg, Arg)) {
-    let view = |buf, row| View {
-        buf,
-        row,
-        col: Arg::Const(0),
-    };
+fn alias(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept, offset: Arg, place: Arg) {
+    let zero = Arg::Const(0);
     let fields = pass.stream.cascade.fields.iter();
     for (field, (all, part)) in fields.zip(kept.state.iter().zip(&kept.strip_state)) {
-        let row = if is_row(field) { number } else { offset };
-        em.b.alias.insert(*part, view(*all, row));
+        let view = match is_row(field) {
+            true => part_of(*all, zero, place),
+            false => part_of(*all, offset, zero),
+        };
+        em.b.alias.insert(*part, view);
     }
     let records = kept.next.iter().zip(&kept.strip_next);
     for (all, part) in records.chain(kept.last.iter().zip(&kept.strip_last)) {
         if let (Some(all), Some(part)) = (all, part) {
-            em.b.alias.insert(*part, view(*all, number));
+            em.b.alias.insert(*part, part_of(*all, zero, place));
         }
     }
 }
@@ -302,12 +325,16 @@ fn field_extent(pass: &Pass<'_>, number: usize) -> Extent {
     }
 }
 
+/// Elements of a value of all rows of a core.
+fn all_rows(pass: &Pass<'_>) -> i64 {
+    pass.half() / pass.size.rows * strip_room(pass)
+}
+
 /// The record of the last block becomes the one before.
 fn turn(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept) {
-    let strips = pass.half() / pass.size.rows;
+    let dims = (Arg::Const(1), Arg::Const(all_rows(pass)));
     for (next, last) in kept.next.iter().zip(&kept.last) {
         if let (Some(next), Some(last)) = (next, last) {
-            let dims = (Arg::Const(strips), Arg::Const(round_up(pass.size.rows, 16)));
             let next = Operand::Full(whole(*next));
             em.b.ew(EwOp::Copy, *last, next, None, dims);
         }
@@ -530,13 +557,88 @@ fn hand_over(pass: &Pass<'_>, em: &mut Emitter<'_>, (weights, given): (&[Buf], &
 /// Merges the record of a block into every accumulator: the one before with products of the cube, else the last.
 fn merge(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg, kept: &Kept) -> Result<()> {
     let slots = each(em, &pass.parts, |dst, chan| Op::Take { dst, chan });
-    strips(pass, em, block, kept, |em, strip| {
-        merge_strip(pass, em, strip, kept, &slots)
-    })?;
+    em.scoped(|em| merge_all(pass, em, block, kept, &slots))?;
     for &chan in &pass.parts {
         em.b.push(Op::Release { chan });
     }
     Ok(())
+}
+
+/// Values of the rows at once, products strip by strip.
+fn merge_all(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    block: Arg,
+    kept: &Kept,
+    slots: &[Arg],
+) -> Result<()> {
+    let fields = &pass.stream.cascade.fields;
+    bind_sides(pass, em, kept);
+    em.extent = items_extent(pass);
+    em.extent.cap_rows = all_rows(pass);
+    em.extent.row_count = Arg::Const(all_rows(pass));
+    let mut merged = Vec::new();
+    let mut factors: Vec<(Expr, Buf)> = Vec::new();
+    for (number, field) in fields.iter().enumerate() {
+        if is_row(field) {
+            merged.push((number, em.value(field.merge)?));
+            continue;
+        }
+        for factor in row_factors(em, field.merge) {
+            let val = em.value(factor)?;
+            let buf = em.materialise(Kind::Row, Elem::F32, val);
+            factors.push((factor, buf));
+        }
+    }
+    if !pass.parts.is_empty() {
+        strips(pass, em, block, kept, |em, strip| {
+            merge_strip(pass, em, strip, kept, (slots, &factors))
+        })?;
+    }
+    let dims = (Arg::Const(1), Arg::Const(all_rows(pass)));
+    em.extent.cap_rows = all_rows(pass);
+    for (number, val) in merged {
+        let src = em.materialise(Kind::Row, Elem::F32, val);
+        em.b.ew(
+            EwOp::Copy,
+            kept.state[number],
+            Operand::Full(whole(src)),
+            None,
+            dims,
+        );
+    }
+    Ok(())
+}
+
+/// The accumulator is the first side of a merge, the record the other; products come with the strips.
+fn bind_sides(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept) {
+    let record = match pass.parts.is_empty() {
+        true => &kept.next,
+        false => &kept.last,
+    };
+    for (number, field) in pass.stream.cascade.fields.iter().enumerate() {
+        let kind = kind_of(field);
+        let ready = |buf: Buf| Internal::Ready(Val::Buf(kind, buf), kind);
+        let sides = match record.get(number) {
+            Some(Some(record)) => [ready(kept.state[number]), ready(*record)],
+            _ => [Internal::Pending(kind), Internal::Pending(kind)],
+        };
+        for (side, value) in field.sides.iter().zip(sides) {
+            em.internal.insert(*side, value);
+        }
+    }
+}
+
+/// The largest parts of an expression that vary with the row alone.
+fn row_factors(em: &Emitter<'_>, expr: Expr) -> Vec<Expr> {
+    match em.kind(expr) {
+        Kind::Row => vec![expr],
+        Kind::Uniform => Vec::new(),
+        Kind::Col | Kind::Full => operands(&em.algo.exprs[expr].kind)
+            .into_iter()
+            .flat_map(|operand| row_factors(em, operand))
+            .collect(),
+    }
 }
 
 fn merge_strip(
@@ -544,44 +646,36 @@ fn merge_strip(
     em: &mut Emitter<'_>,
     strip: &Strip,
     kept: &Kept,
-    slots: &[Arg],
+    (slots, factors): (&[Arg], &[(Expr, Buf)]),
 ) -> Result<()> {
-    let fields = &pass.stream.cascade.fields;
-    let record = match pass.parts.is_empty() {
-        true => &kept.strip_next,
-        false => &kept.strip_last,
-    };
-    for (number, field) in fields.iter().enumerate() {
-        let kind = kind_of(field);
-        let ready = |buf: Buf, kind| Internal::Ready(Val::Buf(kind, buf), kind);
-        let first = ready(kept.strip_state[number], kind);
-        em.internal.insert(field.sides[0], first);
-        let later = match record.get(number) {
-            Some(Some(buf)) => ready(*buf, Kind::Row),
-            _ => part(pass, em, strip, number, slots),
+    // The part of each factor begins where that of any field of the rows does.
+    let place = (kept.strip_last.iter().flatten()).find_map(|part| em.b.alias.get(part).copied());
+    for (factor, buf) in factors {
+        let shape = Shape {
+            elem: Elem::F32,
+            space: isa::types::Space::Ub,
+            layout: Layout::Nd,
+            depth: 1,
+            rows: 1,
+            cols: strip_room(pass),
         };
-        em.internal.insert(field.sides[1], later);
+        let part = em.b.declare("strip", shape);
+        let col = place.map_or(Arg::Const(0), |place| place.col);
+        em.b.alias.insert(part, part_of(*buf, Arg::Const(0), col));
+        em.known.insert(*factor, Val::Buf(Kind::Row, part));
     }
-    em.extent = items_extent(pass);
-    enter(em, strip);
-    let mut merged = Vec::new();
-    for field in fields {
-        em.hoist(field.merge, &|kind| kind == Kind::Row)?;
-        if is_row(field) {
-            merged.push(em.value(field.merge)?);
-        }
-    }
+    let fields = &pass.stream.cascade.fields;
     for (number, field) in fields.iter().enumerate().filter(|(_, f)| !is_row(f)) {
+        let first = Val::Buf(Kind::Full, kept.strip_state[number]);
+        em.internal
+            .insert(field.sides[0], Internal::Ready(first, Kind::Full));
+        let later = part(pass, em, strip, number, slots);
+        em.internal.insert(field.sides[1], later);
         em.extent = field_extent(pass, number);
         enter(em, strip);
         em.scoped(|em| merge_full(em, field, kept.strip_state[number]))?;
     }
-    em.extent = items_extent(pass);
-    enter(em, strip);
-    let rows = fields.iter().enumerate().filter(|(_, f)| is_row(f));
-    for ((number, _), val) in rows.zip(merged) {
-        put_row(pass, em, kept.strip_state[number], val);
-    }
+    em.known.clear();
     Ok(())
 }
 
