@@ -138,7 +138,7 @@ pub(crate) struct Emitter<'a> {
     /// Conditions that are known to hold, or not, for every element of the block.
     pub(crate) settled: BTreeMap<Expr, bool>,
     /// Values of expressions that were computed elsewhere.
-    pub(crate) known: BTreeMap<Expr, Val>,
+    pub(crate) given: BTreeMap<Expr, Val>,
     numbers: BTreeMap<String, u32>,
     known: Known,
     scopes: Vec<Scope>,
@@ -181,7 +181,7 @@ impl<'a> Emitter<'a> {
             extent,
             internal: BTreeMap::new(),
             settled: BTreeMap::new(),
-            known: BTreeMap::new(),
+            given: BTreeMap::new(),
             numbers: BTreeMap::new(),
             known: Known::default(),
             scopes: vec![Scope::default()],
@@ -320,7 +320,7 @@ impl<'a> Emitter<'a> {
 
     /// Computes an expression, or finds it computed.
     pub(crate) fn value(&mut self, expr: Expr) -> Result<Val> {
-        if let Some(val) = self.known.get(&expr) {
+        if let Some(val) = self.given.get(&expr) {
             return Ok(*val);
         }
         let number = self.number(expr);

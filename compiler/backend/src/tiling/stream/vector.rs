@@ -662,7 +662,7 @@ fn merge_strip(
         let part = em.b.declare("strip", shape);
         let col = place.map_or(Arg::Const(0), |place| place.col);
         em.b.alias.insert(part, part_of(*buf, Arg::Const(0), col));
-        em.known.insert(*factor, Val::Buf(Kind::Row, part));
+        em.given.insert(*factor, Val::Buf(Kind::Row, part));
     }
     let fields = &pass.stream.cascade.fields;
     for (number, field) in fields.iter().enumerate().filter(|(_, f)| !is_row(f)) {
@@ -675,7 +675,7 @@ fn merge_strip(
         enter(em, strip);
         em.scoped(|em| merge_full(em, field, kept.strip_state[number]))?;
     }
-    em.known.clear();
+    em.given.clear();
     Ok(())
 }
 
