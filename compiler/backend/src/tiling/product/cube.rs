@@ -268,8 +268,7 @@ impl Block<'_> {
             cols: step,
             transposed: self.left.factor.k_major,
         });
-        let position = b.add(k1, k0);
-        self.multiply(b, a0, right, (position, k0), step);
+        self.multiply(b, a0, right, (k1, k0), step);
     }
 
     /// How much of a packet of `k` a step from `k0` on takes.
@@ -284,13 +283,13 @@ impl Block<'_> {
         }
     }
 
-    /// The right factor's part to L0B, and the multiply-add; `position` counts from the start of the reduction.
+    /// The right factor's part to L0B, and the multiply-add.
     pub(super) fn multiply(
         &self,
         b: &mut Builder,
         a0: Buf,
         right: Buf,
-        (position, k0): (Arg, Arg),
+        (k1, k0): (Arg, Arg),
         step: Arg,
     ) {
         let (m, n) = (self.left.count, self.right.count);
@@ -302,6 +301,7 @@ impl Block<'_> {
             cols: n,
             transposed: !self.right.factor.k_major,
         });
+        let position = b.add(k1, k0);
         let init = b.cmp(CmpOp::Eq, position, 0);
         b.push(Op::Mad {
             c: self.c,

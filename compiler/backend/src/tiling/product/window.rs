@@ -188,7 +188,7 @@ pub(super) fn reduce(block: &Block<'_>, image: &Image<'_>, b: &mut Builder) {
             let channel = b.sub(channel, skipped);
             let a0 = block.left.l0(block, b, Space::L0a);
             image.part(b, (a0, buf), [block.left.count, columns], (tap, channel));
-            block.multiply(b, a0, right, (at, k0), columns);
+            block.multiply(b, a0, right, (k1, k0), columns);
         });
     });
 }
