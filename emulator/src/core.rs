@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use isa::chip::Chip;
 use isa::cost::Cost;
+use isa::effects::ScalarAccess;
 use isa::inst::{Executor, Inst, Spr, XVal};
 use isa::types::{CoreKind, Pipe, Space};
 
@@ -106,10 +107,8 @@ impl Program {
 
 /// Whether an instruction keeps the scalar unit busy and does nothing else that takes time.
 fn is_pause(inst: &Inst) -> bool {
-    let other = matches!(
-        inst,
-        Inst::Ld(_) | Inst::St(_) | Inst::Dcci(_) | Inst::DcciLine(_)
-    );
+    let other =
+        matches!(inst, Inst::Dcci(_) | Inst::DcciLine(_)) || ScalarAccess::of(inst).is_some();
     inst.queue() == Pipe::S && inst.pipe() == Pipe::S && !other && !stream::is_sign(inst)
 }
 

@@ -131,6 +131,11 @@ pub enum FaultKind {
         /// Number of the flag.
         id: u8,
     },
+    /// A block of L0C was filled for the fixpipe, which had not taken it when the program ended.
+    UnitFlagLeaked {
+        /// First byte of the block in L0C.
+        address: u64,
+    },
     /// A cross-core counter was not zero when the program ended.
     CounterLeaked {
         /// Number of the counter.
@@ -299,6 +304,7 @@ impl Fault {
             FaultKind::UnorderedResult { .. } => Some(Sanitizer::RaceInCore),
             FaultKind::FlagSetTwice { .. }
             | FaultKind::FlagLeaked { .. }
+            | FaultKind::UnitFlagLeaked { .. }
             | FaultKind::CounterLeaked { .. }
             | FaultKind::CounterOverflow { .. } => Some(Sanitizer::FlagMisuse),
             FaultKind::Deadlock { .. } => Some(Sanitizer::Deadlock),
@@ -430,6 +436,7 @@ impl FaultKind {
             FaultKind::Misaligned { .. } => "F0003",
             FaultKind::FlagSetTwice { .. }
             | FaultKind::FlagLeaked { .. }
+            | FaultKind::UnitFlagLeaked { .. }
             | FaultKind::CounterLeaked { .. }
             | FaultKind::CounterOverflow { .. } => "F0004",
             FaultKind::Deadlock { .. } => "F0005",
@@ -517,6 +524,10 @@ impl fmt::Display for FaultKind {
             FaultKind::FlagLeaked { src, dst, id } => write!(
                 f,
                 "flag {src} -> {dst} #{id} is still set at the end of the program"
+            ),
+            FaultKind::UnitFlagLeaked { address } => write!(
+                f,
+                "the unit flag of l0c+{address:#x} is still set at the end of the program"
             ),
             FaultKind::CounterLeaked { id, value } => write!(
                 f,

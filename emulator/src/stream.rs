@@ -6,7 +6,8 @@
 
 use isa::chip::Chip;
 use isa::cost::{self, Cost, GmPath};
-use isa::inst::{Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
+use isa::effects::ScalarAccess;
+use isa::inst::{Dir, Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
 use isa::types::{Pipe, Space};
 
 use crate::core::{Program, flag_index};
@@ -162,10 +163,11 @@ impl<'c> Stream<'c> {
 
     /// A load that misses the data cache takes longer.
     fn scalar_memory(&mut self, inst: &Inst, regs: &impl Regs, cost: &mut Cost) {
-        if let Inst::Ld(i) = inst
-            && i.mem == ScalarMem::Gm
+        if let Some(access) = ScalarAccess::of(inst)
+            && access.dir == Dir::In
+            && access.mem == ScalarMem::Gm
         {
-            let address = regs.reg(i.base.0).wrapping_add(i.offset.0 as u64);
+            let address = access.address(regs);
             if !self.cache.hit(address) {
                 cost.occ = self.chip.scalar.load_miss.min(u64::from(u32::MAX)) as u32;
             }

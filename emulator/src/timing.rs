@@ -12,7 +12,8 @@ mod tally;
 use std::cell::Cell;
 
 use isa::chip::Chip;
-use isa::inst::{Inst, Lanes, Ld, Reg, Registers, Regs, ScalarMem, Spr};
+use isa::effects::ScalarAccess;
+use isa::inst::{Dir, Inst, Lanes, Reg, Registers, Regs, ScalarMem, Spr};
 use isa::legal;
 use isa::object::{Object, ParamDir};
 use isa::types::Pipe;
@@ -167,7 +168,7 @@ impl Plan {
         Plan {
             registers: inst.registers(),
             cycles: memo::fixed_cycles(inst, context, chip).filter(|_| scalar),
-            memory: matches!(inst, Inst::Ld(_) | Inst::St(_)),
+            memory: ScalarAccess::of(inst).is_some(),
             orders: is_order(inst),
         }
     }
@@ -312,21 +313,29 @@ impl<'a, 'b> Walk<'a, 'b> {
     /// Prices a load or a store, and loads the word if it is known. Nobody reads what is stored.
     fn memory(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
         self.price(at, inst)?;
-        let Inst::Ld(load) = inst else {
+        let Some(access) = ScalarAccess::of(inst) else {
             return Ok(());
         };
-        let known = self.is_known(load)?;
+        let known = access.dir == Dir::In && self.is_known(&access)?;
         if known {
             self.execute(at, inst)?;
+        } else if access.step != 0 {
+            let address = &mut self.core.context.x[access.base.index()];
+            *address = address.wrapping_add_signed(access.step);
         }
-        self.unknown.set(inst.registers().writes, !known);
+        // The address was known, and so is the next; a load into its own address leaves what it has loaded.
+        let loaded = if let Inst::LdPost(i) = inst {
+            1 << i.dst.0.index()
+        } else {
+            inst.registers().writes
+        };
+        self.unknown.set(loaded, access.dir == Dir::In && !known);
         Ok(())
     }
 
     /// Whether the bytes of a load are there.
-    fn is_known(&self, load: &Ld) -> Result<bool, Stop> {
-        let address = self.core.context.reg(load.base.0);
-        let address = address.wrapping_add_signed(load.offset.0);
+    fn is_known(&self, load: &ScalarAccess) -> Result<bool, Stop> {
+        let address = load.address(&self.core.context);
         let (gm, bytes) = (self.core.launch.gm, load.size.bytes());
         Ok(load.mem == ScalarMem::Gm && gm.span("base", address, bytes)?.region.has_bytes())
     }

@@ -37,6 +37,12 @@ impl UnitFlags {
             flags: vec![Flag::default(); bytes.div_ceil(UNIT)],
         }
     }
+
+    /// The first byte of the first block whose flag is set.
+    pub(crate) fn first_set(&self) -> Option<u64> {
+        let set = self.flags.iter().position(|flag| flag.set);
+        set.map(|flag| (flag * UNIT) as u64)
+    }
 }
 
 /// The rows of a tile in L0C: columns of fractals, some bytes apart.

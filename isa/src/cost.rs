@@ -107,6 +107,8 @@ pub fn cost(inst: &Inst, regs: &(impl Regs + ?Sized), chip: &Chip) -> Cost {
         | Inst::Fdiv(_)
         | Inst::Fsqrt(_) => busy(chip.scalar.float),
         Inst::Ld(i) => scalar_memory(i.mem, i.size, chip.scalar.load_hit, false),
+        Inst::Lds(i) => scalar_memory(i.mem, i.size, chip.scalar.load_hit, false),
+        Inst::LdPost(i) => scalar_memory(i.mem, i.size, chip.scalar.load_hit, false),
         Inst::St(i) => scalar_memory(i.mem, i.size, chip.scalar.store, true),
         Inst::Jmp(_)
         | Inst::Jmpr(_)

@@ -89,6 +89,7 @@ fn kind(operand: &OperandInfo) -> String {
     let text = match operand.kind {
         OperandKind::RegIn => "register, read".to_owned(),
         OperandKind::RegOut => "register, written".to_owned(),
+        OperandKind::RegInOut => "register, read and written".to_owned(),
         OperandKind::RegOrSigned => "register, or number of 32 bits with sign".to_owned(),
         OperandKind::RegOrUnsigned(bits) => format!("register, or number of {bits} bits"),
         OperandKind::RegOrBits => "low bits of a register, or of a number".to_owned(),

@@ -11,7 +11,7 @@ mod vector;
 pub(crate) use cube::filled;
 pub use permute::{address_list, merged_pairs};
 
-use crate::inst::{Burst, Dir, Inst, Ld, MemSize, Regs, ScalarMem, St, Val, XIn};
+use crate::inst::{Burst, Dir, Inst, MemSize, Reg, Regs, ScalarMem, Val};
 use crate::types::{BLOCK_BYTES, Space};
 use smallvec::SmallVec;
 
@@ -197,40 +197,8 @@ fn places(inst: &Inst, regs: &(impl Regs + ?Sized)) -> SmallVec<[Place; 4]> {
 /// Scalar accesses and block copies.
 fn collect_copy<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) {
     let places = places(inst, to.regs);
-    if let Inst::Ld(Ld {
-        size,
-        mem,
-        base,
-        offset,
-        ..
-    }) = *inst
-    {
-        to.add(scalar_access(
-            "base",
-            Dir::In,
-            size,
-            mem,
-            base,
-            offset.0,
-            to.regs,
-        ));
-    } else if let Inst::St(St {
-        size,
-        mem,
-        base,
-        offset,
-        ..
-    }) = *inst
-    {
-        to.add(scalar_access(
-            "base",
-            Dir::Out,
-            size,
-            mem,
-            base,
-            offset.0,
-            to.regs,
-        ));
+    if let Some(access) = ScalarAccess::of(inst) {
+        to.add(access.effect(to.regs));
     } else if let Some(copy) = block_copy(inst) {
         let len = copy.burst.len.get(to.regs).saturating_mul(BLOCK_BYTES);
         let count = copy.burst.count.get(to.regs);
@@ -281,28 +249,67 @@ fn collect_copy<R: Regs + ?Sized>(inst: &Inst, to: &mut Collector<'_, R>) {
     }
 }
 
-fn scalar_access(
-    operand: &'static str,
-    dir: Dir,
-    size: MemSize,
-    mem: ScalarMem,
-    base: XIn,
-    offset: i64,
-    regs: &(impl Regs + ?Sized),
-) -> Access {
-    let space = match mem {
-        ScalarMem::Gm => Space::Gm,
-        ScalarMem::Ub => Space::Ub,
-    };
-    let base = regs.reg(base.0).wrapping_add_signed(offset);
-    Access {
-        operand,
-        space,
-        dir,
-        base,
-        len: size.bytes(),
-        outer: Steps::ONCE,
-        inner: Steps::ONCE,
+/// A load or a store of the scalar unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScalarAccess {
+    /// `In` for a load, `Out` for a store.
+    pub dir: Dir,
+    /// How much.
+    pub size: MemSize,
+    /// Which memory.
+    pub mem: ScalarMem,
+    /// The register with the address.
+    pub base: Reg,
+    /// What is added to it first.
+    pub offset: i64,
+    /// What is added to the register afterwards.
+    pub step: i64,
+}
+
+impl ScalarAccess {
+    /// That of an instruction; none if it is no load or store of the scalar unit.
+    pub fn of(inst: &Inst) -> Option<ScalarAccess> {
+        let (dir, size, mem, base, offset, step) = if let Inst::Ld(i) = inst {
+            (Dir::In, i.size, i.mem, i.base.0, i.offset.0, 0)
+        } else if let Inst::Lds(i) = inst {
+            (Dir::In, i.size, i.mem, i.base.0, i.offset.0, 0)
+        } else if let Inst::LdPost(i) = inst {
+            (Dir::In, i.size, i.mem, i.base.0, 0, i.step.0)
+        } else if let Inst::St(i) = inst {
+            (Dir::Out, i.size, i.mem, i.base.0, i.offset.0, 0)
+        } else {
+            return None;
+        };
+        Some(ScalarAccess {
+            dir,
+            size,
+            mem,
+            base,
+            offset,
+            step,
+        })
+    }
+
+    /// The address, with the registers as they are.
+    pub fn address(&self, regs: &(impl Regs + ?Sized)) -> u64 {
+        regs.reg(self.base).wrapping_add_signed(self.offset)
+    }
+
+    fn effect(&self, regs: &(impl Regs + ?Sized)) -> Access {
+        let space = match self.mem {
+            ScalarMem::Gm => Space::Gm,
+            ScalarMem::Ub => Space::Ub,
+        };
+        let (operand, dir, size, base) = ("base", self.dir, self.size, self.address(regs));
+        Access {
+            operand,
+            space,
+            dir,
+            base,
+            len: size.bytes(),
+            outer: Steps::ONCE,
+            inner: Steps::ONCE,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 mod vector;
 
 use crate::chip::Chip;
-use crate::effects::{block_copy, filled};
+use crate::effects::{ScalarAccess, block_copy, filled};
 use crate::form::{VecForm, Walk};
 use crate::img2col::Img2col;
 use crate::inst::*;
@@ -287,17 +287,9 @@ fn scalar(inst: &Inst, known: Known<'_>) -> Checked {
     {
         return fail("spr", Rule::ReadOnly);
     }
-    if let Inst::Ld(Ld {
-        size, base, offset, ..
-    })
-    | Inst::St(St {
-        size, base, offset, ..
-    }) = *inst
-    {
-        let at = known
-            .0
-            .map(|regs| regs.reg(base.0).wrapping_add_signed(offset.0));
-        return aligned("base", at, size.bytes());
+    if let Some(access) = ScalarAccess::of(inst) {
+        let at = known.0.map(|regs| access.address(regs));
+        return aligned("base", at, access.size.bytes());
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub use flags::{
     ScalarMem, ScalarTy, Spr, SquareSize, StoreKind, UnitFlag, VecTy,
 };
 pub use imm::{BlockGap, ByteGap, CInit, Label, Rep, SImm, UImm, Val, VecScalar, XVal};
-pub use reg::{Reg, XIn, XOut};
+pub use reg::{Reg, XIn, XInOut, XOut};
 pub use shape::{Burst, St1, St2, St3, StCmp, StMask, StRed, StSel, StSrc};
 pub use text::{Cursor, TextCx, TextError, TextErrorKind};
 pub(crate) use text::{finish_line, parse_operand, print_operand};
@@ -99,6 +99,8 @@ pub enum OperandKind {
     RegIn,
     /// A register that is written.
     RegOut,
+    /// A register that is read and written.
+    RegInOut,
     /// A register or a signed immediate of 32 bits.
     RegOrSigned,
     /// A register or an unsigned immediate of this many bits.

@@ -9,7 +9,7 @@ use crate::operand::{
     FmaTy, FuseTy, Gm, Half, In, InOut, IndexOrder, L0a, L0b, L0c, L1, Label, MemSize, MergeEnd,
     MmadTy, Out, PipeOp, QuantMode, Relu, Rep, RoundWord, SImm, ScalarConv, ScalarMem, ScalarTy,
     ShiftTy, Spr, SquareSize, St1, St2, St3, StCmp, StMask, StRed, StSel, StSrc, StoreKind, UImm,
-    Ub, UnitFlag, Val, VecScalar, VecTy, XIn, XOut, XVal,
+    Ub, UnitFlag, Val, VecScalar, VecTy, XIn, XInOut, XOut, XVal,
 };
 
 instructions! {
@@ -144,6 +144,10 @@ instructions! {
         0x3b dcci_line DcciLine { base: XIn, offset: SImm<24> };
         /// Sets vector address register `va`: eight block numbers (address / 32) of 16 bits, four in `lo`, four in `hi`, lowest first. (row 108)
         0x3c vseta Vseta { va: UImm<3>, lo: XIn, hi: XIn };
+        /// Loads 1, 2, 4 or 8 bytes as `ld` does, sign-extended. (row 14)
+        0x3d lds Lds { size: MemSize, mem: ScalarMem, dst: XOut, base: XIn, offset: SImm<24> };
+        /// Loads as `ld` does from `base`, to which it then adds `step`; if both are one register, it keeps what is loaded (we choose). (row 14)
+        0x3e ld_post LdPost { size: MemSize, mem: ScalarMem, dst: XOut, base: XInOut, step: SImm<24> };
         /// Waits until stores of the scalar unit have completed: those to global memory, those to UB, or the earlier ones before later ones. They complete in order here, so each kind waits for all (we choose). (row 27)
         0x3f dsb_kind DsbKind { kind: StoreKind };
     }

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use isa::effects::Access;
+use isa::effects::{Access, ScalarAccess};
 use isa::inst::{Dir, FixL0cGm, FixL0cL1, Gemv, Inst, Mmad, Regs, Spr, UnitFlag};
 use isa::types::{Pipe, Space};
 
@@ -62,7 +62,7 @@ impl Core<'_> {
     ) -> Result<(), E> {
         self.appear_by_chance();
         self.appear_for(inst);
-        let lane = if matches!(inst, Inst::St(_)) {
+        let lane = if is_scalar(inst, Dir::Out) {
             STORES
         } else {
             self.lane
@@ -97,7 +97,7 @@ impl Core<'_> {
     /// Whether the results of an instruction may be seen late.
     fn keeps_back(&self, inst: &Inst) -> bool {
         let atomic = self.context.spr(Spr::Atomic) & Spr::ATOMIC_OP != 0;
-        !atomic && (self.lane != Pipe::S.index() || matches!(inst, Inst::St(_)))
+        !atomic && (self.lane != Pipe::S.index() || is_scalar(inst, Dir::Out))
     }
 
     /// The blocks that an instruction is going to write, as they are.
@@ -222,7 +222,7 @@ impl Core<'_> {
             self.appear(cube, usize::MAX);
             self.appear(fix, usize::MAX);
         }
-        if matches!(inst, Inst::Ld(_)) {
+        if is_scalar(inst, Dir::In) {
             self.appear(STORES, usize::MAX);
         }
     }
@@ -270,6 +270,11 @@ impl Core<'_> {
 pub(super) fn is_small(access: &Access) -> bool {
     let pieces = access.outer.count.saturating_mul(access.inner.count);
     access.bytes() <= 1 << 22 && pieces <= 1 << 16
+}
+
+/// Whether an instruction is a load, or a store, of the scalar unit.
+fn is_scalar(inst: &Inst, dir: Dir) -> bool {
+    ScalarAccess::of(inst).is_some_and(|access| access.dir == dir)
 }
 
 /// First byte that a mask names and the one after the last.

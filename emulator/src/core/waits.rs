@@ -155,6 +155,9 @@ impl Core<'_> {
                 }
             }
         }
+        if let Some(address) = self.unit.first_set() {
+            return Err(leak(FaultKind::UnitFlagLeaked { address }));
+        }
         for (id, &value) in self.counters.iter().enumerate() {
             let waiting: usize = self.pending[id].values().map(VecDeque::len).sum();
             let value = value + waiting as u32;

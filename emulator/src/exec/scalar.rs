@@ -122,6 +122,26 @@ impl Core<'_> {
         }
     }
 
+    /// Loads bytes, extended with zeros.
+    fn load(&mut self, mem: ScalarMem, size: MemSize, base: XIn, offset: i64) -> Result<u64, Halt> {
+        let size = size.bytes();
+        let mut word = [0; 8];
+        let bytes = &mut word[..size as usize];
+        match mem {
+            ScalarMem::Gm => {
+                let address = self.address(base, offset, size, Space::Gm)?;
+                self.load_gm(address, bytes)?;
+            }
+            ScalarMem::Ub => {
+                let address = self.address(base, offset, size, Space::Ub)?;
+                let at = self.memory(Space::Ub).inside("base", address, size)?;
+                self.reads("base", Space::Ub, at, size as usize, true)?;
+                bytes.copy_from_slice(&self.memory(Space::Ub).bytes[at..at + size as usize]);
+            }
+        }
+        Ok(u64::from_le_bytes(word))
+    }
+
     fn load_gm(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), Stop> {
         let span = self.launch.gm.span("base", address, bytes.len() as u64)?;
         if self.launch.sanitize.uninit
@@ -298,22 +318,24 @@ impl ScalarUnit for Core<'_> {
     }
 
     fn ld(&mut self, i: &Ld) -> Done {
-        let size = i.size.bytes();
-        let mut word = [0; 8];
-        let bytes = &mut word[..size as usize];
-        match i.mem {
-            ScalarMem::Gm => {
-                let address = self.address(i.base, i.offset.0, size, Space::Gm)?;
-                self.load_gm(address, bytes)?;
-            }
-            ScalarMem::Ub => {
-                let address = self.address(i.base, i.offset.0, size, Space::Ub)?;
-                let at = self.memory(Space::Ub).inside("base", address, size)?;
-                self.reads("base", Space::Ub, at, size as usize, true)?;
-                bytes.copy_from_slice(&self.memory(Space::Ub).bytes[at..at + size as usize]);
-            }
-        }
-        self.put(i.dst, u64::from_le_bytes(word));
+        let word = self.load(i.mem, i.size, i.base, i.offset.0)?;
+        self.put(i.dst, word);
+        Ok(())
+    }
+
+    fn lds(&mut self, i: &Lds) -> Done {
+        let word = self.load(i.mem, i.size, i.base, i.offset.0)?;
+        let above = 64 - 8 * i.size.bytes() as u32;
+        self.put(i.dst, ((word << above) as i64 >> above) as u64);
+        Ok(())
+    }
+
+    fn ld_post(&mut self, i: &LdPost) -> Done {
+        let base = i.base.0;
+        let word = self.load(i.mem, i.size, XIn(base), 0)?;
+        let next = self.x(XIn(base)).wrapping_add_signed(i.step.0);
+        self.put(XOut(base), next);
+        self.put(i.dst, word);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use isa::chip::Chip;
 use isa::cost;
+use isa::effects::ScalarAccess;
 use isa::inst::{Addr, Dir, Inst, Lanes, Reg, Regs, Spr};
 use isa::types::Space;
 
@@ -275,9 +276,7 @@ impl Regs for Probe<'_> {
 pub(super) fn fixed_cycles(inst: &Inst, context: &Context, chip: &Chip) -> Option<u32> {
     let other = matches!(
         inst,
-        Inst::Ld(_)
-            | Inst::St(_)
-            | Inst::Dcci(_)
+        Inst::Dcci(_)
             | Inst::DcciLine(_)
             | Inst::SetFlag(_)
             | Inst::WaitFlag(_)
@@ -287,5 +286,6 @@ pub(super) fn fixed_cycles(inst: &Inst, context: &Context, chip: &Chip) -> Optio
     );
     let asked = Probe::new(context, 0);
     let cost = cost::cost(inst, &asked, chip);
+    let other = other || ScalarAccess::of(inst).is_some();
     (!other && asked.asked.get() == 0 && cost.gm.is_none()).then_some(cost.occ)
 }

@@ -66,6 +66,40 @@ pub struct XOut(pub Reg);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct XIn(pub Reg);
 
+/// A register that the instruction reads and then writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct XInOut(pub Reg);
+
+impl Operand for XInOut {
+    const BITS: u32 = Reg::BITS;
+    const KIND: OperandKind = OperandKind::RegInOut;
+
+    fn encode(&self, word: &mut BitWriter) -> Result<(), Unfit> {
+        self.0.put(word)
+    }
+
+    fn decode(word: &mut BitReader) -> Option<XInOut> {
+        Some(XInOut(Reg::take(word)))
+    }
+
+    fn print(&self, out: &mut String, _cx: TextCx) {
+        let _ = write!(out, "{}", self.0);
+    }
+
+    fn parse(cursor: &mut Cursor<'_>) -> Result<XInOut, TextError> {
+        Reg::parse_word(cursor).map(XInOut)
+    }
+
+    fn visit(&self, _name: &'static str, visitor: &mut dyn Visitor) {
+        visitor.reads(self.0);
+        visitor.writes(self.0);
+    }
+
+    fn sample(next: &mut dyn FnMut() -> u64) -> XInOut {
+        XInOut(Reg::draw(next))
+    }
+}
+
 impl Operand for XOut {
     const BITS: u32 = Reg::BITS;
     const KIND: OperandKind = OperandKind::RegOut;

@@ -61,6 +61,14 @@ const ROWS: &[(u32, &str)] = &[
         "ld.b8.gm ld.b16.gm ld.b32.gm ld.b64.gm ld.b8.ub ld.b16.ub ld.b32.ub ld.b64.ub",
     ),
     (
+        14,
+        "lds.b8.gm lds.b16.gm lds.b32.gm lds.b64.gm lds.b8.ub lds.b16.ub lds.b32.ub lds.b64.ub",
+    ),
+    (
+        14,
+        "ld_post.b8.gm ld_post.b16.gm ld_post.b32.gm ld_post.b64.gm ld_post.b8.ub ld_post.b64.ub",
+    ),
+    (
         15,
         "st.b8.gm st.b16.gm st.b32.gm st.b64.gm st.b8.ub st.b16.ub st.b32.ub st.b64.ub",
     ),
