@@ -243,7 +243,10 @@ fn window_tiles((m, n): (i64, i64), k: i64, w: &Window) -> Tiles {
         // Each element of the window comes by itself.
         (k / padded).max(1) * padded
     } else {
-        round_up(k, k_l0)
+        // A packet that does not divide the reduction leaves lengths to be counted at run time.
+        let most = round_up(k, k_l0).min(round_up(total, k_l0)) / k_l0;
+        let even = (1..=most).rev().find(|p| total % (p * k_l0) == 0);
+        even.filter(|p| 2 * p > most).unwrap_or(most) * k_l0
     };
     Tiles {
         m,
@@ -276,7 +279,9 @@ fn estimate_window(chip: &Chip, t: &Tiles, e: &Extents, w: &Window, size: i64) -
         1
     };
     let (mf, nf, kf) = (ceil_div(t.m, 16), ceil_div(t.n, 16), t.k_l0 / w.block);
-    let cube = steps * (mf * nf * kf * passes + rate(chip.cube.fixed));
+    // Steps are short, and each waits for the one before it in the same accumulator.
+    let alone = rate(chip.cube.fixed) + rate(chip.cube.head) + rate(chip.cube.tail);
+    let cube = steps * (mf * nf * kf * passes + alone);
     let image_fractal = rate(chip.mte1.l0a_fractal) * w.step[1];
     let mte1 = steps * kf * (mf * image_fractal + nf * rate(chip.mte1.l0b_fractal));
     let weights = Extents {
