@@ -13,7 +13,7 @@ pub mod plan;
 pub mod select;
 mod tiling;
 
-use diag::Diagnostic;
+use diag::{Diagnostic, codes};
 use ir::{algo, tile::Func};
 use isa::chip::Chip;
 use isa::object::Object;
@@ -76,6 +76,25 @@ impl Compiled {
 /// # Errors
 /// What fits no buffer at any size (E0501), and what is not compiled yet (E0502).
 pub fn compile(
+    func: &algo::Func,
+    chip: &Chip,
+    options: Options,
+    resolve: Resolver<'_>,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let first = compile_once(func, chip, options, resolve);
+    let again = |found: &[Diagnostic]| found.iter().any(|d| d.code == codes::E0502);
+    match first {
+        // Sizes that live through the program may have taken the registers.
+        Err(found) if !func.symbols.is_empty() && again(&found) => {
+            let mut near = func.clone();
+            near.symbols.near = true;
+            compile_once(&near, chip, options, resolve).map_err(|_| found)
+        }
+        first => first,
+    }
+}
+
+fn compile_once(
     func: &algo::Func,
     chip: &Chip,
     options: Options,

@@ -37,6 +37,8 @@ pub struct Symbols {
     pub all: Vec<Symbol>,
     /// What the launch has to check, as the text of formulas over names of sizes.
     pub conditions: Vec<String>,
+    /// Code reads a size where it uses it, not once before everything else: slower, and short of no registers.
+    pub near: bool,
     /// Useful multiply-adds, element operations, and compulsory bytes, as formulas.
     pub work: [String; 3],
 }

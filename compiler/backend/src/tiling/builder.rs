@@ -79,9 +79,12 @@ impl Builder {
         }
     }
 
-    /// A product of symbolic sizes, computed once, before everything else.
+    /// A product of symbolic sizes, computed once, before everything else, unless registers are short.
     fn size_value(&mut self, number: i64) -> Value {
-        if let Some(&known) = self.sizes.get(&number) {
+        let near = self.func.symbols.near;
+        if let Some(&known) = self.sizes.get(&number)
+            && !near
+        {
             return known;
         }
         let (_, places) = self.func.symbols.factors(number);
@@ -104,6 +107,10 @@ impl Builder {
         };
         let value = op.defines().unwrap_or(Value::from_u32(0));
         let span = self.span;
+        if near {
+            self.func.push(self.block, op, span);
+            return value;
+        }
         let inst = self.func.insts.push(InstData { op, span });
         let (block, at) = &mut self.root;
         self.func.blocks[*block].insts.insert(*at, inst);

@@ -12,6 +12,7 @@ impl Func {
         let taken = |n: i64| self.holds_multiple(n);
         let mut symbols = Symbols::new(&names, Numbering::Falling, &taken);
         symbols.conditions.clone_from(&self.symbols.conditions);
+        symbols.near = self.symbols.near;
         for (new, old) in symbols.all.iter_mut().zip(&self.symbols.all) {
             new.most = old.most;
         }
