@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod kernel;
 pub(crate) mod library;
 pub(crate) mod lsp;
+mod mutants;
 pub(crate) mod numerics;
 mod numpy;
 pub(crate) mod onnx;

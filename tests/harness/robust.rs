@@ -149,3 +149,20 @@ fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     }
     mutant
 }
+
+/// Sources that are mutated with every `cargo test`; `benches/mutated_sources.rs` mutates a million.
+const SOURCES: u64 = 200;
+
+#[test]
+fn mutated_sources_make_no_panic() {
+    let corpus = super::mutants::corpus(&root());
+    let folder = root().join("target/mutated_sources");
+    for seed in 0..SOURCES {
+        let fate = super::mutants::feed(&corpus, seed, &folder);
+        assert!(
+            fate != super::mutants::Fate::Panicked,
+            "{}/{seed}.*",
+            folder.display()
+        );
+    }
+}
