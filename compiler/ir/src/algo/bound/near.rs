@@ -164,6 +164,12 @@ fn stored(elem: Elem, value: f64, error: f64, halves: f64, overflow: Overflow) -
             error,
         };
     }
+    // What is a finite distance away from an infinity is that infinity: a masked score less a maximum.
+    let error = if value.is_infinite() && error.is_finite() {
+        0.0
+    } else {
+        error
+    };
     let near = Near { value, error };
     let total = if error == 0.0 && (value.is_infinite() || is_representable(elem, value)) {
         0.0
