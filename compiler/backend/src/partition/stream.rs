@@ -26,8 +26,11 @@ pub(crate) struct Stream {
 const MOST_CHANNELS: usize = 6;
 
 impl Stream {
-    /// Reads a cascade as one pass; none if a product is not the cube's.
+    /// Reads a cascade as one pass; none if a product is not the cube's, or if there is one item and nothing to pass over.
     pub(crate) fn new(func: &Func, cascade: &Cascade) -> Option<Stream> {
+        if cascade.items < 2 {
+            return None;
+        }
         let number = |tensor: Tensor| func.defs.iter().position(|def| def.target == tensor);
         let mut defs: Vec<usize> = (cascade.parts.keys())
             .filter_map(|tensor| number(*tensor))
