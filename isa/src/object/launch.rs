@@ -1,6 +1,6 @@
 //! Sizes that the launch gives: what an object says about them, and the object that comes of their values.
 //!
-//! Extents, conditions and work are [`formula`](super::formula)s over the names of sizes, as text, so that they can be
+//! Extents, conditions and work are [`formula`]s over the names of sizes, as text, so that they can be
 //! read in the object and in assembly.
 
 use super::{KernelMeta, formula};
