@@ -19,7 +19,7 @@ pub(crate) mod monoids;
 pub(crate) mod open;
 mod ops;
 mod parts;
-mod primitive;
+pub(crate) mod primitive;
 mod signature;
 mod sizes;
 mod unify;

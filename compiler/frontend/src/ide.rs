@@ -8,3 +8,11 @@ pub mod names;
 pub use facts::{Fact, facts};
 pub use layout::{Fold, Outline, folds, outline, selections};
 pub use names::{Def, DefId, DefKind, Names, Use, names};
+
+/// Operations that every file can call and none declares.
+pub fn built_in() -> impl Iterator<Item = &'static str> {
+    let access = ["gather", "scatter"];
+    crate::check::primitive::PRIMITIVES
+        .into_iter()
+        .chain(access)
+}

@@ -47,6 +47,15 @@ pub fn classes(text: &str) -> Vec<(Range<usize>, WordClass)> {
     all
 }
 
+/// Whether a text is one name: what may be declared.
+pub fn is_name(text: &str) -> bool {
+    let prepared = prepare(FileId(0), text);
+    let whole = |&(start, token, end): &(u32, Token, u32)| {
+        token.is_name() && start == 0 && end as usize == text.len()
+    };
+    prepared.comments.is_empty() && matches!(&prepared.tokens[..], [one] if whole(one))
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "a hundred tokens; all others are words of the language"

@@ -10,7 +10,7 @@ use isa::types::Elem;
 use syntax::ast;
 
 /// Functions that the IR has as operations.
-const PRIMITIVES: [&str; 16] = [
+pub(crate) const PRIMITIVES: [&str; 16] = [
     "exp", "log", "sqrt", "abs", "floor", "ceil", "round", "trunc", "max", "min", "clamp",
     "bit_and", "bit_or", "bit_xor", "bit_not", "shl",
 ];

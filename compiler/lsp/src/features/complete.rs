@@ -1,10 +1,11 @@
 //! What could stand at the cursor: names in scope, fields behind a dot, words of the language, instructions.
 
-use frontend::ide::{Def, DefKind};
+use frontend::ide::{Def, DefKind, built_in};
 use isa::inst::Opcode;
 use lsp_types::{
     CompletionItem, CompletionItemKind, CompletionParams, CompletionResponse, Documentation,
 };
+use syntax::ast::ReduceOp;
 
 use crate::document::{Analysis, Document, Form};
 use crate::server::dispatch::Refused;
@@ -32,17 +33,6 @@ const WORDS: [(&str, &str); 20] = [
     ("wrap", "a conversion to the low bits"),
     ("fold", "a reduction with a monoid"),
     ("scan", "prefixes"),
-];
-
-/// Reductions.
-const REDUCTIONS: [&str; 8] = [
-    "sum", "prod", "min", "max", "any", "all", "argmax", "argmin",
-];
-
-/// Operations that no file declares.
-const BUILT_IN: [&str; 15] = [
-    "exp", "log", "sqrt", "abs", "floor", "ceil", "round", "trunc", "clamp", "bit_and", "bit_or",
-    "bit_xor", "gather", "scatter", "shl",
 ];
 
 /// Element types.
@@ -100,8 +90,10 @@ fn kernel(analysis: &Analysis, document: &Document, byte: u32) -> Vec<Completion
             items.push(one);
         }
     }
-    items.extend(REDUCTIONS.map(|word| item(word, CompletionItemKind::OPERATOR, "reduction")));
-    items.extend(BUILT_IN.map(|word| item(word, CompletionItemKind::FUNCTION, "built in")));
+    items.extend(
+        ReduceOp::ALL.map(|op| item(op.as_str(), CompletionItemKind::OPERATOR, "reduction")),
+    );
+    items.extend(built_in().map(|word| item(word, CompletionItemKind::FUNCTION, "built in")));
     items.extend(types(analysis, byte));
     items.extend(WORDS.map(|(word, what)| item(word, CompletionItemKind::KEYWORD, what)));
     items

@@ -166,7 +166,7 @@ pub(crate) fn rename(
             def.name
         )));
     }
-    if !is_name(&new) {
+    if !syntax::classes::is_name(&new) {
         return Err(Refused::new(format!("`{new}` is no name")));
     }
     if let Some(taken) = conflict(analysis, found.def, &new) {
@@ -181,20 +181,6 @@ pub(crate) fn rename(
         changes: Some(HashMap::from([(document.uri.clone(), edits)])),
         ..WorkspaceEdit::default()
     }))
-}
-
-/// Whether a text is one name to the language.
-fn is_name(text: &str) -> bool {
-    let words = syntax::classes::classes(text);
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let reserved = [
-        "pub", "kernel", "fn", "monoid", "schedule", "tile", "use", "const", "let", "assert",
-        "where", "when", "if", "then", "else", "as", "for", "in", "true", "false",
-    ];
-    plain
-        && words.len() == 1
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && !reserved.contains(&text)
 }
 
 /// What already has the new name where the old one stands.
@@ -213,13 +199,10 @@ fn conflict(analysis: &Analysis, id: DefId, new: &str) -> Option<String> {
         if let Some(taken) = taken
             && (taken.item.is_some() || def.item.is_none())
         {
-            return Some(
-                format!(
-                    "`{new}` is taken there: another {:?} has the name",
-                    taken.kind
-                )
-                .to_lowercase(),
-            );
+            let word = super::hover::word(taken.kind);
+            return Some(format!(
+                "`{new}` is taken there: another {word} has the name"
+            ));
         }
     }
     None
