@@ -1,6 +1,8 @@
 //! The command lines as clap reads them. Values are only text here; `session.rs` and the commands give them meaning.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
+
+use crate::cmd::Command;
 
 /// Shapes of findings.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -127,129 +129,6 @@ pub(crate) struct Vinci {
     pub(crate) verbose: bool,
 }
 
-/// The commands of `vinci`.
-#[derive(Subcommand, Clone, Debug)]
-pub(crate) enum Command {
-    /// Compiles if needed, emulates, checks and reports
-    Run(Box<Run>),
-    /// Runs a file step by step at a prompt
-    Debug(Box<Debug>),
-    /// Checks sources without generating code
-    Check(Check),
-    /// Gives `.vn`, `.tile` and `.vasm` files their one layout
-    Fmt(Fmt),
-    /// Assembles a `.vasm` file to an object
-    Asm(Asm),
-    /// Disassembles an object to a `.vasm` file
-    Dis(Dis),
-    /// Lists the chips, or says everything about one
-    Chips(Chips),
-    /// The instruction set, or the manual page of one instruction
-    Isa(Isa),
-    /// Serves editors: the language server, on standard input and output
-    Lsp,
-    /// Explains a code, for example E0304
-    Explain(Explain),
-}
-
-/// `vinci run`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Run {
-    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
-    #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// An argument: an array file, or the value of a scalar; what is not given is drawn
-    #[arg(
-        long = "arg",
-        value_name = "NAME=FILE.npy|VALUE",
-        allow_hyphen_values = true
-    )]
-    pub(crate) args: Vec<String>,
-    /// Writes a result to an array file
-    #[arg(long = "out", value_name = "NAME=FILE.npy")]
-    pub(crate) outs: Vec<String>,
-    /// Compares with the reference evaluator; on when an argument is drawn
-    #[arg(long)]
-    pub(crate) check: bool,
-    /// Tells the cycles without computing values; arguments are needed only if one of them decides the cycles
-    #[arg(long, conflicts_with_all = ["check", "outs"])]
-    pub(crate) timing_only: bool,
-    /// The form of the report
-    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
-    pub(crate) report: ReportForm,
-    /// What drawn arguments depend on
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Host threads of the emulator; 0 takes all. Results do not depend on it
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) threads: usize,
-    /// Instructions one core may execute before the run is called endless
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
-    pub(crate) max_steps: u64,
-    /// In which of the allowed orders instructions execute; the cycles are the same for all
-    #[arg(
-        long,
-        value_name = "in-order|adversarial:SEED",
-        default_value = "in-order"
-    )]
-    pub(crate) schedule: String,
-    /// What to look for while emulating: all (mistakes), none, or some of uninit, hazards, flags; and nan, inf for the
-    /// first such result, with stop to stop at it. Alone it means all
-    #[arg(
-        long,
-        value_name = "WHAT,…",
-        value_delimiter = ',',
-        num_args = 0..,
-        require_equals = true,
-        default_missing_value = "all",
-        default_value = "all"
-    )]
-    pub(crate) sanitize: Vec<String>,
-}
-
-/// `vinci debug`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Debug {
-    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
-    #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// An argument: an array file, or the value of a scalar; what is not given is drawn
-    #[arg(
-        long = "arg",
-        value_name = "NAME=FILE.npy|VALUE",
-        allow_hyphen_values = true
-    )]
-    pub(crate) args: Vec<String>,
-    /// What drawn arguments depend on
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Instructions one core may execute before the run is called endless
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
-    pub(crate) max_steps: u64,
-    /// In which of the allowed orders instructions execute
-    #[arg(
-        long,
-        value_name = "in-order|adversarial:SEED",
-        default_value = "in-order"
-    )]
-    pub(crate) schedule: String,
-    /// What to look for, as for `vinci run`
-    #[arg(
-        long,
-        value_name = "WHAT,…",
-        value_delimiter = ',',
-        num_args = 0..,
-        require_equals = true,
-        default_missing_value = "all",
-        default_value = "all"
-    )]
-    pub(crate) sanitize: Vec<String>,
-}
-
 /// Forms of a report.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportForm {
@@ -258,69 +137,4 @@ pub(crate) enum ReportForm {
     Text,
     /// One JSON object, schema 1
     Json,
-}
-
-/// `vinci check`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Check {
-    /// `.vn`, `.tile` or `.vasm` files
-    #[arg(value_name = "FILE", required = true)]
-    pub(crate) files: Vec<String>,
-}
-
-/// `vinci fmt`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Fmt {
-    /// `.vn`, `.tile` or `.vasm` files, folders of such, or `-` for a `.vn` text from standard input
-    #[arg(value_name = "FILE|FOLDER", required = true)]
-    pub(crate) files: Vec<String>,
-    /// Writes nothing, shows what would change, and ends with status 1 if anything would
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
-/// `vinci asm`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Asm {
-    /// A `.vasm` file, or `-`
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
-    /// The object; without it the file's name with `.vo` in this folder
-    #[arg(short = 'o', value_name = "FILE")]
-    pub(crate) output: Option<String>,
-}
-
-/// `vinci dis`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Dis {
-    /// A `.vo` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
-    /// The assembly; without it standard output
-    #[arg(short = 'o', value_name = "FILE")]
-    pub(crate) output: Option<String>,
-}
-
-/// `vinci chips`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Chips {
-    /// One of them, or a chip file
-    #[arg(value_name = "NAME|FILE.toml")]
-    pub(crate) name: Option<String>,
-}
-
-/// `vinci isa`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Isa {
-    /// An instruction; without it the whole list
-    #[arg(value_name = "MNEMONIC")]
-    pub(crate) mnemonic: Option<String>,
-}
-
-/// `vinci explain`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Explain {
-    /// The code
-    #[arg(value_name = "CODE")]
-    pub(crate) code: String,
 }

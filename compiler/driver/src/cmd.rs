@@ -1,4 +1,6 @@
-//! The commands, one file each: `run(args, session)`.
+//! The commands, one file each: its arguments for clap and `run(args, session)`.
+//!
+//! A new command of `vinci` is a file in `cmd/` and a row in the table below; nothing else needs to know it.
 
 pub(crate) mod asm;
 pub(crate) mod check;
@@ -11,3 +13,60 @@ pub(crate) mod fmt;
 pub(crate) mod isa;
 pub(crate) mod lsp;
 pub(crate) mod run;
+
+use clap::Subcommand;
+
+use crate::host::Stop;
+use crate::session::Session;
+
+/// The words after `vinci`: what `--help` says, the arguments, the file. They are listed in this order.
+macro_rules! commands {
+    ($(#[doc = $what:literal] $command:ident = $file:ident::$args:ident;)*) => {
+        /// The commands of `vinci`.
+        #[derive(Subcommand, Clone, Debug)]
+        pub(crate) enum Command {
+            $(#[doc = $what] $command(Box<$file::$args>),)*
+        }
+
+        impl Command {
+            /// Runs the command.
+            pub(crate) fn run(&self, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+                match self {
+                    $(Command::$command(args) => $file::run(args, session),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    #[doc = "Compiles if needed, emulates, checks and reports"]
+    Run = run::Run;
+
+    #[doc = "Runs a file step by step at a prompt"]
+    Debug = debug::Debug;
+
+    #[doc = "Checks sources without generating code"]
+    Check = check::Check;
+
+    #[doc = "Gives `.vn`, `.tile` and `.vasm` files their one layout"]
+    Fmt = fmt::Fmt;
+
+    #[doc = "Assembles a `.vasm` file to an object"]
+    Asm = asm::Asm;
+
+    #[doc = "Disassembles an object to a `.vasm` file"]
+    Dis = dis::Dis;
+
+    #[doc = "Lists the chips, or says everything about one"]
+    Chips = chips::Chips;
+
+    #[doc = "The instruction set, or the manual page of one instruction"]
+    Isa = isa::Isa;
+
+    #[doc = "Serves editors: the language server, on standard input and output"]
+    Lsp = lsp::Lsp;
+
+    #[doc = "Explains a code, for example E0304"]
+    Explain = explain::Explain;
+}

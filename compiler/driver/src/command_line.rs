@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Command, Findings, Vinci, Vincic};
+use crate::args::{Findings, Vinci, Vincic};
 use crate::host::{Host, Status, Stop};
 use crate::session::Session;
 use crate::{cmd, errors, version};
@@ -42,18 +42,7 @@ pub fn vinci(args: &[OsString], host: &mut Host<'_>) -> Status {
         let Some(command) = &parsed.command else {
             return print_help::<Vinci>(host);
         };
-        in_session(host, &parsed.findings, |session| match command {
-            Command::Run(args) => cmd::run::run(args, session),
-            Command::Debug(args) => cmd::debug::run(args, session),
-            Command::Check(args) => cmd::check::run(args, session),
-            Command::Fmt(args) => cmd::fmt::run(args, session),
-            Command::Asm(args) => cmd::asm::run(args, session),
-            Command::Dis(args) => cmd::dis::run(args, session),
-            Command::Chips(args) => cmd::chips::run(args, session),
-            Command::Isa(args) => cmd::isa::run(args, session),
-            Command::Lsp => cmd::lsp::run(session),
-            Command::Explain(args) => cmd::explain::run(&args.code, session),
-        })
+        in_session(host, &parsed.findings, |session| command.run(session))
     })
 }
 

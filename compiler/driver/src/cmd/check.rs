@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use clap::Args;
 use diag::Diagnostic;
 
-use crate::args::Check;
 use crate::files::Form;
 use crate::host::Stop;
 use crate::kernel::Values;
 use crate::session::Session;
 use crate::{assembly, laws, tile};
+
+/// `vinci check`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Check {
+    /// `.vn`, `.tile` or `.vasm` files
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<String>,
+}
 
 /// Checks every file and shows what is wrong with all of them.
 pub(crate) fn run(args: &Check, session: &mut Session<'_, '_>) -> Result<(), Stop> {

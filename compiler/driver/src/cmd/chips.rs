@@ -2,13 +2,21 @@
 
 use std::fmt::Write as _;
 
+use clap::Args;
 use isa::chip::Chip;
 use isa::inst::MmadTy;
 
-use crate::args::Chips;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::table::{Align, Table};
+
+/// `vinci chips`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Chips {
+    /// One of them, or a chip file
+    #[arg(value_name = "NAME|FILE.toml")]
+    pub(crate) name: Option<String>,
+}
 
 /// Prints a row for each chip, or everything about one.
 pub(crate) fn run(args: &Chips, session: &mut Session<'_, '_>) -> Result<(), Stop> {

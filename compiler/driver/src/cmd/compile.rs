@@ -74,7 +74,7 @@ impl Levels {
 /// Compiles, or prints what was asked for instead.
 pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), Stop> {
     if let Some(code) = &args.explain {
-        return cmd::explain::run(code, session);
+        return cmd::explain::page(code, session);
     }
     if let Some(text) = option_help(&args.compile) {
         return session.host.print(&text);

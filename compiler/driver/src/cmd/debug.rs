@@ -8,17 +8,59 @@ mod command;
 mod place;
 mod show;
 
+use clap::Args;
 use emulator::{Checkpoint, CoreId, Fault, Machine, Reached, Setup, Stops, pcs_of_line};
 use isa::object::Object;
 use isa::types::CoreKind;
 
 use self::command::{Break, Command, parse};
-use super::run::prepare;
-use crate::args::{Debug, Run};
+use super::run::{Run, prepare};
+use crate::args::Compile;
 use crate::emulation;
 use crate::host::{Host, Stop};
 use crate::session::Session;
 use crate::settings::Settings;
+
+/// `vinci debug`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Debug {
+    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    #[command(flatten)]
+    pub(crate) compile: Compile,
+    /// An argument: an array file, or the value of a scalar; what is not given is drawn
+    #[arg(
+        long = "arg",
+        value_name = "NAME=FILE.npy|VALUE",
+        allow_hyphen_values = true
+    )]
+    pub(crate) args: Vec<String>,
+    /// What drawn arguments depend on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Instructions one core may execute before the run is called endless
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
+    pub(crate) max_steps: u64,
+    /// In which of the allowed orders instructions execute
+    #[arg(
+        long,
+        value_name = "in-order|adversarial:SEED",
+        default_value = "in-order"
+    )]
+    pub(crate) schedule: String,
+    /// What to look for, as for `vinci run`
+    #[arg(
+        long,
+        value_name = "WHAT,…",
+        value_delimiter = ',',
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = "all",
+        default_value = "all"
+    )]
+    pub(crate) sanitize: Vec<String>,
+}
 
 const PROMPT: &str = "(vinci) ";
 /// Steps between two copies of the machine, at first.

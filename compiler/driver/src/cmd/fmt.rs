@@ -2,15 +2,26 @@
 
 use std::fs;
 
+use clap::Args;
 use diag::Diagnostic;
 use similar::TextDiff;
 use syntax::fmt::{TextForm, format};
 
-use crate::args::Fmt;
 use crate::errors;
 use crate::files::Form;
 use crate::host::Stop;
 use crate::session::Session;
+
+/// `vinci fmt`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Fmt {
+    /// `.vn`, `.tile` or `.vasm` files, folders of such, or `-` for a `.vn` text from standard input
+    #[arg(value_name = "FILE|FOLDER", required = true)]
+    pub(crate) files: Vec<String>,
+    /// Writes nothing, shows what would change, and ends with status 1 if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
+}
 
 /// Lines around a difference that `--check` shows.
 const CONTEXT: usize = 2;

@@ -1,13 +1,21 @@
 //! `vinci isa`: the list of instructions, or the manual page of one; everything comes from the table.
 
+use clap::Args;
 use isa::docs::render_one;
 use isa::inst::{INFO, Opcode, info};
 
-use crate::args::Isa;
 use crate::errors;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::table::{Align, Table};
+
+/// `vinci isa`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Isa {
+    /// An instruction; without it the whole list
+    #[arg(value_name = "MNEMONIC")]
+    pub(crate) mnemonic: Option<String>,
+}
 
 /// Prints a row for each instruction, or everything about one.
 pub(crate) fn run(args: &Isa, session: &mut Session<'_, '_>) -> Result<(), Stop> {

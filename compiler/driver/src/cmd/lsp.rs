@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use diag::{Diagnostic, SourceMap};
 use lsp::{Cost, Cycles, Level, Source, Toolchain};
 use lsp_server::Connection;
@@ -18,8 +19,12 @@ use crate::host::{Host, Status, Stop};
 use crate::session::Session;
 use crate::{assembly, command_line, tile};
 
+/// `vinci lsp`: everything else comes from the client.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Lsp;
+
 /// Serves standard input and output until the client is done.
-pub(crate) fn run(session: &mut Session<'_, '_>) -> Result<(), Stop> {
+pub(crate) fn run(_args: &Lsp, session: &mut Session<'_, '_>) -> Result<(), Stop> {
     let (connection, threads) = Connection::stdio();
     let served = lsp::serve(&connection, Arc::new(Commands { library: cache() }));
     drop(connection);

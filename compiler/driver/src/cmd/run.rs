@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use clap::Args;
 use diag::Diagnostic;
 use emulator::{Options, Outcome, Sanitize};
 use ir::algo::Func;
@@ -11,7 +12,7 @@ use ir::tile;
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
 
-use crate::args::{ReportForm, Run};
+use crate::args::{Compile, ReportForm};
 use crate::arguments::{self, Given};
 use crate::files::Form;
 use crate::host::Stop;
@@ -21,6 +22,63 @@ use crate::report::{self, Facts};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::{arrays, assembly, build, emulation, errors, launch};
+
+/// `vinci run`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Run {
+    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    #[command(flatten)]
+    pub(crate) compile: Compile,
+    /// An argument: an array file, or the value of a scalar; what is not given is drawn
+    #[arg(
+        long = "arg",
+        value_name = "NAME=FILE.npy|VALUE",
+        allow_hyphen_values = true
+    )]
+    pub(crate) args: Vec<String>,
+    /// Writes a result to an array file
+    #[arg(long = "out", value_name = "NAME=FILE.npy")]
+    pub(crate) outs: Vec<String>,
+    /// Compares with the reference evaluator; on when an argument is drawn
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Tells the cycles without computing values; arguments are needed only if one of them decides the cycles
+    #[arg(long, conflicts_with_all = ["check", "outs"])]
+    pub(crate) timing_only: bool,
+    /// The form of the report
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    pub(crate) report: ReportForm,
+    /// What drawn arguments depend on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Host threads of the emulator; 0 takes all. Results do not depend on it
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Instructions one core may execute before the run is called endless
+    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
+    pub(crate) max_steps: u64,
+    /// In which of the allowed orders instructions execute; the cycles are the same for all
+    #[arg(
+        long,
+        value_name = "in-order|adversarial:SEED",
+        default_value = "in-order"
+    )]
+    pub(crate) schedule: String,
+    /// What to look for while emulating: all (mistakes), none, or some of uninit, hazards, flags; and nan, inf for the
+    /// first such result, with stop to stop at it. Alone it means all
+    #[arg(
+        long,
+        value_name = "WHAT,…",
+        value_delimiter = ',',
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = "all",
+        default_value = "all"
+    )]
+    pub(crate) sanitize: Vec<String>,
+}
 
 /// What is to be run, with everything that it needs.
 pub(super) struct Job {
