@@ -188,6 +188,20 @@ impl Img2col {
         )
     }
 
+    /// Where a fractal from row `row` on lies in one piece, many bytes from the image's start: where the window is one
+    /// element and its rows follow each other.
+    pub fn whole_fractal(&self, repeat: u64, row: u64, block: u64) -> Option<u64> {
+        let ones = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0; 4];
+        if !ones || row + ROWS > self.m_ext {
+            return None;
+        }
+        let place = |row| match self.source(repeat, row, block) {
+            Source::Image(at) => Some(at),
+            Source::Pad | Source::Outside => None,
+        };
+        place(row + ROWS - 1).and_then(|_| place(row))
+    }
+
     /// What stands in a row and block of columns of the whole matrix; rows beyond the load are outside.
     fn matrix(&self, row: u64, block: u64, loaded: u64) -> Source {
         let [wide, high] = self.positions();

@@ -69,6 +69,13 @@ impl Core<'_> {
         from: usize,
         pad: [u8; 8],
     ) -> Result<(), Stop> {
+        if let Some(offset) = image.whole_fractal(place.repeat, place.row * ROWS, place.block) {
+            let from = from + offset as usize;
+            self.reads("src", Space::L1, from, FRACTAL, false)?;
+            let (l1, l0) = self.two(Space::L1, to);
+            crate::memory::copy_blocks(l1, from, l0, dst, FRACTAL);
+            return Ok(());
+        }
         for row in 0..ROWS {
             let at = dst + row as usize * BLOCK;
             match image.source(place.repeat, place.row * ROWS + row, place.block) {

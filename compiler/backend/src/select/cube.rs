@@ -5,7 +5,7 @@ use ir::tile::{Arg, Buf, FixCast, Op, Tensor, View};
 use isa::inst::{
     self, Adj, FixSrc, In, InOut, MmadTy, Out, PipeOp, QuantMode, Relu, Spr, SquareSize, UnitFlag,
 };
-use isa::types::{Elem, FRACTAL_BYTES, Space};
+use isa::types::{Elem, FRACTAL_BYTES, Layout, Space};
 
 use super::code::Num;
 use super::{Done, Sel};
@@ -14,6 +14,8 @@ use crate::errors;
 const FRACTAL: i64 = FRACTAL_BYTES as i64;
 /// Repeats of one fractal load: davinci-facts §3.4.
 const MAX_REPEATS: i64 = 255;
+/// Largest extent of an image: the width of its fields.
+const MAX_IMAGE: i64 = 65535;
 /// Rows of a fractal and of an L0C fractal.
 const ROWS: i64 = 16;
 /// Rows of one drain that turns NZ into plain rows: davinci-facts §3.6.
@@ -54,7 +56,30 @@ impl Sel<'_> {
         transposed: bool,
     ) -> Done {
         let extents = self.nums(extents)?;
-        self.unless_empty(&extents, |sel| sel.fractals(dst, src, extents, transposed))
+        self.unless_empty(&extents, |sel| {
+            if sel.is_image(dst, src, extents, transposed) {
+                return sel.load_matrix(dst, src, extents, transposed);
+            }
+            sel.fractals(dst, src, extents, transposed)
+        })
+    }
+
+    /// Whether one `ld3d` loads what would take several loads of fractals: a matrix in L1 is an image one row high, and
+    /// its columns are channels under a window of one element. Only elements of 16 bits are transposed on the way.
+    fn is_image(&self, dst: Buf, src: View, [rows, cols]: [Num; 2], transposed: bool) -> bool {
+        let (to, from) = (&self.func.bufs[dst], &self.func.bufs[src.buf]);
+        let bytes = to.elem.bytes() as i64;
+        let turns = (to.space == Space::L0a) == transposed;
+        let one = |extent: Num, unit: i64| extent.known().is_some_and(|e| e <= unit);
+        // One row or column of fractals is one plain load.
+        let lone = one(rows, ROWS) || one(cols, ROWS);
+        let known = rows.known().is_some() && cols.known().is_some();
+        (!turns || bytes == 2)
+            && !(known && lone)
+            && from.layout == Layout::NZ
+            && from.elem == to.elem
+            && from.rows.max(from.cols) <= MAX_IMAGE
+            && from.cols % (32 / bytes) == 0
     }
 
     /// Chooses the grid: L0A is (m, k) with k inside, L0B is (k, n) with n inside; both hold k in blocks of 32 B.

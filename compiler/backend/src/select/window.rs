@@ -1,8 +1,10 @@
-//! Parts of the matrix of a window over an image, to L0A: `ld3d`, one block of channels at a time.
+//! `ld3d`: parts of the matrix of a window over an image, to L0A, one block of channels at a time; and parts of plain
+//! matrices, which are images one row high under a window of one element, to L0A or L0B.
 
 use diag::Diagnostic;
 use ir::tile::{Arg, Buf, View, Window};
 use isa::inst::{self, ElemSize, In, Out, Reg, Spr, XIn, XOut, XVal};
+use isa::types::{Elem, Space};
 
 use super::code::Num;
 use super::{Done, Sel};
@@ -19,6 +21,9 @@ mod field {
     pub(super) const APART_DOWN: u32 = 36;
     pub(super) const WIDE_9: u32 = 44;
     pub(super) const HIGH_9: u32 = 45;
+    pub(super) const TRANSPOSED: u32 = 46;
+    /// The image is described by the second register.
+    pub(super) const SECOND: u32 = 47;
     pub(super) const CHANNELS: u32 = 48;
     pub(super) const HEIGHT: u32 = 16;
     /// Padding left, right, above, below: 8 bits each.
@@ -42,13 +47,70 @@ impl Sel<'_> {
         })
     }
 
+    /// A part of a matrix in L1, as it is or transposed.
+    pub(super) fn load_matrix(
+        &mut self,
+        dst: Buf,
+        src: View,
+        [rows, cols]: [Num; 2],
+        transposed: bool,
+    ) -> Done {
+        let (data, from) = (&self.func.bufs[dst], &self.func.bufs[src.buf]);
+        let left = data.space == Space::L0a;
+        let size = elem_size(data.elem);
+        let block = 32 / data.elem.bytes() as i64;
+        // As it is stored: rows of m×k or n×k, unless the load turns it.
+        let (stored_rows, stored_cols) = if transposed {
+            (cols, rows)
+        } else {
+            (rows, cols)
+        };
+        let blocks = self.ceil_div(stored_cols, block)?;
+        let columns = self.scaled(blocks, block, Num::Const(0))?;
+        let (first_row, first_column) = (self.num(src.row)?, self.num(src.col)?);
+        let part = self.packed(&[
+            (columns, 0),
+            (stored_rows, field::ROWS),
+            (first_column, field::FIRST_COLUMN),
+            (first_row, field::FIRST_ROW),
+        ])?;
+        let turns = left == transposed;
+        let word = MATRIX
+            | i64::from(turns) << field::TRANSPOSED
+            | i64::from(!left) << field::SECOND
+            | from.cols << field::CHANNELS;
+        let window = self.in_reg(Num::Const(word))?;
+        let spr = if left { Spr::Fmatrix } else { Spr::FmatrixB };
+        let image = self.xval(Num::Const(from.rows | 1 << field::HEIGHT))?;
+        self.push(inst::Wrspr { spr, src: image });
+        let (to, from) = (self.copy_addr(dst)?, self.copy_addr(src.buf)?);
+        let (to, src) = (self.addr(to)?, In::at(self.addr(from)?));
+        let (part, window) = (XIn(part), XIn(window));
+        if left {
+            let dst = Out::at(to);
+            self.push(inst::Ld3dA {
+                size,
+                dst,
+                src,
+                part,
+                window,
+            });
+        } else {
+            let dst = Out::at(to);
+            self.push(inst::Ld3dB {
+                size,
+                dst,
+                src,
+                part,
+                window,
+            });
+        }
+        Ok(())
+    }
+
     fn img2col(&mut self, dst: Buf, src: View, [rows, cols]: [Num; 2], window: &Window) -> Done {
         let bytes = self.func.bufs[dst].elem.bytes() as i64;
-        let size = match bytes {
-            1 => ElemSize::B8,
-            2 => ElemSize::B16,
-            _ => ElemSize::B32,
-        };
+        let size = elem_size(self.func.bufs[dst].elem);
         let block = 32 / bytes;
         let mark = self.homes.mark();
         let [height, width] = self.nums(window.image)?;
@@ -115,6 +177,22 @@ impl Sel<'_> {
             self.homes.cut(mark);
         }
         Ok(word)
+    }
+}
+
+/// A window of one element: all its steps, extents and distances are 1.
+const MATRIX: i64 = 1
+    | 1 << field::STEP_DOWN
+    | 1 << field::WIDE
+    | 1 << field::HIGH
+    | 1 << field::APART_ACROSS
+    | 1 << field::APART_DOWN;
+
+fn elem_size(elem: Elem) -> ElemSize {
+    match elem.bytes() {
+        1 => ElemSize::B8,
+        2 => ElemSize::B16,
+        _ => ElemSize::B32,
     }
 }
 
