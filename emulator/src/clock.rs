@@ -12,12 +12,15 @@ mod agenda;
 mod core;
 mod lines;
 mod memory;
+mod record;
 
 use isa::chip::Chip;
 use isa::types::Pipe;
 
 pub(crate) use self::core::{CoreTime, PipeTime};
 pub(crate) use self::memory::MemoryCounts;
+pub use self::record::Resource;
+pub(crate) use self::record::{Record, Times};
 
 use self::agenda::{Agenda, Post, PostWhat};
 use self::core::CoreSim;
@@ -52,6 +55,15 @@ pub(crate) struct Timing {
     pub(crate) cores: Vec<CoreTime>,
     pub(crate) memory: MemoryCounts,
     pub(crate) trace: Vec<TraceSpan>,
+    /// The times of each core's events; empty unless they are wanted.
+    pub(crate) records: Vec<Record>,
+}
+
+/// What to keep besides the totals.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keep {
+    pub(crate) trace: bool,
+    pub(crate) record: bool,
 }
 
 /// Computes the times of a launch; none if the streams cannot run to their ends.
@@ -59,14 +71,14 @@ pub(crate) fn run(
     cores: &[(CoreId, &Stream<'_>)],
     extent: (u64, u64),
     chip: &Chip,
-    trace: bool,
+    keep: Keep,
 ) -> Option<Timing> {
     let mut memory = Memory::new(chip, extent);
     let mut agenda = Agenda::default();
     let mut sims: Vec<CoreSim<'_>> = cores
         .iter()
         .enumerate()
-        .map(|(n, (id, stream))| CoreSim::new(n, *id, stream, chip, trace))
+        .map(|(n, (id, stream))| CoreSim::new(n, *id, stream, chip, keep))
         .collect();
     for sim in &mut sims {
         sim.advance();
@@ -107,13 +119,15 @@ fn collect(sim: &mut CoreSim<'_>, agenda: &mut Agenda) {
 
 fn finish(sims: Vec<CoreSim<'_>>, memory: Memory) -> Option<Timing> {
     let mut trace = Vec::new();
+    let mut records = Vec::with_capacity(sims.len());
     let mut cores = Vec::with_capacity(sims.len());
     for sim in sims {
         if !sim.is_finished() {
             return None;
         }
-        let (time, spans) = sim.into_time();
+        let (time, spans, record) = sim.into_time();
         trace.extend(spans);
+        records.push(record);
         cores.push(time);
     }
     Some(Timing {
@@ -121,5 +135,6 @@ fn finish(sims: Vec<CoreSim<'_>>, memory: Memory) -> Option<Timing> {
         cores,
         memory: memory.counts,
         trace,
+        records,
     })
 }

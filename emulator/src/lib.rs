@@ -85,6 +85,7 @@ mod machine;
 mod memory;
 mod options;
 mod price;
+mod profile;
 mod report;
 mod room;
 mod run;
@@ -95,13 +96,17 @@ mod timing;
 mod trace;
 mod unit;
 
-pub use clock::TraceSpan;
+pub use clock::{Resource, TraceSpan};
 pub use core::Origin;
 pub use fault::{
     CoreId, Fault, FaultKind, NotFinite, OtherAccess, Place, Sanitizer, Wait, WaitReason,
 };
 pub use machine::{Bytes, Checkpoint, Machine, Reached, Stops, Tensor, Watch, Writer, pcs_of_line};
 pub use options::{Options, Sanitize};
+pub use profile::{
+    Change, Class, InstProfile, Passing, PipeProfile, Profile, Roof, Scalar, Step, WhatIf,
+    roofline, what_if,
+};
 pub use report::{Bound, BoundKind, Path, PipeReport, Report};
 pub use run::{Outcome, run};
 pub use schedule::Schedule;

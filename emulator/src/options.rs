@@ -68,6 +68,8 @@ pub struct Options {
     pub max_steps: u64,
     /// Whether to keep the time of every instruction, for [`crate::Outcome::trace`].
     pub trace: bool,
+    /// Whether to find out where the cycles went, for [`crate::Outcome::profile`].
+    pub profile: bool,
     /// Leaves out the values: queues' instructions are priced and not executed, and inputs may be left out. Gives the same
     /// cycles. If a value in memory decides a branch, an address or an extent, the run is a full one if all inputs are
     /// there, and else a fault; [`crate::Outcome::timing_only`] says which it was.
@@ -83,6 +85,7 @@ impl Default for Options {
             sanitize: Sanitize::ALL,
             max_steps: 1 << 27,
             trace: false,
+            profile: false,
             timing_only: false,
             schedule: Schedule::InOrder,
         }

@@ -3,11 +3,12 @@
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
 
-use crate::clock::{self, Timing, TraceSpan};
+use crate::clock::{self, Keep, Timing, TraceSpan};
 use crate::core::{Core, Origin};
 use crate::fault::{Fault, FaultKind};
 use crate::gm::Global;
 use crate::options::Options;
+use crate::profile::{self, Profile};
 use crate::report::{Report, report};
 use crate::setup::Setup;
 use crate::timing;
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub report: Report,
     /// When every instruction ran; empty unless [`Options::trace`] asks for it.
     pub trace: Vec<TraceSpan>,
+    /// Where the cycles went; none unless [`Options::profile`] asks for it.
+    pub profile: Option<Profile>,
     /// The first results that are no finite numbers, of every core in order; empty unless
     /// [`crate::Sanitize::nan`] or [`crate::Sanitize::inf`] asks for them.
     pub origins: Vec<Origin>,
@@ -62,9 +65,10 @@ pub fn run(
 /// What cores that have come to their ends leave behind, without the tensors.
 pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Outcome, Fault> {
     check(setup, &cores)?;
-    let timing = time(&mut cores, &setup.gm, setup.chip, setup.options.trace)?;
+    let timing = time(&mut cores, &setup.gm, setup.chip, &setup.options)?;
     Ok(Outcome {
         report: report(&setup.object.kernel, &cores, &timing, setup.chip),
+        profile: profiled(&cores, &timing, &setup.options),
         trace: timing.trace,
         tensors: Vec::new(),
         origins: cores.iter().flat_map(|core| core.origins.clone()).collect(),
@@ -86,20 +90,29 @@ pub(crate) fn time(
     cores: &mut [Core<'_>],
     gm: &Global<'_>,
     chip: &Chip,
-    trace: bool,
+    options: &Options,
 ) -> Result<Timing, Fault> {
     for core in cores.iter_mut() {
         core.stream.finish();
     }
+    let keep = Keep {
+        trace: options.trace,
+        record: options.profile && profile::fits(cores),
+    };
     let streams: Vec<_> = cores.iter().map(|core| (core.id, &core.stream)).collect();
     // Values came to an end, so the streams do; only flags set twice, unchecked, can keep them from it.
-    clock::run(&streams, gm.extent(), chip, trace).ok_or(Fault {
+    clock::run(&streams, gm.extent(), chip, keep).ok_or(Fault {
         kind: FaultKind::Deadlock {
             waits: Vec::new(),
             cycle: 0,
         },
         place: None,
     })
+}
+
+/// Where the cycles went, if somebody asks.
+pub(crate) fn profiled(cores: &[Core<'_>], timing: &Timing, options: &Options) -> Option<Profile> {
+    options.profile.then(|| profile::profile(cores, timing))
 }
 
 /// Demands a value in every byte of every result.

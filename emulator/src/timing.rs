@@ -64,9 +64,10 @@ fn without_values(
     let setup = Setup::prepare(object, inputs, chip, &options, false)?;
     let mut cores = setup.cores();
     record(&mut cores, options.threads)?;
-    let timing = run::time(&mut cores, &setup.gm, chip, options.trace)?;
+    let timing = run::time(&mut cores, &setup.gm, chip, &options)?;
     Ok(Outcome {
         report: report(&object.kernel, &cores, &timing, chip),
+        profile: run::profiled(&cores, &timing, &options),
         trace: timing.trace,
         tensors: Vec::new(),
         origins: Vec::new(),

@@ -16,6 +16,7 @@ pub(crate) mod numerics;
 mod numpy;
 pub(crate) mod onnx;
 pub(crate) mod pass;
+mod profile;
 #[expect(dead_code, reason = "the bench uses the rest")]
 mod random;
 mod random_sample;

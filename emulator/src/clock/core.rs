@@ -13,7 +13,8 @@ use isa::types::Pipe;
 
 use super::agenda::{Post, PostWhat};
 use super::memory::Port;
-use super::{TICKS, TraceSpan};
+use super::record::Record;
+use super::{Keep, TICKS, TraceSpan};
 use crate::core::{Flags, flag_waiter};
 use crate::fault::CoreId;
 use crate::stream::{Event, Stream, What};
@@ -56,6 +57,7 @@ pub(super) struct CoreSim<'a> {
     awake: u8,
     keep_trace: bool,
     trace: Vec<TraceSpan>,
+    record: Record,
 }
 
 impl<'a> CoreSim<'a> {
@@ -64,7 +66,7 @@ impl<'a> CoreSim<'a> {
         id: CoreId,
         stream: &'a Stream<'a>,
         chip: &'a Chip,
-        keep_trace: bool,
+        keep: Keep,
     ) -> Self {
         CoreSim {
             id,
@@ -83,8 +85,9 @@ impl<'a> CoreSim<'a> {
             flags: Flags::default(),
             port: Port::new(chip),
             awake: EVERYONE,
-            keep_trace,
+            keep_trace: keep.trace,
             trace: Vec::new(),
+            record: Record::new(stream.events.len(), keep.record),
         }
     }
 
@@ -135,7 +138,7 @@ impl<'a> CoreSim<'a> {
         self.at == self.stream.events.len() && self.queues.iter().all(|q| q.items.is_empty())
     }
 
-    pub(super) fn into_time(self) -> (CoreTime, Vec<TraceSpan>) {
+    pub(super) fn into_time(self) -> (CoreTime, Vec<TraceSpan>, Record) {
         let mut pipes = [PipeTime::default(); 7];
         for (time, queue) in pipes.iter_mut().zip(&self.queues) {
             *time = queue.time;
@@ -151,7 +154,7 @@ impl<'a> CoreSim<'a> {
             end: end.max(self.scalar),
             pipes,
         };
-        (time, self.trace)
+        (time, self.trace, self.record)
     }
 
     /// Takes the scalar unit one event further.
@@ -171,6 +174,9 @@ impl<'a> CoreSim<'a> {
             }
         };
         if went_on {
+            if let Some(times) = self.record.at(self.at) {
+                times.dispatched = self.scalar;
+            }
             self.at += 1;
             self.gap_taken = false;
         }
@@ -307,6 +313,10 @@ impl<'a> CoreSim<'a> {
         }
         let queue = &mut self.queues[pipe.index()];
         queue.issue(queue.gate, self.depth);
+        if let Some(times) = self.record.at(item.event) {
+            times.begin = queue.gate;
+            times.done = ready.max(done) + occ;
+        }
         self.over(pipe);
         true
     }
@@ -355,6 +365,9 @@ impl<'a> CoreSim<'a> {
         self.awake |= 1 << Pipe::S.index();
         if let Some(&traffic) = traffic {
             queue.transfer = Some(Transfer::new(event, traffic, begin));
+            if let Some(times) = self.record.at(item.event) {
+                times.begin = begin;
+            }
             self.posts.push(Post {
                 at: (begin + u64::from(traffic.setup)) * TICKS,
                 core: self.number as u32,
@@ -368,6 +381,11 @@ impl<'a> CoreSim<'a> {
         queue.done = queue.done.max(queue.end + u64::from(event.tail));
         queue.time.busy += u64::from(event.occ);
         let ended = queue.end;
+        if let Some(times) = self.record.at(item.event) {
+            times.begin = begin;
+            times.end = ended;
+            times.done = queue.done;
+        }
         self.over(pipe);
         self.note(pipe, event.pc, begin, ended);
     }

@@ -8,6 +8,7 @@ use isa::cost::GmPath;
 
 use super::TICKS;
 use super::lines::{Lines, Touched, Visit};
+use super::record::{Resource, longest};
 use crate::stream::Traffic;
 
 /// Bytes between copies and memory levels.
@@ -105,6 +106,8 @@ pub(crate) struct Memory {
     /// Reads of a line by two cores within this many cycles count as at once.
     window: u64,
     pub(crate) miss_extra: u64,
+    /// When each shared resource was done with the latest piece; none of those it did not need.
+    latest: [u64; Resource::ALL.len()],
 }
 
 /// How a piece of a copy went.
@@ -131,6 +134,7 @@ impl Memory {
             shared_milli: chip.memory.l2_shared_line_milli,
             window: chip.memory.l2_shared_window,
             miss_extra: chip.memory.l2_miss_extra,
+            latest: [0; Resource::ALL.len()],
         }
     }
 
@@ -145,19 +149,27 @@ impl Memory {
         let visit = Visit::new(at / TICKS, core, self.window);
         let touched = self.lines.touch(traffic, piece, visit);
         self.count(&touched);
-        let mut end = self.all.serve(at, touched.bytes);
+        let mut latest = [0; Resource::ALL.len()];
+        latest[Resource::L2 as usize] = self.all.serve(at, touched.bytes);
         if !traffic.write {
             let slowed = touched.shared * (self.shared_milli - 1000) / 1000;
-            end = end.max(self.reads.serve(at, touched.bytes + slowed));
+            latest[Resource::L2Reads as usize] = self.reads.serve(at, touched.bytes + slowed);
         }
         if traffic.path == GmPath::Fix {
-            end = end.max(self.fix.serve(at, piece.rows * piece.bytes));
+            latest[Resource::FixShared as usize] = self.fix.serve(at, piece.rows * piece.bytes);
         }
-        end = end.max(self.hbm.serve(at, touched.fetched + touched.evicted));
+        latest[Resource::Hbm as usize] = self.hbm.serve(at, touched.fetched + touched.evicted);
+        self.latest = latest;
+        let end = latest.into_iter().fold(at, u64::max);
         Served {
             end,
             missed: touched.fetched > 0,
         }
+    }
+
+    /// What the latest piece waited for.
+    pub(super) fn binding(&self) -> Resource {
+        longest(&self.latest).unwrap_or(Resource::L2)
     }
 
     fn count(&mut self, touched: &Touched) {

@@ -31,4 +31,9 @@ impl VecCosts {
     pub fn get(&self, opcode: Opcode) -> VecCost {
         self.0[opcode as usize]
     }
+
+    /// The same costs changed alike: what a chip with another vector unit would need.
+    pub fn map(&self, change: impl Fn(VecCost) -> VecCost) -> VecCosts {
+        VecCosts(self.0.iter().copied().map(change).collect())
+    }
 }

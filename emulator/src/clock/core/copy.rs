@@ -5,6 +5,7 @@ use isa::types::Pipe;
 use super::CoreSim;
 use crate::clock::TICKS;
 use crate::clock::memory::{Memory, Piece};
+use crate::clock::record::{Resource, Waits, longest};
 use crate::stream::{Event, Traffic, What};
 
 /// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
@@ -23,6 +24,8 @@ pub(super) struct Transfer {
     piece_rows: u64,
     /// Bytes of the latest piece, and the ticks that the pipe alone would need for them.
     alone: (u64, u64),
+    /// Ticks beyond what the pipe alone would need, by what they were spent on; counted for a record.
+    waits: Waits,
 }
 
 impl Transfer {
@@ -36,6 +39,7 @@ impl Transfer {
             missed: false,
             piece_rows: (PIECE_BYTES / u64::from(traffic.row_bytes).max(1)).max(1),
             alone: (0, 0),
+            waits: Waits::default(),
         }
     }
 }
@@ -82,6 +86,14 @@ impl<'a> CoreSim<'a> {
         }
         let alone = copy.alone.1;
         let end = served.end.max(port_end).max(at + alone);
+        if self.record.is_wanted() {
+            let resource = if served.end > port_end {
+                memory.binding()
+            } else {
+                Resource::Port
+            };
+            copy.waits[resource as usize] += end - (at + alone);
+        }
         copy.missed |= served.missed;
         copy.offset += piece.bytes;
         if copy.offset >= row_bytes {
@@ -107,6 +119,13 @@ impl<'a> CoreSim<'a> {
         queue.time.busy += took;
         queue.time.memory += took - occ;
         let ended = queue.end;
+        if let Some(item) = queue.items.front()
+            && let Some(times) = self.record.at(item.event)
+        {
+            times.end = ended;
+            times.done = queue.done;
+            times.waited = longest(&copy.waits);
+        }
         self.over(pipe);
         self.wake(pipe);
         self.note(pipe, event.pc, copy.begin, ended);

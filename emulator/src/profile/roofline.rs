@@ -1,0 +1,138 @@
+//! What each resource alone would have taken for what the run asked of it, and what any schedule would take.
+//!
+//! A bound counts cycles at the rate that the chip file gives, spread over every core of the chip, as if nothing else
+//! took time. The greatest is the one that binds.
+
+use isa::chip::Chip;
+
+use crate::report::{Path, Report};
+
+/// The bound of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roof {
+    /// The resource: `cube`.
+    pub resource: &'static str,
+    /// What the run asked of it: `2 147 483 648 multiply-adds`, without the number.
+    pub unit: &'static str,
+    /// How much of that.
+    pub amount: u64,
+    /// Cycles that it needs at least, the launch left out.
+    pub cycles: u64,
+    /// Whether no schedule of the kernel can ask for less.
+    pub compulsory: bool,
+}
+
+/// The bounds of a run, in the order of the way of data. Those that nothing was asked of are left out.
+pub fn roofline(report: &Report, chip: &Chip) -> Vec<Roof> {
+    let mut roofs = compulsory(report, chip);
+    roofs.extend(asked(report, chip));
+    roofs.retain(|roof| roof.cycles > 0);
+    roofs
+}
+
+/// What no schedule can avoid.
+fn compulsory(report: &Report, chip: &Chip) -> Vec<Roof> {
+    let roof = |resource, unit, amount, cycles| Roof {
+        resource,
+        unit,
+        amount,
+        cycles,
+        compulsory: true,
+    };
+    let hbm_bytes = report.ideal_hbm_cycles.saturating_mul(chip.memory.hbm_mbps);
+    vec![
+        roof(
+            "cube",
+            "useful multiply-adds",
+            report.useful_mads,
+            report.ideal_cube_cycles,
+        ),
+        roof(
+            "vector",
+            "cycles of useful operations",
+            report.ideal_vector_cycles,
+            report.ideal_vector_cycles,
+        ),
+        roof(
+            "memory, nominal",
+            "bytes that must move",
+            hbm_bytes / chip.cores.clock_mhz.max(1),
+            report.ideal_hbm_cycles,
+        ),
+    ]
+}
+
+/// What this schedule asked for.
+fn asked(report: &Report, chip: &Chip) -> Vec<Roof> {
+    let roof = |resource, unit, amount: u64, cycles| Roof {
+        resource,
+        unit,
+        amount,
+        cycles,
+        compulsory: false,
+    };
+    let moved = |path: Path| {
+        let found = report.traffic.iter().find(|(known, _)| *known == path);
+        found.map_or(0, |(_, bytes)| *bytes)
+    };
+    let at_memory = |bytes: u64, mbps: u64| {
+        let cycles = u128::from(bytes) * u128::from(chip.cores.clock_mhz) / u128::from(mbps.max(1));
+        u64::try_from(cycles).unwrap_or(u64::MAX)
+    };
+    let (cubes, vectors) = (chip.cores.cube.max(1), chip.cores.vector.max(1));
+    let port = |bytes: u64, cores: u64, rate: u64| bytes / (cores * rate.max(1)).max(1);
+    let hbm = report.hbm_read + report.hbm_write;
+    let fractal = |bytes: u64, cycles: u64| bytes / 512 * cycles / cubes;
+    let (to_l1, to_ub, from_ub) = (moved(Path::GmL1), moved(Path::GmUb), moved(Path::UbGm));
+    let (l0a, l0b, drained) = (moved(Path::L1L0a), moved(Path::L1L0b), moved(Path::L0cGm));
+    vec![
+        roof(
+            "memory",
+            "bytes read and written",
+            hbm,
+            at_memory(hbm, chip.memory.hbm_effective_mbps),
+        ),
+        roof(
+            "l2",
+            "bytes of copies",
+            report.l2_bytes,
+            at_memory(report.l2_bytes, chip.memory.l2_mixed_mbps),
+        ),
+        roof(
+            "l2 reads",
+            "bytes of copies in",
+            to_l1 + to_ub,
+            at_memory(to_l1 + to_ub, chip.memory.l2_mbps),
+        ),
+        roof(
+            "mte2 to l1",
+            "bytes",
+            to_l1,
+            port(to_l1, cubes, chip.mte2.l1_port),
+        ),
+        roof(
+            "mte2 to ub",
+            "bytes",
+            to_ub,
+            port(to_ub, vectors, chip.mte2.ub_port),
+        ),
+        roof(
+            "mte3 from ub",
+            "bytes",
+            from_ub,
+            port(from_ub, vectors, chip.mte3.ub_port),
+        ),
+        roof(
+            "mte1 to l0a and l0b",
+            "bytes",
+            l0a + l0b,
+            fractal(l0a, chip.mte1.l0a_fractal) + fractal(l0b, chip.mte1.l0b_fractal),
+        ),
+        roof(
+            "fixpipe",
+            "bytes to global memory",
+            drained,
+            port(drained, cubes, chip.fix.gm_port_shared),
+        ),
+    ]
+}

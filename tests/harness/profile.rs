@@ -1,0 +1,118 @@
+//! Profiles of kernels: every cycle of a pipe is in one class, the critical path is as long as the run and has a reason
+//! for each piece, what lies on it has no slack, and nobody is slower with more of anything.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use backend::Level;
+use diag::SourceMap;
+use driver::kernel::Values;
+use driver::{Settings, build, kernel};
+use emulator::{Options, Outcome, Passing};
+use isa::chip::Chip;
+use isa::object::Object;
+use isa::types::Pipe;
+
+use super::case::root;
+use super::kernel::shown;
+
+/// Kernels of every sort: the cube alone, the vector unit alone, both, several phases.
+const KERNELS: [(&str, &str); 8] = [
+    ("add", "R=70 C=1000"),
+    ("softmax", "R=100 C=300"),
+    ("layernorm", ""),
+    ("gemm", "M=300 K=500 N=700"),
+    ("gemm_bias_gelu", "M=200 K=300 N=400"),
+    ("gemm_split_k", ""),
+    ("attention", ""),
+    ("conv2d", ""),
+];
+
+fn compiled(name: &str, sizes: &str, level: Level) -> Object {
+    let path = format!("stdlib/kernels/{name}.vn");
+    let text = fs::read_to_string(root().join(&path)).expect("a kernel of the library");
+    let mut sources = SourceMap::new();
+    let file = sources.add(path, text);
+    let loaded = shown(kernel::load(file, &mut sources, &mut Vec::new()), &sources);
+    let mut values = Values::read(sizes.split_whitespace()).expect("sizes are well formed");
+    if sizes.is_empty() {
+        let lines = loaded.lines("test").expect("right lines");
+        values = lines.last().expect("a test line").clone();
+    }
+    let info = loaded.choose(None).expect("one kernel");
+    let func = shown(loaded.bind(&info, &values, &BTreeMap::new()), &sources);
+    let chip = Chip::builtin(Chip::DEFAULT).expect("built in");
+    let compiled = build::compile(&func, &Settings::new(chip, level), &sources);
+    shown(compiled, &sources).lowered.object
+}
+
+fn profiled(object: &Object, chip: &Chip) -> Outcome {
+    let options = Options {
+        threads: 1,
+        timing_only: true,
+        profile: true,
+        ..Options::default()
+    };
+    let inputs = vec![None; object.kernel.params.len()];
+    emulator::run(object, &inputs, chip, &options).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+#[test]
+fn every_cycle_has_one_class_and_the_path_is_the_run() {
+    let chip = Chip::builtin(Chip::DEFAULT).expect("built in");
+    for (name, sizes) in KERNELS {
+        for level in [Level::O0, Level::O1] {
+            let object = compiled(name, sizes, level);
+            let outcome = profiled(&object, &chip);
+            let profile = outcome.profile.expect("it was asked for");
+            let who = format!("{name} at -O{}", level.name());
+            let cycles = outcome.report.cycles - outcome.report.launch_cycles;
+            assert_eq!(profile.cycles, cycles, "{who}");
+            for pipe in &profile.pipes {
+                let sum: u64 = pipe.classes.values().sum();
+                assert_eq!(sum, pipe.cores * cycles, "{who}: {:?}", pipe.pipe);
+            }
+            let mut at = 0;
+            for step in &profile.path {
+                assert_eq!(step.begin, at, "{who}: the path has no gap");
+                assert_ne!(step.what, Passing::Unknown, "{who}: {step:?}");
+                at = step.end;
+            }
+            assert_eq!(at, cycles, "{who}: the path is as long as the run");
+            for step in &profile.path {
+                let inst = &profile.insts[&(step.core.kind(), step.pc)];
+                let work = matches!(step.what, Passing::Work | Passing::Memory(_));
+                if work && step.pipe != Pipe::S {
+                    assert_eq!(inst.slack, 0, "{who}: {step:?} {inst:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn more_of_anything_makes_nobody_slower() {
+    let chip = Chip::builtin(Chip::DEFAULT).expect("built in");
+    for (name, sizes) in KERNELS {
+        let object = compiled(name, sizes, Level::O1);
+        let inputs = vec![None; object.kernel.params.len()];
+        let options = Options {
+            threads: 1,
+            ..Options::default()
+        };
+        let own = profiled(&object, &chip).report;
+        assert!(own.bound.cycles <= own.cycles, "{name}: below its bound");
+        let found = emulator::what_if(&object, &inputs, &chip, &options);
+        for what in found.unwrap_or_else(|fault| panic!("{fault}")) {
+            let change = what.change;
+            assert!(
+                what.cycles <= own.cycles,
+                "{name}: {} {} takes {} instead of {}",
+                change.resource,
+                change.how,
+                what.cycles,
+                own.cycles
+            );
+        }
+    }
+}
