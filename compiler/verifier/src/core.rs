@@ -1,0 +1,550 @@
+//! A core as the verifier runs it: the scalar unit in program order, queues that hold what waits, no values of data.
+//!
+//! Which edges there are does not depend on the order of events as long as nothing is refused: each flag pairs its nth
+//! wait with its nth set, each counter too, and control flow follows known values alone. So one legal order stands for
+//! all. Where to start: [`Core::run`].
+
+use std::collections::VecDeque;
+
+use isa::chip::Chip;
+use isa::inst::{Spr, Val};
+use isa::types::{CoreKind, Pipe, Space};
+
+use crate::cross::{COUNTERS, Counter, Heard, Sent, hear};
+use crate::local::Local;
+use crate::offsets::Ranges;
+use crate::order::{Flag, Known, LANES, Order, SCALAR, STORES, lane_pipe};
+use crate::program::{Op, Program};
+use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
+use crate::scalar::Registers;
+use crate::world::World;
+
+/// Depth of nested loops, and of calls, as the machine has it.
+pub(crate) const DEPTH: usize = 16;
+
+/// A hardware loop in progress.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) body: u32,
+    pub(crate) end: u32,
+    pub(crate) left: i64,
+}
+
+/// Where a use of global memory begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    Address(u64),
+    /// Somewhere in this region: data says where.
+    Region(usize),
+}
+
+/// What a queue has to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Task {
+    Work {
+        shape: u32,
+        targets: [Target; 2],
+        /// Spr `atomic`.
+        atomic: u64,
+        /// The scalar operand of integer arithmetic.
+        scalar: Option<i32>,
+    },
+    Set(usize),
+    Wait(usize),
+    Bar,
+    Xset(u8, usize),
+    Xwait(usize),
+}
+
+/// An instruction in its queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) pc: u32,
+    pub(crate) task: Task,
+    known: Known,
+    heard: Heard,
+}
+
+/// How a core ends its round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Ended,
+    Blocked,
+}
+
+/// A core of the launch.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) number: u32,
+    pub(crate) name: CoreName,
+    pub(crate) regs: Registers,
+    pub(crate) pc: u32,
+    pub(crate) loops: Vec<Frame>,
+    pub(crate) calls: Vec<u32>,
+    pub(crate) order: Order,
+    pub(crate) heard: [Heard; LANES],
+    pub(crate) flags: Vec<Flag<Heard>>,
+    pub(crate) counters: [Counter; COUNTERS],
+    pub(crate) outbox: Vec<Sent>,
+    pub(crate) local: Local,
+    /// Integers in UB, where the program gathers.
+    pub(crate) ranges: Option<Ranges>,
+    /// The last piece of work that left a number in a special register.
+    pub(crate) counted: u32,
+    /// In a branch that data decides: which bytes of UB it has stored.
+    pub(crate) branch_stores: Option<Vec<(u32, u32)>>,
+    /// The instruction of each piece of work, by lane.
+    pub(crate) pcs: [Vec<u32>; LANES],
+    queues: [VecDeque<Event>; Pipe::ALL.len()],
+    pub(crate) ended: bool,
+    pub(crate) progressed: bool,
+    wake: bool,
+    blocked_on: Option<WaitsFor>,
+}
+
+impl Core {
+    /// A core at launch.
+    pub(crate) fn new(
+        number: u32,
+        name: CoreName,
+        groups: u32,
+        program: &Program,
+        chip: &Chip,
+    ) -> Core {
+        let spaces = match name.kind() {
+            CoreKind::Cube => &[
+                Space::L1,
+                Space::L0a,
+                Space::L0b,
+                Space::L0c,
+                Space::Bt,
+                Space::Fb,
+            ][..],
+            CoreKind::Vector => &[Space::Ub][..],
+        };
+        let mut core = Core {
+            number,
+            name,
+            regs: Registers::new(),
+            pc: 0,
+            loops: Vec::new(),
+            calls: Vec::new(),
+            order: Order::default(),
+            heard: Default::default(),
+            flags: vec![Flag::default(); program.pairs.len() * crate::order::FLAGS],
+            counters: Default::default(),
+            outbox: Vec::new(),
+            local: Local::new(chip, spaces),
+            ranges: program.gathers().then(Ranges::default),
+            counted: 0,
+            branch_stores: None,
+            pcs: Default::default(),
+            queues: Default::default(),
+            ended: false,
+            progressed: false,
+            wake: false,
+            blocked_on: None,
+        };
+        core.start(number, name, groups);
+        core
+    }
+
+    /// Becomes another core of the same kind, at launch.
+    pub(crate) fn start(&mut self, number: u32, name: CoreName, groups: u32) {
+        self.number = number;
+        self.name = name;
+        self.regs = Registers::new();
+        let mut put = |spr: Spr, value: u64| self.regs.spr[spr.index()] = value;
+        put(Spr::BlockId, u64::from(name.group));
+        put(Spr::BlockNum, u64::from(groups));
+        put(Spr::SubBlockId, u64::from(name.vector.unwrap_or(0)));
+        put(Spr::ParaBase, crate::gm::PARAMETERS);
+        self.pc = 0;
+        self.order = Order::default();
+        self.local.reset();
+        self.ranges.iter_mut().for_each(Ranges::reset);
+        self.counted = 0;
+        self.pcs.iter_mut().for_each(Vec::clear);
+        self.flags
+            .iter_mut()
+            .for_each(|flag| *flag = Flag::default());
+        self.ended = false;
+    }
+
+    /// Runs until the program ends or waits for another core.
+    pub(crate) fn run(&mut self, world: &mut World<'_>) -> Result<State, Refusal> {
+        self.progressed = false;
+        self.drain(world)?;
+        while !self.ended {
+            if !self.step(world)? {
+                return Ok(State::Blocked);
+            }
+        }
+        self.drain(world)?;
+        match self.queues.iter().all(VecDeque::is_empty) {
+            true => Ok(State::Ended),
+            false => Ok(State::Blocked),
+        }
+    }
+
+    /// Whether there is nothing more to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ended && self.queues.iter().all(VecDeque::is_empty)
+    }
+
+    /// Takes the scalar unit one instruction further; false if it cannot.
+    fn step(&mut self, world: &mut World<'_>) -> Result<bool, Refusal> {
+        let pc = self.pc;
+        let programs = world.programs;
+        let program = &programs[self.name.kind() as usize];
+        let Some(step) = program.steps.get(pc as usize) else {
+            let what = "the program runs past its last instruction";
+            return Err(self.refuse(pc.saturating_sub(1), SCALAR, Reason::ControlFlow(what)));
+        };
+        world
+            .count_step()
+            .map_err(|reason| self.refuse(pc, SCALAR, reason))?;
+        let op = step.op;
+        let task = match op {
+            Op::Work => self.work(world, step),
+            Op::Set(pair, id) => self.flag(pair, id).map(Task::Set),
+            Op::Wait(pair, id) => self.flag(pair, id).map(Task::Wait),
+            Op::Bar => Ok(Task::Bar),
+            Op::Xset(mode, id) => self.counter(id).map(|id| Task::Xset(mode, id)),
+            Op::Xwait(id) => self.counter(id).map(Task::Xwait),
+            Op::Nop
+            | Op::End
+            | Op::Trap(_)
+            | Op::Put(..)
+            | Op::Calc(..)
+            | Op::Madd(..)
+            | Op::Cmp(..)
+            | Op::Sel(..)
+            | Op::Opaque(_)
+            | Op::Load(..)
+            | Op::Store(..)
+            | Op::Rdspr(..)
+            | Op::Wrspr(..)
+            | Op::Jmp(_)
+            | Op::Bcc(..)
+            | Op::Loop(..)
+            | Op::Endloop
+            | Op::Call(_)
+            | Op::Ret
+            | Op::JumpTo(_)
+            | Op::CallTo(_)
+            | Op::Mask(..)
+            | Op::Count(_)
+            | Op::Va(..)
+            | Op::Dsb
+            | Op::BarAll => return self.scalar(world, pc, op),
+        };
+        let task = task.map_err(|reason| self.refuse(pc, step.lane.index(), reason))?;
+        self.dispatch(world, pc, step.lane, task)
+    }
+
+    /// What the scalar unit does by itself.
+    fn scalar(&mut self, world: &mut World<'_>, pc: u32, op: Op) -> Result<bool, Refusal> {
+        if matches!(op, Op::BarAll) {
+            return Ok(self.bar_all());
+        }
+        self.progressed = true;
+        match self.execute_scalar(world, op) {
+            Ok(()) => Ok(true),
+            Err((reason, other)) => Err(self.refuse_both(pc, SCALAR, reason, other)),
+        }
+    }
+
+    /// Index of a flag whose number is known.
+    fn flag(&self, pair: usize, id: Val<3>) -> Result<usize, Reason> {
+        if let Val::Reg(reg) = id
+            && self.regs.is_unknown(reg)
+        {
+            return Err(Reason::Unknown("data decides the number of a flag"));
+        }
+        match id.get(&self.regs) {
+            id @ 0..8 => Ok(pair * crate::order::FLAGS + id as usize),
+            _ => Err(Reason::ControlFlow("a flag beyond 7")),
+        }
+    }
+
+    fn counter(&self, id: Val<4>) -> Result<usize, Reason> {
+        if let Val::Reg(reg) = id
+            && self.regs.is_unknown(reg)
+        {
+            return Err(Reason::Unknown("data decides the number of a counter"));
+        }
+        match id.get(&self.regs) {
+            id @ 0..16 => Ok(id as usize),
+            _ => Err(Reason::ControlFlow("a counter beyond 15")),
+        }
+    }
+
+    /// Hands an instruction to its queue, where it runs at once if nothing holds it.
+    fn dispatch(
+        &mut self,
+        world: &mut World<'_>,
+        pc: u32,
+        pipe: Pipe,
+        task: Task,
+    ) -> Result<bool, Refusal> {
+        let lane = pipe.index();
+        let event = Event {
+            pc,
+            task,
+            known: self.order.dispatch(),
+            heard: self.heard[SCALAR].clone(),
+        };
+        if lane == SCALAR {
+            if let Some(on) = self.execute(world, &event, lane)? {
+                self.blocked_on = Some(on);
+                return Ok(false);
+            }
+        } else {
+            if self.queues[lane].len() as u64 >= world.chip.sync.queue_depth {
+                self.blocked_on = Some(WaitsFor::Full(pipe));
+                return Ok(false);
+            }
+            if !self.queues[lane].is_empty() || self.execute(world, &event, lane)?.is_some() {
+                self.queues[lane].push_back(event);
+            }
+        }
+        self.pc = pc + 1;
+        self.progressed = true;
+        if self.wake {
+            self.drain(world)?;
+        }
+        Ok(true)
+    }
+
+    /// Runs queued instructions until every queue is empty or waits.
+    fn drain(&mut self, world: &mut World<'_>) -> Result<(), Refusal> {
+        let mut moving = self.queues.iter().any(|queue| !queue.is_empty());
+        while moving {
+            moving = false;
+            for lane in 1..self.queues.len() {
+                while let Some(head) = self.queues[lane].pop_front() {
+                    if self.execute(world, &head, lane)?.is_some() {
+                        self.queues[lane].push_front(head);
+                        break;
+                    }
+                    moving = true;
+                    self.progressed = true;
+                }
+            }
+        }
+        self.wake = false;
+        Ok(())
+    }
+
+    /// Waits for all queues and knows all their work.
+    pub(crate) fn bar_all(&mut self) -> bool {
+        if let Some(lane) = self.queues.iter().position(|queue| !queue.is_empty()) {
+            self.blocked_on = Some(WaitsFor::Drain(lane_pipe(lane)));
+            return false;
+        }
+        for lane in 0..Pipe::ALL.len() {
+            let done = self.order.completion(lane);
+            self.order.learn(SCALAR, &done);
+            let heard = self.heard[lane].clone();
+            hear(&mut self.heard[SCALAR], &heard);
+        }
+        self.order.stores_done = self.order.issued[STORES];
+        self.pc += 1;
+        self.progressed = true;
+        true
+    }
+
+    /// Counts a piece of work of a lane.
+    pub(crate) fn begin(&mut self, lane: usize, pc: u32) -> u32 {
+        self.order.issued[lane] += 1;
+        self.pcs[lane].push(pc);
+        self.order.issued[lane]
+    }
+
+    /// Runs an instruction in its lane; what it waits for, if it does.
+    fn execute(
+        &mut self,
+        world: &mut World<'_>,
+        event: &Event,
+        lane: usize,
+    ) -> Result<Option<WaitsFor>, Refusal> {
+        self.order.learn(lane, &event.known);
+        hear(&mut self.heard[lane], &event.heard);
+        let done = match &event.task {
+            Task::Work { .. } => {
+                let done = self.execute_work(world, event, lane);
+                return match done {
+                    Ok(()) => Ok(None),
+                    Err((reason, other)) => Err(self.refuse_both(event.pc, lane, reason, other)),
+                };
+            }
+            Task::Wait(flag) => self.wait_flag(world, *flag, lane),
+            Task::Set(flag) => self.set_flag(world, event.pc, *flag, lane),
+            Task::Bar => {
+                let done = self.order.completion(lane);
+                self.order.learn(lane, &done);
+                Ok(None)
+            }
+            Task::Xset(mode, id) => {
+                self.set_counter((*mode, *id), event.pc, lane);
+                Ok(None)
+            }
+            Task::Xwait(id) => self.wait_counter(*id, event.pc, lane),
+        };
+        done.map_err(|reason| {
+            let mut other = None;
+            if let (Reason::FlagSetTwice(..), Task::Set(flag)) = (&reason, &event.task) {
+                let pc = self.flags[*flag].by;
+                let (core, pipe) = (self.name, lane_pipe(lane));
+                other = Some(Place { core, pc, pipe });
+            }
+            self.refuse_both(event.pc, lane, reason, other)
+        })
+    }
+
+    fn set_flag(
+        &mut self,
+        world: &World<'_>,
+        pc: u32,
+        index: usize,
+        lane: usize,
+    ) -> Result<Option<WaitsFor>, Reason> {
+        let (src, dst, id) = world.flag_name(self.name.kind(), index);
+        self.begin(lane, pc);
+        let told = self.order.completion(lane);
+        let heard = self.heard[lane].clone();
+        let knows = self.order.known[lane][dst.index()];
+        let flag = &mut self.flags[index];
+        // Set again before its last wait is known to have happened, the machine might see one setting instead of two.
+        if flag.set.is_some() || knows < flag.taken {
+            return Err(Reason::FlagSetTwice(src, dst, id));
+        }
+        flag.set = Some((told, heard));
+        flag.by = pc;
+        self.wake = true;
+        Ok(None)
+    }
+
+    fn wait_flag(
+        &mut self,
+        world: &World<'_>,
+        index: usize,
+        lane: usize,
+    ) -> Result<Option<WaitsFor>, Reason> {
+        let Some((known, heard)) = self.flags[index].set.take() else {
+            let (src, dst, id) = world.flag_name(self.name.kind(), index);
+            return Ok(Some(WaitsFor::Flag(src, dst, id)));
+        };
+        let pc = self.flags[index].by;
+        self.flags[index].taken = self.begin(lane, pc);
+        hear(&mut self.heard[lane], &heard);
+        self.order.learn(lane, &known);
+        Ok(None)
+    }
+
+    fn set_counter(&mut self, (mode, id): (u8, usize), pc: u32, lane: usize) {
+        let mut told = self.heard[lane].clone();
+        let own = [(self.number, self.order.completion(lane))];
+        hear(&mut told, &Some(std::sync::Arc::new(own.into())));
+        let by = Place {
+            core: self.name,
+            pc,
+            pipe: lane_pipe(lane),
+        };
+        self.outbox.push(Sent { mode, id, told, by });
+    }
+
+    fn wait_counter(
+        &mut self,
+        id: usize,
+        pc: u32,
+        lane: usize,
+    ) -> Result<Option<WaitsFor>, Reason> {
+        let next = self.order.issued[lane] + 1;
+        let Some(told) = self.counters[id].take(lane, next)? else {
+            return Ok(Some(WaitsFor::Counter(id as u8)));
+        };
+        self.begin(lane, pc);
+        // What comes back of this core's own work orders its queues too.
+        if let Some(own) = told.as_ref().and_then(|all| all.get(&self.number)) {
+            let own = *own;
+            self.order.learn(lane, &own);
+        }
+        hear(&mut self.heard[lane], &told);
+        Ok(None)
+    }
+
+    /// What every queue that cannot go on waits for.
+    pub(crate) fn stuck(&mut self, world: &mut World<'_>) -> Vec<Stuck> {
+        let mut all = Vec::new();
+        let at = |pc, pipe| Place {
+            core: self.name,
+            pc,
+            pipe,
+        };
+        if let (false, Some(on)) = (self.ended, self.blocked_on) {
+            all.push(Stuck {
+                place: at(self.pc, Pipe::S),
+                on,
+            });
+        }
+        for pipe in Pipe::ALL {
+            let Some(head) = self.queues[pipe.index()].front() else {
+                continue;
+            };
+            let on = match head.task {
+                Task::Wait(flag) => {
+                    let (src, dst, id) = world.flag_name(self.name.kind(), flag);
+                    WaitsFor::Flag(src, dst, id)
+                }
+                Task::Xwait(id) => WaitsFor::Counter(id as u8),
+                Task::Work { .. } | Task::Set(_) | Task::Bar | Task::Xset(..) => continue,
+            };
+            all.push(Stuck {
+                place: at(head.pc, pipe),
+                on,
+            });
+        }
+        all
+    }
+
+    /// What must hold when the program has ended.
+    pub(crate) fn check_end(&self, world: &World<'_>) -> Result<(), Refusal> {
+        let program = &world.programs[self.name.kind() as usize];
+        if let Some(index) = self.flags.iter().position(|flag| flag.set.is_some()) {
+            let (src, dst, id) = world.flag_name(self.name.kind(), index);
+            let by = self.flags[index].by;
+            return Err(self.refuse(by, src.index(), Reason::FlagLeaked(src, dst, id)));
+        }
+        if let Some(id) = self.counters.iter().position(|counter| !counter.is_clear()) {
+            let named = |step: &crate::program::Step| matches!(step.op, Op::Xwait(number) if number.imm() == Some(id as u32));
+            let pc = program.steps.iter().position(named).unwrap_or(0);
+            return Err(self.refuse(pc as u32, SCALAR, Reason::CounterLeaked(id as u8)));
+        }
+        Ok(())
+    }
+
+    /// A refusal that blames one instruction.
+    pub(crate) fn refuse(&self, pc: u32, lane: usize, reason: Reason) -> Refusal {
+        self.refuse_both(pc, lane, reason, None)
+    }
+
+    pub(crate) fn refuse_both(
+        &self,
+        pc: u32,
+        lane: usize,
+        reason: Reason,
+        other: Option<Place>,
+    ) -> Refusal {
+        Refusal {
+            reason,
+            place: Some(Place {
+                core: self.name,
+                pc,
+                pipe: lane_pipe(lane),
+            }),
+            other,
+        }
+    }
+}

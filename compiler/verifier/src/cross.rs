@@ -1,0 +1,127 @@
+//! What cores tell each other: sets of cross-core counters, and what is known of another core's work.
+//!
+//! A counter goes up by one when every core that names it as a peer has set it once more, and a wait takes one. So the
+//! nth wait follows the nth set of each source, in any order of events, and knows what they knew. Knows no memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use isa::types::CoreKind;
+
+use crate::order::{Known, join};
+use crate::refusal::{CoreName, Place, Reason};
+
+/// Counters of a core.
+pub(crate) const COUNTERS: usize = 16;
+/// The most that a counter holds.
+const MOST: usize = 15;
+
+/// What is known of other cores' work, by the number of the core; none where nothing is.
+pub(crate) type Heard = Option<Arc<BTreeMap<u32, Known>>>;
+
+/// Adds what another state knows.
+pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
+    let Some(other) = theirs else {
+        return;
+    };
+    match mine {
+        None => *mine = Some(Arc::clone(other)),
+        Some(known) if Arc::ptr_eq(known, other) => {}
+        Some(known) => {
+            let known = Arc::make_mut(known);
+            for (&core, counts) in other.iter() {
+                join(known.entry(core).or_default(), counts);
+            }
+        }
+    }
+}
+
+/// A set on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) mode: u8,
+    pub(crate) id: usize,
+    pub(crate) told: Heard,
+    /// The instruction that set it.
+    pub(crate) by: Place,
+}
+
+/// One counter of a core.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counter {
+    /// What each step up tells.
+    mail: VecDeque<Heard>,
+    /// Sets that wait for those of other sources, and how many there were, by source.
+    sets: BTreeMap<u32, (VecDeque<Heard>, usize)>,
+    /// The mode that all sets have.
+    mode: Option<u8>,
+    /// The lane that waits, and the count of each of its waits.
+    waits: Option<(usize, Vec<u32>)>,
+}
+
+impl Counter {
+    /// Takes one, if there is one: what it tells.
+    pub(crate) fn take(&mut self, lane: usize, count: u32) -> Result<Option<Heard>, Reason> {
+        let waits = self.waits.get_or_insert((lane, Vec::new()));
+        if waits.0 != lane {
+            return Err(Reason::Unknown("a counter that two pipes wait for"));
+        }
+        let told = self.mail.pop_front();
+        if told.is_some() {
+            waits.1.push(count);
+        }
+        Ok(told)
+    }
+
+    /// Takes a set from a source, of which there are so many in all.
+    ///
+    /// The counter holds four bits in every order of events if each source knows, when it sets, that all waits but the
+    /// last fifteen of those it has fed are over.
+    pub(crate) fn receive(
+        &mut self,
+        owner: u32,
+        from: u32,
+        sources: usize,
+        sent: &Sent,
+    ) -> Result<(), Reason> {
+        if *self.mode.get_or_insert(sent.mode) != sent.mode {
+            return Err(Reason::Unknown("a counter that is set in two modes"));
+        }
+        let (pending, number) = self.sets.entry(from).or_default();
+        *number += 1;
+        if let Some(old) = number.checked_sub(MOST + 1) {
+            let over = |(lane, waits): &(usize, Vec<u32>)| {
+                let counts = sent.told.as_ref().and_then(|told| told.get(&owner));
+                let wait = waits.get(old);
+                wait.is_some_and(|wait| counts.is_some_and(|counts| counts[*lane] >= *wait))
+            };
+            if !self.waits.as_ref().is_some_and(over) {
+                return Err(Reason::CounterOverflow(sent.id as u8));
+            }
+        }
+        pending.push_back(sent.told.clone());
+        if self.sets.len() == sources && self.sets.values().all(|(sets, _)| !sets.is_empty()) {
+            let mut told = None;
+            for (sets, _) in self.sets.values_mut() {
+                hear(&mut told, &sets.pop_front().flatten());
+            }
+            self.mail.push_back(told);
+        }
+        Ok(())
+    }
+
+    /// Whether it is as at launch.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.mail.is_empty() && self.sets.values().all(|(sets, _)| sets.is_empty())
+    }
+}
+
+/// Whether a set of a core goes to another.
+pub(crate) fn reaches(sender: CoreName, mode: u8, receiver: CoreName) -> bool {
+    let group = sender.group == receiver.group;
+    match mode {
+        0 => sender.kind() == receiver.kind(),
+        1 => group && sender.kind() == CoreKind::Vector && receiver.kind() == CoreKind::Vector,
+        _ => group && sender.kind() != receiver.kind(),
+    }
+}

@@ -1,0 +1,210 @@
+//! A launch: which cores run what, round by round, and what must hold when all have ended.
+
+use isa::chip::Chip;
+use isa::object::Object;
+use isa::types::CoreKind;
+
+use crate::core::{Core, State};
+use crate::cross::reaches;
+use crate::program::Program;
+use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
+use crate::world::World;
+
+fn whole(reason: Reason) -> Refusal {
+    Refusal {
+        reason,
+        place: None,
+        other: None,
+    }
+}
+
+/// The cores of a launch, in the order of their numbers.
+pub(crate) fn cores(object: &Object, chip: &Chip) -> Result<(Vec<CoreName>, u32), Refusal> {
+    let kernel = &object.kernel;
+    let pair = u32::try_from(chip.cores.vectors_per_cube.max(1)).unwrap_or(1);
+    let runs = |code: &[isa::inst::Inst], cores: u32| if code.is_empty() { 0 } else { cores };
+    let cube = runs(&object.aic, kernel.cube_cores);
+    let vector = runs(&object.aiv, kernel.vector_cores);
+    let groups = cube.max(vector.div_ceil(pair));
+    let limit = chip.cores.cube.max(chip.cores.vector / u64::from(pair));
+    if u64::from(groups) > limit {
+        let text = format!(
+            "it runs on {groups} groups of cores, {} has {limit}",
+            chip.name
+        );
+        return Err(whole(Reason::Object(text)));
+    }
+    let mut names = Vec::new();
+    for group in 0..groups {
+        if !object.aic.is_empty() {
+            names.push(CoreName {
+                group,
+                vector: None,
+            });
+        }
+        if !object.aiv.is_empty() {
+            names.extend((0..pair as u8).map(|v| CoreName {
+                group,
+                vector: Some(v),
+            }));
+        }
+    }
+    Ok((names, groups))
+}
+
+/// Follows every core to its end.
+pub(crate) fn run(names: &[CoreName], groups: u32, world: &mut World<'_>) -> Result<(), Refusal> {
+    let ended = match world.programs.iter().any(Program::crosses) {
+        false => run_alone(names, groups, world),
+        true => run_together(names, groups, world),
+    };
+    ended.map_err(|refusal| named(refusal, names))?;
+    match world.gm.unwritten() {
+        Some(reason) => Err(whole(reason)),
+        None => Ok(()),
+    }
+}
+
+/// Cores that tell each other nothing, one behind the other.
+fn run_alone(names: &[CoreName], groups: u32, world: &mut World<'_>) -> Result<(), Refusal> {
+    let mut spare: [Option<Core>; 2] = [None, None];
+    for (number, &name) in names.iter().enumerate() {
+        let kind = name.kind() as usize;
+        let number = number as u32;
+        let core = match &mut spare[kind] {
+            Some(core) => {
+                core.start(number, name, groups);
+                core
+            }
+            none => none.insert(Core::new(
+                number,
+                name,
+                groups,
+                &world.programs[kind],
+                world.chip,
+            )),
+        };
+        if core.run(world)? == State::Blocked {
+            return Err(deadlock(std::slice::from_mut(core), world));
+        }
+        core.check_end(world)?;
+    }
+    Ok(())
+}
+
+/// Cores in rounds: each as far as it goes, then what they have told each other.
+fn run_together(names: &[CoreName], groups: u32, world: &mut World<'_>) -> Result<(), Refusal> {
+    let make = |(number, &name): (usize, &CoreName)| {
+        let program = &world.programs[name.kind() as usize];
+        Core::new(number as u32, name, groups, program, world.chip)
+    };
+    let mut cores: Vec<Core> = names.iter().enumerate().map(make).collect();
+    loop {
+        let mut progressed = false;
+        for core in &mut cores {
+            if !core.is_done() {
+                core.run(world)?;
+                progressed |= core.progressed;
+            }
+        }
+        progressed |= exchange(&mut cores, world)?;
+        if cores.iter().all(Core::is_done) {
+            break;
+        }
+        if !progressed {
+            return Err(deadlock(&mut cores, world));
+        }
+    }
+    cores.iter().try_for_each(|core| core.check_end(world))
+}
+
+/// Lets sets arrive; whether there were any.
+fn exchange(cores: &mut [Core], world: &World<'_>) -> Result<bool, Refusal> {
+    let pair = world.chip.cores.vectors_per_cube as usize;
+    let kinds = |kind: CoreKind| cores.iter().filter(|core| core.name.kind() == kind).count();
+    let all = [kinds(CoreKind::Cube), kinds(CoreKind::Vector)];
+    let mut delivered = false;
+    for from in 0..cores.len() {
+        let (name, number) = (cores[from].name, cores[from].number);
+        for sent in std::mem::take(&mut cores[from].outbox) {
+            delivered = true;
+            for core in cores
+                .iter_mut()
+                .filter(|core| reaches(name, sent.mode, core.name))
+            {
+                let sources = match (sent.mode, core.name.kind()) {
+                    (0, kind) => all[kind as usize],
+                    (1, _) | (_, CoreKind::Cube) => pair,
+                    (_, CoreKind::Vector) => 1,
+                };
+                let owner = core.number;
+                let received = core.counters[sent.id].receive(owner, number, sources, &sent);
+                received.map_err(|reason| Refusal {
+                    reason,
+                    place: Some(sent.by),
+                    other: None,
+                })?;
+            }
+        }
+    }
+    Ok(delivered)
+}
+
+/// The refusal of a launch that nothing takes further, a circle of waits first if there is one.
+fn deadlock(cores: &mut [Core], world: &mut World<'_>) -> Refusal {
+    let mut stuck: Vec<Stuck> = Vec::new();
+    for core in cores {
+        stuck.extend(core.stuck(world));
+    }
+    let circle = circle(&stuck);
+    let count = circle.len();
+    let mut ordered: Vec<Stuck> = circle.iter().map(|&at| stuck[at]).collect();
+    stuck.retain(|queue| !ordered.contains(queue));
+    ordered.extend(stuck);
+    Refusal {
+        place: ordered.first().map(|queue| queue.place),
+        other: ordered.get(1).map(|queue| queue.place),
+        reason: Reason::Deadlock {
+            stuck: ordered,
+            circle: count,
+        },
+    }
+}
+
+/// Queues that wait for each other in a circle.
+fn circle(stuck: &[Stuck]) -> Vec<usize> {
+    let feeds = |from: &Stuck, to: &Stuck| {
+        let same = from.place.core == to.place.core;
+        match from.on {
+            WaitsFor::Flag(src, _, _) => {
+                let dispatches = to.place.pipe == isa::types::Pipe::S;
+                same && (to.place.pipe == src || dispatches && from.place != to.place)
+            }
+            WaitsFor::Drain(pipe) | WaitsFor::Full(pipe) => same && to.place.pipe == pipe,
+            WaitsFor::Counter(_) => !same,
+        }
+    };
+    for start in 0..stuck.len() {
+        let mut path = vec![start];
+        while let Some(&last) = path.last() {
+            let next = (0..stuck.len()).find(|&to| feeds(&stuck[last], &stuck[to]));
+            match next {
+                Some(next) if next == start => return path,
+                Some(next) if !path.contains(&next) => path.push(next),
+                Some(_) | None => break,
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Puts the name of the other core in, where only its number was known.
+fn named(mut refusal: Refusal, names: &[CoreName]) -> Refusal {
+    if let Some(Place { core, .. }) = &mut refusal.other
+        && core.vector == Some(u8::MAX)
+        && let Some(name) = names.get(core.group as usize)
+    {
+        *core = *name;
+    }
+    refusal
+}

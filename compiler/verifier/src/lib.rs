@@ -1,0 +1,94 @@
+//! Proves of a finished object that nothing in it depends on the order in which the machine happens to run it.
+//!
+//! Takes only the object: it knows no compiler, and shares with it the instruction table alone. Where to start:
+//! [`verify()`]. What it proves, and how a kernel author should think of it, is in `README.md`.
+
+mod bits;
+mod core;
+mod cross;
+mod footprint;
+mod gm;
+mod launch;
+mod local;
+mod offsets;
+mod order;
+mod program;
+mod refusal;
+mod scalar;
+mod shape;
+mod step;
+mod work;
+mod world;
+
+pub use refusal::{Class, CoreName, Place, Reason, Refusal, Stuck, Verb, WaitsFor};
+
+use isa::chip::Chip;
+use isa::legal;
+use isa::object::Object;
+use isa::types::CoreKind;
+
+/// What was proved of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Instructions that were followed, of all cores.
+    pub steps: u64,
+    /// Sets of on-chip bytes that were told apart.
+    pub footprints: usize,
+    /// Cores.
+    pub cores: usize,
+    /// What values in memory must satisfy.
+    pub assumptions: Vec<String>,
+}
+
+/// Proves an object for a chip, or says what is wrong with it.
+///
+/// # Errors
+/// The first thing found that is wrong or cannot be proved.
+pub fn verify(object: &Object, chip: &Chip) -> Result<Proof, Box<Refusal>> {
+    prove(object, chip).map_err(Box::new)
+}
+
+fn prove(object: &Object, chip: &Chip) -> Result<Proof, Refusal> {
+    check_words(object, chip)?;
+    let (names, groups) = launch::cores(object, chip)?;
+    let whole = |text: &str| Refusal {
+        reason: Reason::Object(text.to_owned()),
+        place: None,
+        other: None,
+    };
+    if object.kernel.launch_words().any(|word| word == 0) {
+        return Err(whole("its sizes are given at the launch"));
+    }
+    let gm = gm::Global::new(&object.kernel).ok_or_else(|| whole("a tensor is too large"))?;
+    let programs = [
+        program::Program::new(&object.aic),
+        program::Program::new(&object.aiv),
+    ];
+    let mut world = world::World::new(chip, &programs, gm);
+    launch::run(&names, groups, &mut world)?;
+    Ok(Proof {
+        steps: world.steps,
+        footprints: world.footprints.all.len(),
+        cores: names.len(),
+        assumptions: world.assumptions(),
+    })
+}
+
+/// Each instruction by itself.
+fn check_words(object: &Object, chip: &Chip) -> Result<(), Refusal> {
+    match legal::check_object(object, chip).into_iter().next() {
+        None => Ok(()),
+        Some((kind, pc, error)) => Err(Refusal {
+            reason: Reason::Illegal(error),
+            place: Some(Place {
+                core: CoreName {
+                    group: 0,
+                    vector: (kind == CoreKind::Vector).then_some(0),
+                },
+                pc: pc as u32,
+                pipe: object.code(kind)[pc].queue(),
+            }),
+            other: None,
+        }),
+    }
+}

@@ -1,0 +1,596 @@
+//! What an instruction touches with its registers as they are, made once for each way that a program uses it.
+//!
+//! On-chip bytes become footprints; what it touches in global memory stays relative to the address register, so that one
+//! shape serves all iterations of a loop. Also: which bytes must hold values, and which hold values afterwards. All from
+//! the instruction table's effects; knows no order.
+
+use std::collections::HashMap;
+
+use isa::chip::Chip;
+use isa::effects::{Access, Effects};
+use isa::form::{VecForm, Walk};
+use isa::inst::*;
+use isa::legal;
+use isa::types::{BLOCK_BYTES, FRACTAL_BYTES, Pipe, Space};
+use smallvec::SmallVec;
+
+use crate::footprint::{Footprints, Id};
+use crate::offsets::{Arith, Gather, arith};
+use crate::refusal::Reason;
+use crate::scalar::Registers;
+
+/// A set of on-chip bytes that an instruction touches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use {
+    pub(crate) operand: &'static str,
+    pub(crate) bytes: Id,
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
+}
+
+/// What an instruction touches in global memory, relative to a register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Global {
+    pub(crate) operand: &'static str,
+    pub(crate) pointer: Reg,
+    pub(crate) writes: bool,
+    /// With base 0.
+    pub(crate) pieces: Access,
+}
+
+/// What becomes of the bytes that it writes.
+#[derive(Clone, Debug)]
+pub(crate) enum Moves {
+    /// They hold values.
+    Values,
+    /// On-chip bytes are copied: destination, source, length.
+    Local(Vec<(u32, u32, u32)>),
+    /// Bytes of global memory are copied: destination, offset from the address, length. What is not named is padding.
+    Global(Vec<(u32, u64, u32)>),
+    /// They hold values if all that is read does.
+    Together,
+    /// As [`Moves::Local`]; the squares then lie transposed in elements of so many bytes.
+    Turned(Vec<(u32, u32, u32)>, u8),
+}
+
+/// The operands of an `mmad`, of whose fractals only some rows and columns count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Product {
+    pub(crate) a: u32,
+    pub(crate) b: u32,
+    pub(crate) m: u32,
+    pub(crate) k: u32,
+    pub(crate) n: u32,
+    pub(crate) k1: u32,
+    pub(crate) k0: u32,
+    pub(crate) bits: u32,
+    pub(crate) vector: bool,
+}
+
+/// What an instruction touches.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) uses: SmallVec<[Use; 4]>,
+    pub(crate) global: SmallVec<[Global; 2]>,
+    /// Bytes that must hold values.
+    pub(crate) needs: SmallVec<[Id; 3]>,
+    /// Bytes that it writes.
+    pub(crate) gives: SmallVec<[Id; 2]>,
+    pub(crate) moves: Moves,
+    pub(crate) product: Option<Product>,
+    /// Whether the cube keeps it in order behind its earlier work on the same accumulator.
+    pub(crate) chained: bool,
+    /// Whether it leaves a number in a special register.
+    pub(crate) counts: bool,
+    pub(crate) gather: Option<Gather>,
+    /// What it does with integers, and the footprints of `a` and `b`.
+    pub(crate) arith: Option<(Arith, Option<Id>, Option<Id>)>,
+}
+
+type Key = (u8, u32, SmallVec<[u64; 8]>);
+
+/// The shapes of a launch.
+#[derive(Debug, Default)]
+pub(crate) struct Shapes {
+    pub(crate) all: Vec<Shape>,
+    ids: HashMap<Key, u32>,
+}
+
+impl Shapes {
+    /// The shape of an instruction whose shaping registers are known.
+    pub(crate) fn of(
+        &mut self,
+        (kind, pc): (u8, u32),
+        (inst, shaping, lane): (&Inst, u32, Pipe),
+        regs: &Registers,
+        (chip, footprints): (&Chip, &mut Footprints),
+    ) -> Result<u32, Reason> {
+        let key = (kind, pc, values(inst, shaping, lane, regs));
+        if let Some(&id) = self.ids.get(&key) {
+            return Ok(id);
+        }
+        let shape = make(inst, regs, chip, footprints)?;
+        let id = self.all.len() as u32;
+        self.all.push(shape);
+        self.ids.insert(key, id);
+        Ok(id)
+    }
+}
+
+/// All that the shape depends on.
+fn values(inst: &Inst, shaping: u32, lane: Pipe, regs: &Registers) -> SmallVec<[u64; 8]> {
+    let mut key = SmallVec::new();
+    let mut rest = shaping;
+    while rest != 0 {
+        key.push(regs.x[rest.trailing_zeros() as usize]);
+        rest &= rest - 1;
+    }
+    match lane {
+        Pipe::V => match regs.lanes {
+            Lanes::Mask(low, high) => key.extend_from_slice(&[0, low, high]),
+            Lanes::Count(count) => key.extend_from_slice(&[1, count]),
+        },
+        Pipe::M | Pipe::Mte1 | Pipe::Fix => {
+            let ctrl = regs.spr(Spr::Ctrl) & !Spr::CTRL_COUNT;
+            let shaping = [
+                Spr::Fpc,
+                Spr::FpcRelu,
+                Spr::Fmatrix,
+                Spr::FmatrixB,
+                Spr::L3dRpt,
+            ];
+            key.push(ctrl);
+            key.extend(shaping.map(|spr| regs.spr(spr)));
+        }
+        Pipe::S | Pipe::Mte2 | Pipe::Mte3 => {}
+    }
+    if let Inst::Vnchwconv(i) = inst {
+        for list in [i.dst.0, i.dst.0 + 1, i.src.0, i.src.0 + 1] {
+            let va = regs.va(list);
+            key.extend_from_slice(&[va as u64, (va >> 64) as u64]);
+        }
+    }
+    key
+}
+
+fn make(
+    inst: &Inst,
+    regs: &Registers,
+    chip: &Chip,
+    footprints: &mut Footprints,
+) -> Result<Shape, Reason> {
+    legal::check_values(inst, regs, chip).map_err(Reason::Illegal)?;
+    if unit_flag(inst) != UnitFlag::Off {
+        return Err(Reason::Unknown("unit flags of L0C are not followed"));
+    }
+    let effects = inst.effects(regs);
+    let form = VecForm::of(inst);
+    let anywhere = |operand: &str| {
+        let mut walks = form.iter().flat_map(|form| &form.operands);
+        walks.any(|walk| walk.name == operand && walk.walk == Walk::Anywhere)
+    };
+    let mut shape = Shape {
+        uses: SmallVec::new(),
+        global: SmallVec::new(),
+        needs: SmallVec::new(),
+        gives: SmallVec::new(),
+        moves: Moves::Values,
+        product: product(inst, regs),
+        chained: false,
+        counts: matches!(
+            inst,
+            Inst::Vcompress(_) | Inst::Vcompressm(_) | Inst::Vmrg4(_)
+        ),
+        gather: None,
+        arith: None,
+    };
+    let copies = is_copy(inst);
+    let partial = leaves_rest(inst);
+    for access in &effects {
+        if access.space == Space::Gm {
+            shape.global.push(global(inst, access, regs)?);
+            continue;
+        }
+        if anywhere(access.operand) {
+            continue;
+        }
+        if access.outer.count.saturating_mul(access.inner.count) > 1 << 20 {
+            return Err(Reason::Unknown("an access of more than a million pieces"));
+        }
+        let bytes = footprints.of(access);
+        let (reads, writes) = (access.dir != Dir::Out, access.dir != Dir::In);
+        shape.uses.push(Use {
+            operand: access.operand,
+            bytes,
+            reads,
+            writes,
+        });
+        let whole =
+            shape.product.is_none() && !matches!(inst, Inst::FixL0cGm(_) | Inst::FixL0cL1(_));
+        if reads && !copies && (whole || access.space == Space::Fb) {
+            shape.needs.push(bytes);
+        }
+        if writes && shape.product.is_none() && !partial {
+            shape.gives.push(bytes);
+        }
+    }
+    if let Some(cube) = cube(inst, regs, chip, footprints) {
+        shape.needs.extend(cube.needs);
+        shape.gives.extend(cube.gives);
+        shape.chained = cube.chained;
+    }
+    if copies {
+        shape.moves = moves(inst, regs, &effects);
+    }
+    integers(inst, regs, &mut shape);
+    Ok(shape)
+}
+
+fn unit_flag(inst: &Inst) -> UnitFlag {
+    if let Inst::Mmad(Mmad { unit, .. })
+    | Inst::Gemv(Gemv { unit, .. })
+    | Inst::FixL0cGm(FixL0cGm { unit, .. })
+    | Inst::FixL0cL1(FixL0cL1 { unit, .. }) = *inst
+    {
+        return unit;
+    }
+    UnitFlag::Off
+}
+
+/// Whether values decide how much of its result an instruction writes.
+fn leaves_rest(inst: &Inst) -> bool {
+    if let Inst::Vmrg4(i) = inst {
+        return i.end != MergeEnd::All;
+    }
+    matches!(inst, Inst::Vcompress(_) | Inst::Vcompressm(_))
+}
+
+/// What an instruction does with integers, and what it gathers.
+fn integers(inst: &Inst, regs: &Registers, shape: &mut Shape) {
+    let named = |operand: &str| {
+        let mut uses = shape.uses.iter().filter(|use_| use_.operand == operand);
+        // In several pieces its values are not followed.
+        uses.next()
+            .filter(|_| uses.next().is_none())
+            .map(|use_| use_.bytes)
+    };
+    if let Some(form) = VecForm::of(inst) {
+        let elements = match regs.lanes() {
+            Lanes::Count(count) => count,
+            Lanes::Mask(..) => form.lanes * form.repeats(regs),
+        };
+        let arith = arith(inst, i64::try_from(elements).unwrap_or(i64::MAX >> 1));
+        shape.arith = arith.map(|arith| (arith, named("a"), named("b")));
+    }
+    let (table, elem) = if let Inst::Vgather(i) = inst {
+        (i.src.at, i.size.bytes())
+    } else if let Inst::Vgatherb(i) = inst {
+        (i.src.at, BLOCK_BYTES)
+    } else {
+        return;
+    };
+    shape.gather = named("offsets").map(|offsets| Gather {
+        table: table.get(regs) as u32,
+        elem: elem as u32,
+        offsets,
+    });
+}
+
+/// An access to global memory, relative to the register that names it.
+fn global(inst: &Inst, access: &Access, regs: &Registers) -> Result<Global, Reason> {
+    let places = inst.memory();
+    let named = places.iter().find(|place| place.operand == access.operand);
+    let pointer = match named.map(|place| place.at) {
+        Some(Addr::Reg(reg)) => reg,
+        Some(Addr::Imm(_)) | None => {
+            return Err(Reason::Unknown(
+                "an address of global memory in no register",
+            ));
+        }
+    };
+    Ok(Global {
+        operand: access.operand,
+        pointer,
+        writes: access.dir != Dir::In,
+        pieces: Access {
+            base: access.base.wrapping_sub(regs.reg(pointer)),
+            ..*access
+        },
+    })
+}
+
+/// Whether bytes are moved as they are, values or not.
+fn is_copy(inst: &Inst) -> bool {
+    matches!(
+        inst,
+        Inst::Ld2dA(_)
+            | Inst::Ld2dB(_)
+            | Inst::Ld2dtA(_)
+            | Inst::Ld2dtB(_)
+            | Inst::Ld3dA(_)
+            | Inst::Ld3dB(_)
+            | Inst::MovL1Bt(_)
+            | Inst::MovL1BtF16(_)
+            | Inst::MovL1Fb(_)
+            | Inst::MovUbUb(_)
+            | Inst::MovGmL1(_)
+            | Inst::MovGmUb(_)
+            | Inst::MovGmL0a(_)
+            | Inst::MovGmL0b(_)
+            | Inst::MovpadGmUb(_)
+            | Inst::MovpadlrGmUb(_)
+            | Inst::Nd2nzGmL1(_)
+            | Inst::Nd2nzxGmL1(_)
+    )
+}
+
+/// Which byte goes where.
+fn moves(inst: &Inst, regs: &Registers, effects: &Effects) -> Moves {
+    let (Some(dst), Some(src)) = (
+        effects.iter().find(|access| access.dir != Dir::In),
+        effects.iter().find(|access| access.dir == Dir::In),
+    ) else {
+        return Moves::Values;
+    };
+    if effects.len() > 2 {
+        return Moves::Together;
+    }
+    let from_global = src.space == Space::Gm;
+    let pairs = if let Inst::Nd2nzGmL1(i) = inst {
+        Some(fractal_rows(i, regs, dst.base))
+    } else if let Inst::MovpadGmUb(i) = inst {
+        let (count, len) = (i.burst.count.get(regs), i.burst.len.get(regs));
+        let padded = len.next_multiple_of(BLOCK_BYTES) + i.dst_gap.get(regs) * BLOCK_BYTES;
+        let step = len + i.src_gap.get(regs);
+        let base = dst.base;
+        Some(
+            (0..count)
+                .map(|n| (base + n * padded, n * step, len))
+                .collect(),
+        )
+    } else {
+        side_by_side(dst, src)
+    };
+    if let Inst::Ld2dtA(Ld2dtA { size, .. }) | Inst::Ld2dtB(Ld2dtB { size, .. }) = *inst {
+        return match (size, pairs) {
+            (SquareSize::B16, Some(pairs)) => Moves::Turned(small(pairs, 0), 2),
+            (SquareSize::B8, _) => Moves::Turned(squares(inst, regs, cut_bytes), 1),
+            (SquareSize::B32, _) => Moves::Turned(squares(inst, regs, cut_words), 4),
+            (SquareSize::B4, _) | (SquareSize::B16, None) => Moves::Together,
+        };
+    }
+    match pairs {
+        Some(pairs) if from_global => {
+            let relative = |(dst, src, len)| (dst as u32, src, len as u32);
+            Moves::Global(pairs.into_iter().map(relative).collect())
+        }
+        Some(pairs) => Moves::Local(small(pairs, 0)),
+        None => Moves::Together,
+    }
+}
+
+/// Cuts one square: where its fractals lie afterwards, and before.
+type Cut = fn([u64; 2], [u64; 2], &mut Vec<(u64, u64, u64)>);
+
+/// The squares of a transposing load of pairs of fractals, cut as they lie afterwards.
+fn squares(inst: &Inst, regs: &Registers, cut: Cut) -> Vec<(u32, u32, u32)> {
+    let (Inst::Ld2dtA(Ld2dtA {
+        rep,
+        src_stride,
+        dst_gap,
+        src_pair,
+        dst_pair,
+        ..
+    })
+    | Inst::Ld2dtB(Ld2dtB {
+        rep,
+        src_stride,
+        dst_gap,
+        src_pair,
+        dst_pair,
+        ..
+    })) = *inst
+    else {
+        return Vec::new();
+    };
+    let places = inst.memory();
+    let [dst, src] = [0, 1].map(|n| places.get(n).map_or(0, |place| place.at.get(regs)));
+    let mut pairs = Vec::new();
+    for n in 0..rep.get(regs) {
+        let from = src + n * src_stride.get(regs) * FRACTAL_BYTES;
+        let at = dst + n * (dst_gap.get(regs) + 1) * FRACTAL_BYTES;
+        let second = |pair: Val<12>| pair.get(regs) * FRACTAL_BYTES;
+        let to = dst_pair.get(regs) * FRACTAL_BYTES;
+        cut([at, at + to], [from, from + second(src_pair)], &mut pairs);
+    }
+    small(pairs, 0)
+}
+
+/// 32 rows of 32 bytes, sixteen in each fractal, cut into a left and a right half.
+fn cut_bytes(at: [u64; 2], from: [u64; 2], pairs: &mut Vec<(u64, u64, u64)>) {
+    for row in 0..32 {
+        let src = from[row / 16] + (row % 16) as u64 * BLOCK_BYTES;
+        for (half, at) in at.iter().enumerate() {
+            pairs.push((at + row as u64 * 16, src + half as u64 * 16, 16));
+        }
+    }
+}
+
+/// 16 rows of 16 words in two fractals side by side, cut into an upper and a lower half.
+fn cut_words(at: [u64; 2], from: [u64; 2], pairs: &mut Vec<(u64, u64, u64)>) {
+    for row in 0..16 {
+        for (half, from) in from.iter().enumerate() {
+            let src = from + row as u64 * BLOCK_BYTES;
+            let dst = at[row / 8] + (row % 8) as u64 * 2 * BLOCK_BYTES + half as u64 * BLOCK_BYTES;
+            pairs.push((dst, src, BLOCK_BYTES));
+        }
+    }
+}
+
+fn small(pairs: Vec<(u64, u64, u64)>, base: u64) -> Vec<(u32, u32, u32)> {
+    let small = |(dst, src, len): (u64, u64, u64)| (dst as u32, (src - base) as u32, len as u32);
+    pairs.into_iter().map(small).collect()
+}
+
+/// The rows of `nd2nz`, cut into blocks.
+fn fractal_rows(i: &Nd2nzGmL1, regs: &Registers, base: u64) -> Vec<(u64, u64, u64)> {
+    let size = i.size.bytes();
+    let (n, d) = (i.n.get(regs), i.d.get(regs));
+    let row = i.src_stride.get(regs) * size;
+    let column = i.dst_rows.get(regs) * BLOCK_BYTES;
+    let mut pairs = Vec::new();
+    for r in 0..n {
+        for c in 0..(d * size).div_ceil(BLOCK_BYTES) {
+            let len = (d * size - c * BLOCK_BYTES).min(BLOCK_BYTES);
+            let dst = base + c * column + r * BLOCK_BYTES;
+            pairs.push((dst, r * row + c * BLOCK_BYTES, len));
+        }
+    }
+    pairs
+}
+
+/// Pieces of a source, one behind the other, put into those of a destination; none if they are not of one length.
+fn side_by_side(dst: &Access, src: &Access) -> Option<Vec<(u64, u64, u64)>> {
+    if dst.bytes() != src.bytes() {
+        return None;
+    }
+    let from = if src.space == Space::Gm { src.base } else { 0 };
+    let (mut to, mut out) = (dst.pieces(), Vec::new());
+    let (mut at, mut room) = (0, 0);
+    for (mut start, mut len) in src.pieces() {
+        start -= from;
+        while len > 0 {
+            if room == 0 {
+                (at, room) = to.next()?;
+            }
+            let part = len.min(room);
+            out.push((at, start, part));
+            (at, room) = (at + part, room - part);
+            (start, len) = (start + part, len - part);
+        }
+    }
+    Some(out)
+}
+
+fn product(inst: &Inst, regs: &Registers) -> Option<Product> {
+    let (ty, a, b, m, k, n, vector) = if let Inst::Mmad(i) = inst {
+        (i.ty, i.a.at, i.b.at, i.m.get(regs), i.k, i.n, false)
+    } else if let Inst::Gemv(i) = inst {
+        (i.ty, i.a.at, i.b.at, 1, i.k, i.n, true)
+    } else {
+        return None;
+    };
+    let (k, n) = (k.get(regs), n.get(regs));
+    Some(Product {
+        a: a.get(regs) as u32,
+        b: b.get(regs) as u32,
+        m: m as u32,
+        k: k as u32,
+        n: n as u32,
+        k1: ty.k_fractals(k, regs.spr(Spr::Ctrl)) as u32,
+        k0: ty.k0() as u32,
+        bits: ty.bits() as u32,
+        vector,
+    })
+}
+
+/// What cube and fixpipe demand and give in L0C, where rows and columns beyond the tile do not count.
+struct Cube {
+    needs: SmallVec<[Id; 3]>,
+    gives: SmallVec<[Id; 2]>,
+    chained: bool,
+}
+
+fn cube(inst: &Inst, regs: &Registers, chip: &Chip, footprints: &mut Footprints) -> Option<Cube> {
+    let mut cube = Cube {
+        needs: SmallVec::new(),
+        gives: SmallVec::new(),
+        chained: false,
+    };
+    if let Some(p) = product(inst, regs) {
+        let (dst, init, bias) = if let Inst::Mmad(i) = inst {
+            (i.dst.at, i.init, i.bias.at)
+        } else if let Inst::Gemv(i) = inst {
+            (i.dst.at, i.init, i.bias.at)
+        } else {
+            return None;
+        };
+        if p.m == 0 || p.k == 0 || p.n == 0 {
+            return Some(cube);
+        }
+        let (m1, n1) = (p.m.div_ceil(16), p.n.div_ceil(16));
+        let tile = tile(dst.get(regs) as u32, (p.m, p.n), m1 * 16);
+        let tile = footprints.of_pieces(Space::L0c, tile);
+        cube.gives.push(tile);
+        match init.get(regs) {
+            0 => cube.needs.push(tile),
+            1 => {}
+            _ => {
+                let at = bias.get(regs) as u32;
+                let words = footprints.of_pieces(Space::Bt, vec![(at, at + p.n * 4)]);
+                cube.needs.push(words);
+            }
+        }
+        cube.chained = u64::from(m1 * n1) >= chip.cube.barrier_fractals;
+        return Some(cube);
+    }
+    if let Inst::FixL0cGm(FixL0cGm {
+        src,
+        m,
+        n,
+        src_rows,
+        ..
+    })
+    | Inst::FixL0cL1(FixL0cL1 {
+        src,
+        m,
+        n,
+        src_rows,
+        ..
+    }) = *inst
+    {
+        let extents = (m.get(regs) as u32, n.get(regs) as u32);
+        let tile = tile(src.at.get(regs) as u32, extents, src_rows.get(regs) as u32);
+        cube.needs.push(footprints.of_pieces(Space::L0c, tile));
+        return Some(cube);
+    }
+    None
+}
+
+/// The elements of an m×n tile in L0C, whose columns of fractals have so many rows.
+fn tile(at: u32, (m, n): (u32, u32), rows: u32) -> Vec<(u32, u32)> {
+    let mut pieces = Vec::new();
+    for column in 0..n.div_ceil(16) {
+        let start = at + column * rows * 64;
+        let wide = (n - column * 16).min(16);
+        if wide == 16 {
+            pieces.push((start, start + m * 64));
+            continue;
+        }
+        pieces.extend((0..m).map(|row| (start + row * 64, start + row * 64 + wide * 4)));
+    }
+    pieces
+}
+
+impl Product {
+    /// The fractals of the left or right operand with the rows and columns of each that count.
+    pub(crate) fn fractals(&self, left: bool) -> impl Iterator<Item = (u32, u32, u32)> + use<> {
+        let p = *self;
+        let fractal = FRACTAL_BYTES as u32;
+        let (base, extent) = if left { (p.a, p.m) } else { (p.b, p.n) };
+        let across = extent.div_ceil(16);
+        (0..across).flat_map(move |outer| {
+            (0..p.k1).map(move |k| {
+                // Left fractals lie along k first, right ones along n first.
+                let place = if left {
+                    outer * p.k1 + k
+                } else {
+                    k * across + outer
+                };
+                let rows = (extent - outer * 16).min(16);
+                let columns = p.k.saturating_sub(k * p.k0).min(p.k0);
+                (base + place * fractal, rows, columns)
+            })
+        })
+    }
+}

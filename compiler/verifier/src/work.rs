@@ -1,0 +1,587 @@
+//! What an instruction does to memory, on chip and global: order against earlier work, then values. One instruction at a time.
+
+use isa::chip::Chip;
+use isa::effects::{Access, ScalarAccess, Steps};
+use isa::inst::{Dir, ScalarMem, Spr, VecScalar};
+use isa::types::{Pipe, Space};
+
+use crate::core::{Core, Event, Target, Task};
+use crate::footprint::{Footprints, Id};
+use crate::gm::{Sort, User, Who, Wrong};
+use crate::local::Clash;
+use crate::order::{SCALAR, STORES, lane_pipe};
+use crate::program::Step;
+use crate::refusal::{Place, Reason, Verb};
+use crate::scalar::{NOWHERE, Registers};
+use crate::shape::{Global, Moves, Shape};
+use crate::world::{Assumed, World};
+use isa::inst::Regs as _;
+
+/// Why an instruction is refused, and the other side.
+pub(crate) type Stop = (Reason, Option<Place>);
+
+fn alone(reason: Reason) -> Stop {
+    (reason, None)
+}
+
+/// Special registers that decide what instructions of the cube touch.
+const SHAPING: [Spr; 7] = [
+    Spr::Ctrl,
+    Spr::Fpc,
+    Spr::FpcRelu,
+    Spr::Fmatrix,
+    Spr::FmatrixB,
+    Spr::L3dRpt,
+    Spr::Atomic,
+];
+
+/// Whether data decides a special register on which what is touched depends.
+fn is_vague(regs: &Registers, lane: Pipe) -> bool {
+    let bits = SHAPING
+        .iter()
+        .fold(0, |bits, spr| bits | 1_u32 << spr.index());
+    regs.spr_unknown & bits != 0 || lane == Pipe::V && (regs.lanes_unknown || regs.va_unknown != 0)
+}
+
+impl Core {
+    /// What a queue has to do for an instruction.
+    pub(crate) fn work(&mut self, world: &mut World<'_>, step: &Step) -> Result<Task, Reason> {
+        if self.regs.unknown & step.shaping != 0 {
+            return Err(Reason::Unknown("data decides which bytes are touched"));
+        }
+        if is_vague(&self.regs, step.lane) {
+            return Err(Reason::Unknown("data decides a special register"));
+        }
+        let kind = self.name.kind() as u8;
+        let inst = &world.programs[usize::from(kind)].code[self.pc as usize];
+        let shape = world.shapes.of(
+            (kind, self.pc),
+            (inst, step.shaping, step.lane),
+            &self.regs,
+            (world.chip, &mut world.footprints),
+        )?;
+        let mut targets = [Target::Address(0); 2];
+        let uses = world.shapes.all[shape as usize].global.clone();
+        for (target, use_) in targets.iter_mut().zip(&uses) {
+            *target = self.target(world, use_)?;
+        }
+        if uses.len() > 2 {
+            // Matrices of one load: all start at one register.
+            targets[1] = targets[0];
+        }
+        let scalar = crate::offsets::scalar(inst).and_then(|scalar| self.scalar_value(scalar));
+        Ok(Task::Work {
+            shape,
+            targets,
+            scalar,
+            atomic: self.regs.spr(Spr::Atomic),
+        })
+    }
+
+    /// Where a use of global memory begins.
+    fn target(&self, world: &mut World<'_>, use_: &Global) -> Result<Target, Reason> {
+        if !self.regs.is_unknown(use_.pointer) {
+            return Ok(Target::Address(self.regs.reg(use_.pointer)));
+        }
+        match self.regs.region[use_.pointer.index()] {
+            NOWHERE => Err(Reason::Unknown("data decides which tensor is used")),
+            region => {
+                let region = usize::from(region);
+                world.assume(self.name.kind(), self.pc, Assumed::Inside(region));
+                Ok(Target::Region(region))
+            }
+        }
+    }
+
+    /// Order and values of an instruction that its queue runs now.
+    pub(crate) fn execute_work(
+        &mut self,
+        world: &mut World<'_>,
+        event: &Event,
+        lane: usize,
+    ) -> Result<(), Stop> {
+        let Task::Work {
+            shape,
+            targets,
+            atomic,
+            scalar,
+        } = &event.task
+        else {
+            return Ok(());
+        };
+        let now = self.begin(lane, event.pc);
+        let World {
+            shapes,
+            footprints,
+            gm,
+            ..
+        } = world;
+        let shape = &shapes.all[*shape as usize];
+        let counts = shape.counts;
+        self.order_on_chip(footprints, shape, (lane, now))?;
+        let gathered = self.order_gather(footprints, shape, world.chip, (lane, now))?;
+        let sort = match atomic & Spr::ATOMIC_OP {
+            0 => Sort::Write,
+            _ => Sort::Atomic(*atomic as u8),
+        };
+        for (number, use_) in shape.global.iter().enumerate() {
+            let sort = if use_.writes { sort } else { Sort::Read };
+            let target = targets[number.min(1)];
+            self.touch_global(gm, use_, target, (lane, now, event.pc, sort))?;
+        }
+        self.demand(footprints, shape)?;
+        self.follow_integers(footprints, shape, *scalar);
+        self.provide(footprints, gm, shape, targets);
+        if let Some((false, _)) = gathered {
+            world.assume(self.name.kind(), event.pc, Assumed::Offsets);
+        }
+        if counts {
+            self.counted = now;
+        }
+        Ok(())
+    }
+
+    fn order_on_chip(
+        &mut self,
+        footprints: &Footprints,
+        shape: &Shape,
+        (lane, now): (usize, u32),
+    ) -> Result<(), Stop> {
+        let known = self.order.known[lane];
+        for use_ in &shape.uses {
+            let dir = match (use_.reads, use_.writes) {
+                (true, true) => Dir::InOut,
+                (false, true) => Dir::Out,
+                (true | false, false) => Dir::In,
+            };
+            let mut knows = known;
+            if shape.chained && use_.writes {
+                knows[lane] = now;
+            }
+            if let Some(clash) =
+                self.local
+                    .touch(footprints, (use_.bytes, dir), (lane, now), &knows)
+            {
+                let space = footprints.get(use_.bytes).space;
+                return Err(self.clash(use_.operand, space, use_.writes, clash));
+            }
+        }
+        Ok(())
+    }
+
+    /// A gather reads what its offsets can name: whether that is known to hold values, and the bytes.
+    fn order_gather(
+        &mut self,
+        footprints: &mut Footprints,
+        shape: &Shape,
+        chip: &Chip,
+        (lane, now): (usize, u32),
+    ) -> Result<Option<(bool, Id)>, Stop> {
+        let (Some(gather), Some(ranges)) = (&shape.gather, &self.ranges) else {
+            return Ok(None);
+        };
+        let end = chip.space_bytes(Space::Ub) as i64;
+        let (low, high) = ranges.of(footprints, gather.offsets);
+        let table = i64::from(gather.table);
+        let reach = (table + low, table + high + i64::from(gather.elem));
+        let (from, to) = (reach.0.clamp(0, end), reach.1.clamp(0, end));
+        let bytes = footprints.of_pieces(Space::Ub, vec![(from as u32, to as u32)]);
+        let known = self.order.known[lane];
+        let touched = self
+            .local
+            .touch(footprints, (bytes, Dir::In), (lane, now), &known);
+        if let Some(clash) = touched {
+            return Err(self.clash("src", Space::Ub, false, clash));
+        }
+        let proved = reach == (from, to) && self.local.hole(footprints, bytes).is_none();
+        Ok(Some((proved, bytes)))
+    }
+
+    /// The value of a scalar operand, if it is known.
+    fn scalar_value(&self, scalar: VecScalar) -> Option<i32> {
+        match scalar {
+            VecScalar::Reg(reg) if self.regs.is_unknown(reg) => None,
+            VecScalar::Reg(_) | VecScalar::Imm(_) => Some(scalar.get(&self.regs) as i32),
+        }
+    }
+
+    /// What the integers that an instruction writes can be.
+    fn follow_integers(&mut self, footprints: &Footprints, shape: &Shape, scalar: Option<i32>) {
+        let Some(ranges) = &mut self.ranges else {
+            return;
+        };
+        let written = shape.uses.iter().filter(|use_| use_.writes);
+        let range = shape
+            .arith
+            .and_then(|(arith, a, b)| ranges.result(footprints, arith, (a, b), scalar));
+        for use_ in written {
+            ranges.put(footprints, use_.bytes, range);
+        }
+    }
+
+    fn clash(&self, operand: &'static str, space: Space, writes: bool, clash: Clash) -> Stop {
+        let verb = |writes: bool| if writes { Verb::Writes } else { Verb::Reads };
+        let reason = Reason::Race {
+            operand,
+            verb: verb(writes),
+            space,
+            bytes: (clash.bytes.0.into(), clash.bytes.1.into()),
+            tensor: None,
+            other: verb(clash.writes),
+        };
+        let pc = self.pcs[clash.lane].get(clash.count as usize - 1);
+        let other = pc.map(|&pc| Place {
+            core: self.name,
+            pc,
+            pipe: lane_pipe(clash.lane),
+        });
+        (reason, other)
+    }
+
+    /// A use of global memory: in bounds, allowed, ordered.
+    fn touch_global(
+        &self,
+        gm: &mut crate::gm::Global,
+        use_: &Global,
+        target: Target,
+        (lane, count, pc, sort): (usize, u32, u32, Sort),
+    ) -> Result<(), Stop> {
+        let operand = use_.operand;
+        let (region, pieces) = match target {
+            Target::Address(at) => {
+                let pieces = moved(&use_.pieces, at);
+                (gm.span(operand, pieces.span()).map_err(alone)?, pieces)
+            }
+            Target::Region(region) => (region, whole(gm, region)),
+        };
+        if use_.writes {
+            gm.writable(operand, region).map_err(alone)?;
+        }
+        if gm.is_input(region) {
+            return Ok(());
+        }
+        if use_.writes && matches!(target, Target::Region(_)) {
+            return Err(alone(Reason::Unknown(
+                "data decides which bytes are written",
+            )));
+        }
+        let who = Who {
+            core: self.number,
+            lane: lane as u8,
+            count,
+            pc,
+            sort,
+        };
+        let number = gm.enter(who);
+        let user = User {
+            who,
+            known: &self.order.known[lane],
+            heard: &self.heard[lane],
+            operand,
+        };
+        for (start, len) in pieces.pieces() {
+            if matches!(sort, Sort::Atomic(_))
+                && let Some(address) = gm.hole(region, (start, start + len))
+            {
+                return Err(alone(gm.uninitialised(operand, region, address)));
+            }
+            let touched = gm.touch((&user, number), region, (start, start + len));
+            touched.map_err(|wrong| self.both(wrong))?;
+        }
+        Ok(())
+    }
+
+    /// The other side of a conflict in global memory as a place; the core's name is put in by who knows all cores.
+    fn both(&self, (reason, other): Wrong) -> Stop {
+        let other = other.map(|who| Place {
+            core: crate::world::unnamed(who.core),
+            pc: who.pc,
+            pipe: lane_pipe(usize::from(who.lane)),
+        });
+        (reason, other)
+    }
+
+    /// Demands values in what is used.
+    fn demand(&mut self, footprints: &Footprints, shape: &Shape) -> Result<(), Stop> {
+        let wrong = |operand, space, address: u32| {
+            alone(Reason::Uninitialised {
+                operand,
+                space,
+                address: address.into(),
+                tensor: None,
+            })
+        };
+        for &bytes in &shape.needs {
+            if let Some(hole) = self.local.hole(footprints, bytes) {
+                let space = footprints.get(bytes).space;
+                let mut named = shape.uses.iter().filter(|use_| use_.reads);
+                let named = named.find(|use_| footprints.get(use_.bytes).space == space);
+                return Err(wrong(named.map_or("src", |use_| use_.operand), space, hole));
+            }
+        }
+        let Some(product) = &shape.product else {
+            return Ok(());
+        };
+        let operands = shape.uses.iter().filter(|use_| {
+            let space = footprints.get(use_.bytes).space;
+            use_.reads && matches!(space, Space::L0a | Space::L0b)
+        });
+        let full = operands
+            .filter(|use_| self.local.hole(footprints, use_.bytes).is_some())
+            .count()
+            == 0;
+        match self.local.missing(product).filter(|_| !full) {
+            Some((operand, space, address)) => Err(wrong(operand, space, address)),
+            None => Ok(()),
+        }
+    }
+
+    /// Says which bytes hold values afterwards.
+    fn provide(
+        &mut self,
+        footprints: &Footprints,
+        gm: &crate::gm::Global,
+        shape: &Shape,
+        targets: &[Target; 2],
+    ) {
+        let source = shape.uses.iter().find(|use_| !use_.writes);
+        let complete = match (&shape.moves, source) {
+            (Moves::Values, _) => true,
+            (_, Some(use_)) => self.local.hole(footprints, use_.bytes).is_none(),
+            (_, None) => all_set(gm, shape, targets),
+        };
+        if complete {
+            for &bytes in &shape.gives {
+                self.local.give(footprints, bytes);
+            }
+        } else {
+            self.provide_part(footprints, gm, shape, targets);
+        }
+        if let Moves::Turned(_, size) = shape.moves {
+            for &bytes in &shape.gives {
+                self.local.turn_over(footprints, bytes, size);
+            }
+        }
+    }
+
+    /// As [`Core::provide`], where something of the source holds no value.
+    fn provide_part(
+        &mut self,
+        footprints: &Footprints,
+        gm: &crate::gm::Global,
+        shape: &Shape,
+        targets: &[Target; 2],
+    ) {
+        let Some(&bytes) = shape.gives.first() else {
+            return;
+        };
+        let to = footprints.get(bytes).space;
+        let source = shape.uses.iter().find(|use_| !use_.writes);
+        match (&shape.moves, source, targets[0]) {
+            (Moves::Local(pairs) | Moves::Turned(pairs, _), Some(use_), _) => {
+                let from = footprints.get(use_.bytes).space;
+                self.local.straighten(footprints, bytes);
+                self.local.copy((to, from), pairs);
+            }
+            (Moves::Global(pairs), None, Target::Address(at)) => {
+                self.local.give(footprints, bytes);
+                for &(dst, offset, len) in pairs {
+                    let Ok(region) = gm.span("src", (at + offset, at + offset + u64::from(len)))
+                    else {
+                        continue;
+                    };
+                    let missing = (0..len)
+                        .filter(|n| !gm.has_value(region, at + offset + u64::from(*n)))
+                        .map(|n| dst + n);
+                    self.local.lose(to, missing);
+                }
+            }
+            (Moves::Values | Moves::Together, _, _)
+            | (Moves::Local(_) | Moves::Turned(..), None, _)
+            | (Moves::Global(_), _, _) => {
+                self.local.straighten(footprints, bytes);
+                self.local.lose_all(footprints, bytes);
+            }
+        }
+    }
+
+    /// A load or a store of the scalar unit: what it may rely on and what it does.
+    pub(crate) fn touch_scalar(
+        &mut self,
+        world: &mut World<'_>,
+        access: &ScalarAccess,
+    ) -> Result<Option<u64>, Stop> {
+        let size = access.size.bytes();
+        let unknown = self.regs.is_unknown(access.base);
+        let address = access.address(&self.regs);
+        if !unknown && !address.is_multiple_of(size) {
+            return Err(alone(Reason::ControlFlow(
+                "a scalar access that is not aligned",
+            )));
+        }
+        let stores = access.dir == Dir::Out;
+        let pc = self.pc;
+        let (lane, count) = match stores {
+            false => (SCALAR, self.begin(SCALAR, pc)),
+            true => (STORES, self.begin_store(pc)),
+        };
+        let value = match access.mem {
+            ScalarMem::Gm => {
+                let use_ = Global {
+                    operand: "base",
+                    pointer: access.base,
+                    writes: stores,
+                    pieces: piece(Space::Gm, access.dir, 0, size),
+                };
+                if !unknown
+                    && !stores
+                    && let Some(word) = world.gm.parameter(address).filter(|_| size == 8)
+                {
+                    return Ok(Some(word));
+                }
+                let target = match unknown {
+                    false => Target::Address(address),
+                    true => self.target(world, &use_).map_err(alone)?,
+                };
+                let sort = if stores { Sort::Write } else { Sort::Read };
+                self.touch_global(&mut world.gm, &use_, target, (lane, count, pc, sort))?;
+                if !stores {
+                    self.demand_global(&world.gm, target, size)?;
+                }
+                None
+            }
+            ScalarMem::Ub if unknown => {
+                return Err(alone(Reason::Unknown(
+                    "data decides a scalar's place in UB",
+                )));
+            }
+            ScalarMem::Ub => {
+                if address + size > world.chip.space_bytes(Space::Ub) {
+                    return Err(alone(Reason::OutOfBounds {
+                        operand: "base",
+                        address,
+                        bytes: size,
+                        nearest: "ub".to_owned(),
+                    }));
+                }
+                self.touch_ub(world, access.dir, (address, size), (lane, count))?;
+                None
+            }
+        };
+        if stores {
+            self.order.known[SCALAR][STORES] = self.order.issued[STORES];
+        }
+        Ok(value)
+    }
+
+    /// Stores complete in order among themselves and after the scalar unit's earlier reads.
+    fn begin_store(&mut self, pc: u32) -> u32 {
+        let now = self.begin(STORES, pc);
+        let mut known = self.order.known[SCALAR];
+        known[SCALAR] = self.order.issued[SCALAR];
+        known[STORES] = now - 1;
+        self.order.learn(STORES, &known);
+        let heard = self.heard[SCALAR].clone();
+        crate::cross::hear(&mut self.heard[STORES], &heard);
+        now
+    }
+
+    fn touch_ub(
+        &mut self,
+        world: &mut World<'_>,
+        dir: Dir,
+        (address, size): (u64, u64),
+        (lane, now): (usize, u32),
+    ) -> Result<(), Stop> {
+        // Order is kept by whole blocks: there are many places for single words, and buffers are blocks.
+        let block = address / 32 * 32;
+        let bytes = world.footprints.of(&piece(Space::Ub, dir, block, 32));
+        let known = self.order.known[lane];
+        if let Some(clash) = self
+            .local
+            .touch(&world.footprints, (bytes, dir), (lane, now), &known)
+        {
+            return Err(self.clash("base", Space::Ub, dir == Dir::Out, clash));
+        }
+        let (start, end) = (address as u32, (address + size) as u32);
+        if dir == Dir::Out {
+            if let Some(ranges) = &mut self.ranges {
+                ranges.put(&world.footprints, bytes, None);
+            }
+            if !self.store_in_branch(start, end) {
+                self.local.set(Space::Ub, start, end);
+            }
+            return Ok(());
+        }
+        match self.local.first_hole(Space::Ub, start, end) {
+            Some(hole) => Err(alone(Reason::Uninitialised {
+                operand: "base",
+                space: Space::Ub,
+                address: hole.into(),
+                tensor: None,
+            })),
+            None => Ok(()),
+        }
+    }
+
+    fn demand_global(&self, gm: &crate::gm::Global, target: Target, size: u64) -> Result<(), Stop> {
+        let (region, span) = match target {
+            Target::Address(at) => {
+                let span = (at, at + size);
+                (gm.span("base", span).map_err(alone)?, span)
+            }
+            Target::Region(region) => (region, whole(gm, region).span()),
+        };
+        if gm.is_input(region) {
+            return Ok(());
+        }
+        match gm.hole(region, span) {
+            Some(address) => Err(alone(gm.uninitialised("base", region, address))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An access at another base.
+fn moved(pieces: &Access, at: u64) -> Access {
+    Access {
+        base: pieces.base.wrapping_add(at),
+        ..*pieces
+    }
+}
+
+/// All of a region as one access.
+fn whole(gm: &crate::gm::Global, region: usize) -> Access {
+    let region = &gm.regions[region];
+    piece(Space::Gm, Dir::In, region.start, region.len)
+}
+
+fn piece(space: Space, dir: Dir, base: u64, len: u64) -> Access {
+    Access {
+        operand: "base",
+        space,
+        dir,
+        base,
+        len,
+        outer: Steps::ONCE,
+        inner: Steps::ONCE,
+    }
+}
+
+/// Whether all bytes that a shape reads of global memory hold values.
+fn all_set(gm: &crate::gm::Global, shape: &Shape, targets: &[Target; 2]) -> bool {
+    shape.global.iter().enumerate().all(|(number, use_)| {
+        let (region, pieces) = match targets[number.min(1)] {
+            Target::Address(at) => {
+                let pieces = moved(&use_.pieces, at);
+                match gm.span("src", pieces.span()) {
+                    Ok(region) => (region, pieces),
+                    Err(_) => return false,
+                }
+            }
+            Target::Region(region) => (region, whole(gm, region)),
+        };
+        let set = |(start, len)| gm.hole(region, (start, start + len)).is_none();
+        gm.is_input(region) || pieces.pieces().all(set)
+    })
+}
