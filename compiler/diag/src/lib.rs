@@ -16,6 +16,6 @@ mod suggest;
 pub use codes::{Code, Severity, explain};
 pub use diagnostic::{Applicability, Diagnostic, Fix, Label, Note, NoteKind};
 pub use render::{render_json, render_short, render_summary, render_text, sort};
-pub use source::{SourceFile, SourceMap};
+pub use source::{Shared, SourceFile, SourceMap};
 pub use span::{FileId, Span};
 pub use suggest::{edit_distance, similar};

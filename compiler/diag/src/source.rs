@@ -1,16 +1,29 @@
 //! Source texts and the way from bytes to lines and columns.
 //!
+//! Texts that every compilation of a process can see are shared: their ids never change, so that what was made of them once
+//! can be kept.
+//!
 //! Offsets count bytes of the text as it was given, byte-order mark included.
 //! Any offset may be asked for: one past the end or inside a character is moved
 //! to the nearest place that exists.
 
+use std::sync::Arc;
+
 use crate::span::{FileId, Span};
+
+/// The id of the first shared text. No compilation has as many texts of its own.
+const SHARED: u32 = 1 << 31;
 
 /// The texts of one compilation, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
+    shared: Shared,
 }
+
+/// Texts that many compilations see, with ids of their own.
+#[derive(Clone, Debug, Default)]
+pub struct Shared(Arc<Vec<SourceFile>>);
 
 /// One text with its name and the starts of its lines.
 #[derive(Clone, Debug)]
@@ -38,9 +51,17 @@ impl SourceMap {
         FileId(id)
     }
 
-    /// The file with this id, if it was added here.
+    /// Makes shared texts visible, in place of those that were.
+    pub fn share(&mut self, shared: &Shared) {
+        self.shared = shared.clone();
+    }
+
+    /// The file with this id, if it was added here or is shared.
     pub fn get(&self, file: FileId) -> Option<&SourceFile> {
-        self.files.get(file.0 as usize)
+        match file.0.checked_sub(SHARED) {
+            Some(number) => self.shared.0.get(number as usize),
+            None => self.files.get(file.0 as usize),
+        }
     }
 
     /// The name of a file; `<none>` for an id that was not added.
@@ -53,9 +74,10 @@ impl SourceMap {
         self.get(file).map_or("", |f| &f.text)
     }
 
-    /// The ids and files in the order in which they were added.
+    /// The ids and files in the order in which they were added, shared ones last.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
-        (0..).map(FileId).zip(&self.files)
+        let own = (0..).map(FileId).zip(&self.files);
+        own.chain(self.shared.iter())
     }
 
     /// The line and the column in characters of a byte, both from 1.
@@ -69,6 +91,20 @@ impl SourceMap {
             let range = span.range();
             &f.text[f.floor(range.start)..f.floor(range.end)]
         })
+    }
+}
+
+impl Shared {
+    /// Texts with their names, in the order of their ids.
+    pub fn new(texts: impl IntoIterator<Item = (String, String)>) -> Shared {
+        let files = texts.into_iter();
+        let files = files.map(|(name, text)| SourceFile::new(name, text));
+        Shared(Arc::new(files.collect()))
+    }
+
+    /// The ids and files.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        (SHARED..).map(FileId).zip(self.0.iter())
     }
 }
 

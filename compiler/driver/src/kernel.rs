@@ -4,6 +4,7 @@
 //! file's first `//! shape:` line. Element types that nothing gives are the commonest of their class.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use diag::codes::E0308;
 use diag::{Diagnostic, FileId, SourceMap};
@@ -15,6 +16,10 @@ use syntax::ast::{Directive, File};
 use syntax::parse_kernel;
 
 use crate::errors;
+
+/// The library, read once.
+static LIBRARY: LazyLock<Library> =
+    LazyLock::new(|| Library::new(stdlib::PRELUDE, stdlib::SOURCES));
 
 /// A checked file.
 #[derive(Debug)]
@@ -163,11 +168,7 @@ pub fn load_with(
     warnings: &mut Vec<Diagnostic>,
     neighbour: &Neighbours<'_>,
 ) -> Result<KernelFile, Vec<Diagnostic>> {
-    let library = Library {
-        prelude: stdlib::PRELUDE,
-        files: stdlib::SOURCES,
-    };
-    let program = Program::read(file, sources, &library, neighbour);
+    let program = Program::read(file, sources, &LIBRARY, neighbour);
     let checked = program.check();
     let mut found = program.diagnostics;
     found.extend(checked.diagnostics.iter().cloned());

@@ -2,6 +2,8 @@
 //!
 //! [`run`] is the table of contents: collect the names of all files, read every signature, look for recursion, then
 //! check each body on its own against the signatures. A body is checked once, for all sizes and element types.
+//!
+//! The prelude comes first among the items: what is made of it alone ([`Prelude`]) then holds for every program.
 
 mod access;
 mod body;
@@ -29,6 +31,7 @@ use crate::errors::resolve;
 use crate::hir::{Item, ItemId};
 use diag::{Diagnostic, Span};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use syntax::ast;
 
 pub(crate) use unify::{Solution, solve};
@@ -39,10 +42,65 @@ pub(crate) struct World<'a> {
     pub(crate) files: Vec<&'a ast::File>,
     scopes: Vec<BTreeMap<&'a str, Symbol<'a>>>,
     prelude: Option<usize>,
+    /// How many items, from the first, are the prelude's: they are checked already.
+    checked: usize,
     /// The syntax of each item, by [`ItemId`].
     pub(crate) callables: Vec<Callable<'a>>,
     /// Signatures, by [`ItemId`]; their bodies hold parameters and results only.
-    pub(crate) signatures: Vec<Item>,
+    pub(crate) signatures: Vec<Arc<Item>>,
+}
+
+/// What every file sees without `use`, checked.
+#[derive(Clone, Debug)]
+pub struct Prelude {
+    tree: ast::File,
+    /// The tree with instances and functions of monoids, if it has any.
+    expanded: Option<ast::File>,
+    signatures: Vec<Arc<Item>>,
+    items: Vec<Arc<Item>>,
+    found: Vec<Diagnostic>,
+}
+
+impl Prelude {
+    /// Checks a tree that calls only itself.
+    pub fn new(tree: ast::File) -> Prelude {
+        let mut found = Vec::new();
+        let expanded = expanded(&tree, &mut found);
+        let sources = Sources {
+            main: expanded.as_ref().unwrap_or(&tree),
+            prelude: None,
+            library: &[],
+        };
+        let mut world = collect(&sources, &mut found);
+        signature::read_all(&mut world, &mut found);
+        cycles::report_recursion(&world, &mut found);
+        let items = check_bodies(&world, &mut found);
+        body::check_asserts(&world, &mut found);
+        let signatures = world.signatures;
+        Prelude {
+            tree,
+            expanded,
+            signatures,
+            items,
+            found,
+        }
+    }
+
+    /// The tree as it was written.
+    pub fn tree(&self) -> &ast::File {
+        &self.tree
+    }
+
+    fn file(&self) -> &ast::File {
+        self.expanded.as_ref().unwrap_or(&self.tree)
+    }
+}
+
+/// A file with the functions that open lists of dimensions and monoids stand for, if it has any.
+fn expanded(file: &ast::File, diagnostics: &mut Vec<Diagnostic>) -> Option<ast::File> {
+    let open = open::expand(file);
+    let monoids = monoids::expand(open.as_ref().unwrap_or(file), diagnostics);
+    monoids.or(open)
 }
 
 /// The syntax of a kernel or function.
@@ -67,46 +125,42 @@ pub(crate) enum Symbol<'a> {
 }
 
 /// Checks all files; the items are those of the main file and of everything they could call.
-pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Item>, Vec<usize>, Vec<Diagnostic>) {
+pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Arc<Item>>, Vec<usize>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let mut expanded = |file: &ast::File| {
-        let open = open::expand(file);
-        let monoids = monoids::expand(open.as_ref().unwrap_or(file), &mut diagnostics);
-        monoids.or(open)
-    };
-    let main = expanded(sources.main);
-    let prelude = sources.prelude.and_then(&mut expanded);
+    let main = expanded(sources.main, &mut diagnostics);
     let library: Vec<_> = sources
         .library
         .iter()
-        .map(|(_, file)| expanded(file))
+        .map(|(_, file)| expanded(file, &mut diagnostics))
         .collect();
     let library: Vec<(&str, &ast::File)> = (sources.library.iter().zip(&library))
         .map(|((name, file), expanded)| (*name, expanded.as_ref().unwrap_or(file)))
         .collect();
     let sources = &Sources {
         main: main.as_ref().unwrap_or(sources.main),
-        prelude: prelude.as_ref().or(sources.prelude),
+        prelude: sources.prelude,
         library: &library,
     };
+    diagnostics.extend(sources.prelude.iter().flat_map(|known| known.found.clone()));
     let mut world = collect(sources, &mut diagnostics);
     resolve_uses(&mut world, sources, &mut diagnostics);
     signature::read_all(&mut world, &mut diagnostics);
     cycles::report_recursion(&world, &mut diagnostics);
-    let items = check_bodies(&world, &mut diagnostics);
+    let mut items = sources.prelude.map_or_else(Vec::new, |p| p.items.clone());
+    items.extend(check_bodies(&world, &mut diagnostics));
     body::check_asserts(&world, &mut diagnostics);
     report_schedules(&world, &mut diagnostics);
     let files = world.callables.iter().map(|c| c.file).collect();
     (items, files, diagnostics)
 }
 
-/// Checks every body; what is wrong with several instances of a function is reported for the first.
-fn check_bodies(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Item> {
+/// Checks every body but those of the prelude; what is wrong with several instances of a function is reported for the first.
+fn check_bodies(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Arc<Item>> {
     let mut reported = None;
     let mut items = Vec::new();
-    for (id, callable) in world.callables.iter().enumerate() {
+    for (id, callable) in world.callables.iter().enumerate().skip(world.checked) {
         let mut found = Vec::new();
-        items.push(body::check(world, ItemId(id), &mut found));
+        items.push(Arc::new(body::check(world, ItemId(id), &mut found)));
         let place = callable.ast.name.span;
         if found.is_empty() || reported == Some(place) {
             continue;
@@ -168,18 +222,22 @@ impl<'a> World<'a> {
 
 fn collect<'a>(sources: &Sources<'a>, diagnostics: &mut Vec<Diagnostic>) -> World<'a> {
     let mut files = vec![sources.main];
-    files.extend(sources.prelude);
+    files.extend(sources.prelude.map(Prelude::file));
     files.extend(sources.library.iter().map(|(_, file)| *file));
     let mut world = World {
-        scopes: Vec::new(),
+        scopes: vec![BTreeMap::new(); files.len()],
         prelude: sources.prelude.map(|_| 1),
+        checked: sources.prelude.map_or(0, |known| known.items.len()),
         callables: Vec::new(),
-        signatures: Vec::new(),
+        signatures: sources
+            .prelude
+            .map_or_else(Vec::new, |p| p.signatures.clone()),
         files,
     };
-    for number in 0..world.files.len() {
-        let scope = collect_file(&mut world, number, diagnostics);
-        world.scopes.push(scope);
+    let prelude = world.prelude;
+    let others = (0..world.files.len()).filter(|number| Some(*number) != prelude);
+    for number in prelude.into_iter().chain(others) {
+        world.scopes[number] = collect_file(&mut world, number, diagnostics);
     }
     world
 }

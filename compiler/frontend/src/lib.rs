@@ -21,6 +21,7 @@ pub mod program;
 #[cfg(test)]
 mod tests;
 
+pub use check::Prelude;
 pub use hir::Class;
 pub use lower::laws::{Laws, Pair};
 
@@ -30,6 +31,7 @@ use ir::algo::Func;
 use isa::types::Elem;
 use poly::{Atom, Poly};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use syntax::ast;
 
 /// The files of one compilation.
@@ -38,7 +40,7 @@ pub struct Sources<'a> {
     /// The user's file.
     pub main: &'a ast::File,
     /// What every file sees without `use`.
-    pub prelude: Option<&'a ast::File>,
+    pub prelude: Option<&'a Prelude>,
     /// Files that `use` can name, with the name of each.
     pub library: &'a [(&'a str, &'a ast::File)],
 }
@@ -48,7 +50,7 @@ pub struct Sources<'a> {
 pub struct Checked {
     /// What was found, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
-    items: Vec<Item>,
+    items: Vec<Arc<Item>>,
     /// The file of each item; 0 is the main file.
     files: Vec<usize>,
 }
@@ -233,7 +235,7 @@ impl Checked {
         let items = self.items.iter().zip(&self.files);
         items
             .filter(|(item, file)| **file == 0 && item.kind == ItemKind::Kernel)
-            .map(|(item, _)| item)
+            .map(|(item, _)| &**item)
     }
 }
 

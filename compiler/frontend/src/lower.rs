@@ -30,10 +30,11 @@ use diag::{Diagnostic, Span};
 use ir::algo::{Affine, Expr, ExprKind, Func, Index, Role, Tensor, TensorData};
 use isa::types::Elem;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Binds sizes and types and lowers a kernel.
 pub(crate) fn bind(
-    items: &[Item],
+    items: &[Arc<Item>],
     kernel: &Item,
     given: &Bindings,
 ) -> Result<Func, Vec<Diagnostic>> {
@@ -57,7 +58,7 @@ type Lowered<T> = Result<T, Stop>;
 
 /// The function under construction.
 struct Lower<'a> {
-    items: &'a [Item],
+    items: &'a [Arc<Item>],
     func: Func,
     /// Depth of each expression.
     depths: Vec<usize>,
@@ -158,7 +159,7 @@ impl<'a> Frame<'a> {
 }
 
 impl<'a> Lower<'a> {
-    fn new(items: &'a [Item], kernel: &Item) -> Lower<'a> {
+    fn new(items: &'a [Arc<Item>], kernel: &Item) -> Lower<'a> {
         let func = Func {
             name: kernel.name.clone(),
             order_free: kernel.order_free,

@@ -1,57 +1,110 @@
 //! A file together with everything it can call: the prelude, the neighbours that it names with `use`, the library.
 //!
-//! Reads no files: neighbours come from a function of the caller, the library as text.
+//! Reads no files: neighbours come from a function of the caller, the library as text. The library is parsed and the prelude
+//! checked once, for all programs of a process.
 
-use diag::{Diagnostic, FileId, SourceMap};
+use std::sync::OnceLock;
+
+use diag::{Diagnostic, FileId, Shared, SourceMap};
 use syntax::ast::{File, Item, ItemKind};
 use syntax::{Comment, parse_kernel};
 
 use crate::ide::{Names, names};
-use crate::{Checked, Sources, check};
+use crate::{Checked, Prelude, Sources, check};
 
-/// The texts of the library, each with its path.
-#[derive(Copy, Clone, Debug)]
-pub struct Library<'a> {
-    /// What every file sees.
-    pub prelude: (&'a str, &'a str),
-    /// What `use` can name, by file name.
-    pub files: &'a [(&'a str, &'a str)],
+/// The library: what every file sees, and what `use` can name.
+#[derive(Debug)]
+pub struct Library {
+    texts: Shared,
+    prelude: Prelude,
+    /// What `use` can name, parsed when it is named.
+    modules: Vec<Module>,
+    /// Syntax errors of the prelude; what is wrong with it, if ever, is shown like anything else.
+    found: Vec<Diagnostic>,
+}
+
+/// A file of the library.
+#[derive(Debug)]
+struct Module {
+    name: String,
+    file: FileId,
+    parsed: OnceLock<(File, Vec<Diagnostic>)>,
 }
 
 /// Name and text of the file that a path in a `use` means, if there is one beside the main file.
 pub type Neighbours<'a> = dyn Fn(&str) -> Option<(String, String)> + 'a;
 
+impl Library {
+    /// Reads the prelude and keeps the files, each with its path.
+    pub fn new(prelude: (&str, &str), files: &[(&str, &str)]) -> Library {
+        let all = std::iter::once(&prelude).chain(files);
+        let texts = Shared::new(all.map(|(path, text)| (format!("stdlib/{path}"), (*text).into())));
+        let mut ids = texts.iter().map(|(id, _)| id);
+        let parsed = parse_kernel(ids.next().unwrap_or(FileId(0)), prelude.1);
+        let module = |((path, _), file): (&(&str, &str), FileId)| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            Module {
+                name: name.strip_suffix(".vn").unwrap_or(name).to_owned(),
+                file,
+                parsed: OnceLock::new(),
+            }
+        };
+        let modules = files.iter().zip(ids).map(module).collect();
+        Library {
+            texts,
+            prelude: Prelude::new(parsed.file),
+            modules,
+            found: parsed.diagnostics,
+        }
+    }
+}
+
+impl Module {
+    fn parsed(&self, sources: &SourceMap) -> &(File, Vec<Diagnostic>) {
+        self.parsed.get_or_init(|| {
+            let parsed = parse_kernel(self.file, sources.text(self.file));
+            (parsed.file, parsed.diagnostics)
+        })
+    }
+}
+
 /// A file and what it can call, parsed.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub struct Program<'l> {
     /// The file itself.
     pub main: File,
     /// Its comments.
     pub comments: Vec<Comment>,
-    prelude: File,
-    /// Modules by name.
-    library: Vec<(String, File)>,
+    prelude: &'l Prelude,
+    /// Neighbours by the path that names them.
+    neighbours: Vec<(String, File)>,
+    /// Files of the library by name.
+    library: Vec<(&'l str, &'l File)>,
     /// Syntax errors of all of them.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl Program {
+impl<'l> Program<'l> {
     /// Parses a file of `sources`, and adds the texts of what it can call.
     pub fn read(
         file: FileId,
         sources: &mut SourceMap,
-        library: &Library<'_>,
+        library: &'l Library,
         neighbour: &Neighbours<'_>,
-    ) -> Program {
+    ) -> Program<'l> {
+        sources.share(&library.texts);
         let parsed = parse_kernel(file, sources.text(file));
         let mut found = parsed.diagnostics;
-        let prelude = tree(library.prelude, sources, &mut found);
-        let library = used(&parsed.file, sources, &mut found, library, neighbour);
+        found.extend(library.found.iter().cloned());
+        let wanted = modules(&parsed.file);
+        let (neighbours, wanted) = beside(wanted, sources, &mut found, neighbour);
+        let library_files = used(&wanted, sources, &mut found, library);
         Program {
             main: parsed.file,
             comments: parsed.comments,
-            prelude,
-            library,
+            prelude: &library.prelude,
+            neighbours,
+            library: library_files,
             diagnostics: found,
         }
     }
@@ -67,43 +120,31 @@ impl Program {
     }
 
     fn with_sources<T>(&self, ask: impl FnOnce(&Sources<'_>) -> T) -> T {
-        let library: Vec<(&str, &File)> = (self.library.iter())
-            .map(|(name, tree)| (name.as_str(), tree))
-            .collect();
+        let neighbours = self.neighbours.iter();
+        let neighbours = neighbours.map(|(name, tree)| (name.as_str(), tree));
+        let library: Vec<(&str, &File)> = neighbours.chain(self.library.iter().copied()).collect();
         ask(&Sources {
             main: &self.main,
-            prelude: Some(&self.prelude),
+            prelude: Some(self.prelude),
             library: &library,
         })
     }
 }
 
-/// A text of the library as a tree; what is wrong with it, if ever, is shown like anything else.
-fn tree((path, text): (&str, &str), sources: &mut SourceMap, found: &mut Vec<Diagnostic>) -> File {
-    let file = sources.add(format!("stdlib/{path}"), text);
-    let parsed = parse_kernel(file, sources.text(file));
-    found.extend(parsed.diagnostics);
-    parsed.file
-}
-
-/// The files that `use` may mean: neighbours that are named, also by each other, then the library's kernel files. Most
-/// trees use none, and parsing them takes time.
-fn used(
-    main: &File,
+/// The neighbours that are named, also by each other; and every name that was looked for.
+fn beside(
+    mut wanted: Vec<String>,
     sources: &mut SourceMap,
     found: &mut Vec<Diagnostic>,
-    library: &Library<'_>,
     neighbour: &Neighbours<'_>,
-) -> Vec<(String, File)> {
-    let mut wanted = modules(main);
-    if wanted.is_empty() {
-        return Vec::new();
-    }
+) -> (Vec<(String, File)>, Vec<String>) {
     let mut files: Vec<(String, File)> = Vec::new();
+    let mut named = Vec::new();
     while let Some(module) = wanted.pop() {
-        if files.iter().any(|(known, _)| *known == module) {
+        if named.contains(&module) {
             continue;
         }
+        named.push(module.clone());
         let Some((name, text)) = neighbour(&module) else {
             continue;
         };
@@ -113,12 +154,44 @@ fn used(
         wanted.extend(modules(&parsed.file));
         files.push((module, parsed.file));
     }
-    files.extend(library.files.iter().map(|&(path, text)| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let name = name.strip_suffix(".vn").unwrap_or(name);
-        (name.to_owned(), tree((path, text), sources, found))
-    }));
+    (files, named)
+}
+
+/// The files of the library that are named, also by each other, in its own order. Most trees name none.
+fn used<'l>(
+    wanted: &[String],
+    sources: &SourceMap,
+    found: &mut Vec<Diagnostic>,
+    library: &'l Library,
+) -> Vec<(&'l str, &'l File)> {
+    let mut open: Vec<String> = wanted.iter().map(|path| last(path).to_owned()).collect();
+    let mut named = vec![false; library.modules.len()];
+    while let Some(name) = open.pop() {
+        let at = library.modules.iter().position(|m| m.name == name);
+        let Some(at) = at.filter(|at| !named[*at]) else {
+            continue;
+        };
+        named[at] = true;
+        let (tree, _) = library.modules[at].parsed(sources);
+        open.extend(modules(tree).iter().map(|path| last(path).to_owned()));
+    }
+    let mut files = Vec::new();
+    for (module, _) in library
+        .modules
+        .iter()
+        .zip(named)
+        .filter(|(_, named)| *named)
+    {
+        let (tree, wrong) = module.parsed(sources);
+        found.extend(wrong.iter().cloned());
+        files.push((module.name.as_str(), tree));
+    }
     files
+}
+
+/// The last word of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The files that a tree names, as paths without extension.

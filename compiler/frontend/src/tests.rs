@@ -8,20 +8,19 @@ mod library;
 mod meaning;
 mod robust;
 
-use crate::{Bindings, Checked, Sources, bind, check};
+use crate::{Bindings, Checked, Prelude, Sources, bind, check};
 use diag::{Diagnostic, FileId};
 use ir::algo::Func;
 use isa::types::Elem;
 use std::sync::OnceLock;
-use syntax::ast;
 
-/// The prelude of the library, parsed once.
-pub(crate) fn prelude() -> &'static ast::File {
-    static PRELUDE: OnceLock<ast::File> = OnceLock::new();
+/// The prelude of the library, checked once.
+pub(crate) fn prelude() -> &'static Prelude {
+    static PRELUDE: OnceLock<Prelude> = OnceLock::new();
     PRELUDE.get_or_init(|| {
         let parsed = syntax::parse_kernel(FileId(1), stdlib::PRELUDE.1);
         assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
-        parsed.file
+        Prelude::new(parsed.file)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use diag::{Diagnostic, FileId, SourceMap};
 use frontend::ide::{Fact, Names, facts};
@@ -48,11 +49,15 @@ pub(crate) struct Document {
 pub(crate) struct Analysis {
     /// The text itself is file 0; then what it can call.
     pub(crate) sources: SourceMap,
-    pub(crate) program: Program,
+    pub(crate) program: Program<'static>,
     pub(crate) names: Names,
     pub(crate) facts: Vec<Fact>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
+
+/// The library, read once.
+static LIBRARY: LazyLock<Library> =
+    LazyLock::new(|| Library::new(stdlib::PRELUDE, stdlib::SOURCES));
 
 /// The text of a document among the sources of its analysis.
 pub(crate) const MAIN: FileId = FileId(0);
@@ -116,11 +121,7 @@ impl Analysis {
     fn new(document: &Document, neighbour: &Neighbours<'_>) -> Analysis {
         let mut sources = SourceMap::new();
         let file = sources.add(document.path.to_string_lossy(), document.text.as_str());
-        let library = Library {
-            prelude: stdlib::PRELUDE,
-            files: stdlib::SOURCES,
-        };
-        let program = Program::read(file, &mut sources, &library, neighbour);
+        let program = Program::read(file, &mut sources, &LIBRARY, neighbour);
         let checked = program.check();
         let mut diagnostics = program.diagnostics.clone();
         diagnostics.extend(checked.diagnostics.iter().cloned());

@@ -15,7 +15,7 @@ use syntax::ast;
 /// Checks the body of an item.
 pub(crate) fn check(world: &World<'_>, id: ItemId, diagnostics: &mut Vec<Diagnostic>) -> Item {
     let callable = world.callables[id.0];
-    let signature = world.signatures[id.0].clone();
+    let signature = Item::clone(&world.signatures[id.0]);
     let mut cx = Cx::new(world, callable.file, signature);
     enter_signature(&mut cx, callable.ast);
     cx.unread = callable.ast.body.has_errors();
@@ -42,11 +42,11 @@ pub(crate) fn check(world: &World<'_>, id: ItemId, diagnostics: &mut Vec<Diagnos
 
 /// Checks the assertions of all files once, for their mistakes.
 pub(crate) fn check_asserts(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(any) = world.signatures.first() else {
+    let Some(any) = world.signatures.last() else {
         return;
     };
     for file in 0..world.files.len() {
-        let mut item = any.clone();
+        let mut item = Item::clone(any);
         item.sizes.clear();
         item.types.clear();
         item.body = crate::hir::Body::default();

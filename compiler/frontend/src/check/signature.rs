@@ -6,11 +6,12 @@ use crate::errors::{resolve, types};
 use crate::hir::{Body, Class, Item, ItemKind, Local, LocalId, Named, Ty, TypeParam};
 use crate::poly::Poly;
 use diag::Diagnostic;
+use std::sync::Arc;
 use syntax::ast;
 
-/// Reads every signature into `world.signatures`.
+/// Reads every signature that is not known into `world.signatures`.
 pub(crate) fn read_all(world: &mut World<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for number in 0..world.callables.len() {
+    for number in world.checked..world.callables.len() {
         let callable = world.callables[number];
         let mut cx = Cx::new(world, callable.file, blank(&callable));
         read(&mut cx, callable.ast);
@@ -23,7 +24,7 @@ pub(crate) fn read_all(world: &mut World<'_>, diagnostics: &mut Vec<Diagnostic>)
         if !again {
             diagnostics.extend(found);
         }
-        world.signatures.push(item);
+        world.signatures.push(Arc::new(item));
     }
 }
 

@@ -39,7 +39,7 @@ pub fn facts(checked: &Checked) -> Vec<Fact> {
     let own = checked.items.iter().zip(&checked.files);
     let own: Vec<&Item> = own
         .filter(|(_, file)| **file == 0)
-        .map(|(item, _)| item)
+        .map(|(item, _)| &**item)
         .collect();
     let mut seen = BTreeSet::new();
     let mut facts = Vec::new();

@@ -175,7 +175,8 @@ fn inside(inner: Span, outer: Span) -> bool {
 pub fn names(sources: &Sources<'_>) -> Names {
     let mut names = Names::default();
     if let Some(prelude) = sources.prelude {
-        declare_items(&mut names, prelude.items.iter().filter(|item| item.public));
+        let items = prelude.tree().items.iter();
+        declare_items(&mut names, items.filter(|item| item.public));
     }
     // What the library has is seen only through `use`, by its last name.
     let mut library: BTreeMap<String, DefId> = BTreeMap::new();

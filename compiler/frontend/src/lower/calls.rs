@@ -8,6 +8,7 @@ use diag::Span;
 use ir::algo::{Affine, Def, Expr, ExprKind, Index, Role};
 use isa::types::Elem;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl<'a> Lower<'a> {
     /// The callee's frame with its generic arguments, and its conditions checked.
@@ -18,7 +19,7 @@ impl<'a> Lower<'a> {
         prefix: String,
         span: Span,
     ) -> Lowered<Frame<'a>> {
-        let items: &'a [Item] = self.items;
+        let items: &'a [Arc<Item>] = self.items;
         let Some(item) = items.get(call.item.0) else {
             return Err(Stop);
         };

@@ -14,6 +14,7 @@ use diag::Span;
 use ir::algo::{Affine, BinaryOp, Expr, ExprKind, Index};
 use isa::types::Elem;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Blocks of a fixed order that are merged one after the other.
 const MOST_BLOCKS: i64 = 1024;
@@ -154,7 +155,7 @@ impl<'a> Lower<'a> {
     }
 
     fn parameter_name(&self, call: &Call, number: usize) -> String {
-        let params = self.items.get(call.item.0).map(Item::param_locals);
+        let params = self.items.get(call.item.0).map(|item| item.param_locals());
         let local = params.and_then(|params| params.get(number));
         local.map_or_else(String::new, |local| local.name.clone())
     }
@@ -294,7 +295,7 @@ impl<'a> Lower<'a> {
         length: Option<i64>,
         word: &str,
     ) -> Lowered<Frame<'a>> {
-        let items: &'a [Item] = self.items;
+        let items: &'a [Arc<Item>] = self.items;
         let Some(item) = items.get(item.0) else {
             return Err(Stop);
         };

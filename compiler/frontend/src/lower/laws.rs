@@ -9,6 +9,7 @@ use crate::hir::{Item, ItemId};
 use diag::{Diagnostic, Span};
 use ir::algo::{Affine, Def, Func, Index, Role};
 use isa::types::Elem;
+use std::sync::Arc;
 
 /// What a monoid must satisfy, as a function of items.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ const SIZE: i64 = 3;
 
 /// The laws of a monoid on three blocks of items.
 pub(crate) fn laws(
-    items: &[Item],
+    items: &[Arc<Item>],
     parts: Parts,
     (monoid, span): (&str, Span),
     lengths: [i64; 3],
@@ -175,7 +176,7 @@ impl<'a> Lower<'a> {
     }
 
     fn law_call(&mut self, item: ItemId, length: Vec<i64>, views: Vec<View>) -> Lowered<Vec<View>> {
-        let items: &'a [Item] = self.items;
+        let items: &'a [Arc<Item>] = self.items;
         let Some(item) = items.get(item.0).filter(|item| !item.incomplete) else {
             return Err(Stop);
         };
@@ -205,7 +206,7 @@ impl<'a> Lower<'a> {
             .map(|(n, extent)| self.index(&format!("i{n}"), *extent, data.span))
             .collect();
         let at: Vec<Affine> = own.iter().map(|index| Affine::index(*index)).collect();
-        let items: &'a [Item] = self.items;
+        let items: &'a [Arc<Item>] = self.items;
         let Some(any) = items.first() else {
             return Err(Stop);
         };

@@ -14,10 +14,11 @@ use crate::poly::{Atom, Poly, Sign, sign};
 use diag::{Diagnostic, Span};
 use ir::algo::{self, Affine, BinaryOp, CmpOp, Func, UnaryOp};
 use ir::symbols::{Numbering, Symbols};
+use std::sync::Arc;
 
 /// Binds a kernel whose symbolic sizes are `given.symbolic`.
 pub(super) fn bind(
-    items: &[Item],
+    items: &[Arc<Item>],
     kernel: &Item,
     given: &Bindings,
 ) -> Result<Func, Vec<Diagnostic>> {
@@ -46,7 +47,7 @@ pub(super) fn bind(
 }
 
 fn numbered(
-    items: &[Item],
+    items: &[Arc<Item>],
     kernel: &Item,
     given: &Bindings,
     numbering: Numbering,
@@ -71,7 +72,7 @@ fn numbered(
 }
 
 /// Integers of the text; the number of a size is no factor of one.
-fn literals(items: &[Item]) -> Vec<i128> {
+fn literals(items: &[Arc<Item>]) -> Vec<i128> {
     let exprs = items.iter().flat_map(|item| &item.body.exprs);
     let value = |e: &hir::Expr| {
         let hir::ExprKind::Int(value) = e.kind else {

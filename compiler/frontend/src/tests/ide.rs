@@ -4,7 +4,7 @@ use diag::{FileId, SourceMap};
 use syntax::parse_kernel;
 
 use crate::ide::{DefKind, facts, folds, names, outline, selections};
-use crate::{Sources, check};
+use crate::{Prelude, Sources, check};
 
 const TEXT: &str = "\
 /// Twice.
@@ -31,6 +31,7 @@ fn resolved(text: &str) -> Vec<String> {
         stdlib::PRELUDE.1,
     )
     .file;
+    let prelude = Prelude::new(prelude);
     let names = names(&Sources {
         main: &main,
         prelude: Some(&prelude),
