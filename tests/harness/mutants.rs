@@ -87,6 +87,11 @@ fn tokens(text: &str) -> Vec<&str> {
     all
 }
 
+fn same_tokens(a: &str, b: &str) -> bool {
+    let trimmed = |text| tokens(text).into_iter().map(str::trim);
+    trimmed(a).eq(trimmed(b))
+}
+
 /// What became of a mutant.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -104,10 +109,17 @@ pub(crate) enum Fate {
 pub(crate) fn feed(corpus: &Corpus, seed: u64, folder: &Path) -> Fate {
     let mut random = Random::new(seed);
     let (text, is_tile) = &corpus.texts[below(&mut random, corpus.texts.len())];
-    let mutant = match below(&mut random, 3) {
-        0 => bytes_changed(text, &mut random),
-        _ => tokens_changed(text, &corpus.words, &mut random),
-    };
+    let mut mutant = text.clone();
+    // A change that leaves every token is none.
+    for _ in 0..8 {
+        if !same_tokens(&mutant, text) {
+            break;
+        }
+        mutant = match below(&mut random, 3) {
+            0 => bytes_changed(text, &mut random),
+            _ => tokens_changed(text, &corpus.words, &mut random),
+        };
+    }
     let deep = below(&mut random, 4) == 0;
     let fate = catch_unwind(AssertUnwindSafe(|| match is_tile {
         true => feed_tile(&mutant, deep),
