@@ -30,14 +30,14 @@ use crate::options::Sanitize;
 use crate::price::{self, Named};
 use crate::report::Path;
 use crate::schedule::Schedule;
-use crate::stream::{self, Stream};
+use crate::stream::{self, Kind, Stream};
 use crate::unit::UnitFlags;
 
 pub(crate) use self::context::{Context, LoopFrame};
 pub(crate) use self::issue::call;
 pub use self::origin::Origin;
 pub(crate) use self::seen::Seen;
-pub(crate) use self::waits::{CrossSet, Flag, Flags, flag_index, flag_waiter};
+pub(crate) use self::waits::{CrossSet, FLAG_COUNT, Flag, Flags, flag_index, flag_waiter};
 
 use self::context::initial_context;
 use self::issue::Pending;
@@ -68,6 +68,8 @@ pub(crate) struct Program {
     pub(crate) named: Vec<Named>,
     /// The cost of each instruction that no register decides.
     pub(crate) fixed: Vec<Option<Cost>>,
+    /// The kind of event of each instruction that no register decides.
+    pub(crate) kinds: Vec<Option<Kind>>,
     /// Whether such an instruction is the scalar unit's and nothing but a pause in the stream.
     pauses: Vec<bool>,
     /// Whether it may store atomically.
@@ -79,7 +81,10 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn new(code: Vec<Inst>, chip: &Chip) -> Program {
         let queues = code.iter().map(Inst::queue).collect();
-        let fixed = code.iter().map(|inst| price::fixed(inst, chip)).collect();
+        let fixed: Vec<_> = code.iter().map(|inst| price::fixed(inst, chip)).collect();
+        let costs = code.iter().zip(&fixed).zip(0..);
+        let kinds = costs.map(|((inst, cost), pc)| Kind::fixed(inst, cost.as_ref(), pc));
+        let kinds = kinds.collect();
         let pauses = code.iter().map(is_pause).collect();
         let named = code.iter().map(price::named).collect();
         let atomic = code.iter().any(sets_atomic);
@@ -91,6 +96,7 @@ impl Program {
             queues,
             named,
             fixed,
+            kinds,
             pauses,
         }
     }
@@ -261,7 +267,7 @@ impl<'a> Core<'a> {
             outbox: Vec::new(),
             loops: Vec::new(),
             calls: Vec::new(),
-            stream: Stream::new(launch.chip, quorums(id.kind(), &launch)),
+            stream: Stream::new(launch.chip, quorums(id.kind(), &launch), program),
             quorums: quorums(id.kind(), &launch),
             moved: [0; Path::ALL.len()],
             scratch: Vec::new(),

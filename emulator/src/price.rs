@@ -29,7 +29,14 @@ pub(crate) fn named(inst: &Inst) -> Named {
 }
 
 /// Registers that notice being asked.
-struct Asked(Cell<bool>);
+#[derive(Debug, Default)]
+pub(crate) struct Asked(Cell<bool>);
+
+impl Asked {
+    pub(crate) fn was_asked(&self) -> bool {
+        self.0.get()
+    }
+}
 
 impl Regs for Asked {
     fn reg(&self, _reg: Reg) -> u64 {
@@ -55,9 +62,9 @@ impl Regs for Asked {
 
 /// The cost of an instruction that no register decides, traffic in global memory apart.
 pub(crate) fn fixed(inst: &Inst, chip: &Chip) -> Option<Cost> {
-    let asked = Asked(Cell::new(false));
+    let asked = Asked::default();
     let cost = cost::cost(inst, &asked, chip);
-    (!asked.0.get() && cost.gm.is_none()).then_some(cost)
+    (!asked.was_asked() && cost.gm.is_none()).then_some(cost)
 }
 
 /// What a price depends on.
@@ -77,6 +84,7 @@ pub(crate) struct Prices {
 
 impl Prices {
     /// The cost of an instruction that names these registers.
+    #[inline]
     pub(crate) fn of(
         &mut self,
         pc: u32,
@@ -93,38 +101,52 @@ impl Prices {
         for (value, &reg) in key.registers.iter_mut().zip(named) {
             *value = regs.reg(reg);
         }
-        if self.entries.is_empty() {
-            self.entries.resize(ENTRIES, None);
-        }
         // In either of two neighbours; the older one is forgotten first.
         let first = slot(&key) & !1;
-        let pair = &mut self.entries[first..first + 2];
-        for (known, cost) in pair.iter().flatten() {
-            if *known == key {
-                debug_assert_eq!(*cost, cost::cost(inst, regs, chip), "{inst}");
-                return *cost;
+        if let Some(pair) = self.entries.get(first..first + 2) {
+            for (known, cost) in pair.iter().flatten() {
+                if *known == key {
+                    debug_assert_eq!(*cost, cost::cost(inst, regs, chip), "{inst}");
+                    return *cost;
+                }
             }
         }
         let cost = cost::cost(inst, regs, chip);
+        self.remember(first, key, cost);
+        cost
+    }
+
+    #[cold]
+    fn remember(&mut self, first: usize, key: Key, cost: Cost) {
+        if self.entries.is_empty() {
+            self.entries.resize(ENTRIES, None);
+        }
+        let pair = &mut self.entries[first..first + 2];
         pair[1] = pair[0].take();
         pair[0] = Some((key, cost));
-        cost
     }
 }
 
 /// Where a price is kept.
+#[inline]
 fn slot(key: &Key) -> usize {
-    // Multiplying by an odd number spreads what differs in any bit over the upper ones.
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    // Multiplying by odd numbers spreads what differs in any bit over the upper ones.
+    const SPREAD: [u64; 6] = [
+        0x9e37_79b9_7f4a_7c15,
+        0xbf58_476d_1ce4_e5b9,
+        0x94d0_49bb_1331_11eb,
+        0xd6e8_feb8_6659_fd93,
+        0xc2b2_ae3d_27d4_eb4f,
+        0xff51_afd7_ed55_8ccd,
+    ];
     let (low, high) = match key.lanes {
         Lanes::Count(count) => (count, 1),
         Lanes::Mask(low, high) => (low, high),
     };
-    let words = [u64::from(key.pc), low, high]
-        .into_iter()
-        .chain(key.registers);
-    let hash = words.fold(0_u64, |hash, word| {
-        (hash.rotate_left(5) ^ word).wrapping_mul(SPREAD)
-    });
+    let [a, b, c, d] = key.registers;
+    let state = u64::from(key.pc) ^ low.rotate_left(32) ^ high.rotate_left(16);
+    let words = [state, a, b, c, d, low];
+    let products = words.iter().zip(SPREAD);
+    let hash = products.fold(0_u64, |hash, (word, odd)| hash ^ word.wrapping_mul(odd));
     (hash >> 54) as usize % ENTRIES
 }

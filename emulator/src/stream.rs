@@ -1,8 +1,8 @@
 //! What a core asked of its pipes, in program order: the only thing that passes from meaning to time.
 //!
-//! Written while values are computed and read by `clock`. An event holds the cost that [`isa::cost`] gave for the
-//! operands at dispatch; the scalar cycles before it are folded into it, so that a stream has one event for every
-//! instruction of a queue and none for scalar arithmetic.
+//! Written while values are computed and read by `clock`. An event names its kind, which holds the cost that [`isa::cost`]
+//! gave for the operands at dispatch; loops repeat a few kinds, so an event is eight bytes. The scalar cycles before it are
+//! folded into it, so that a stream has one event for every instruction of a queue and none for scalar arithmetic.
 
 use isa::chip::Chip;
 use isa::cost::{self, Cost, GmPath};
@@ -11,7 +11,7 @@ use isa::inst::{Dir, Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
 use isa::types::{Pipe, Space};
 
 use crate::core::{Program, flag_index};
-use crate::price::Prices;
+use crate::price::{Asked, Prices};
 
 /// What kind of event it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum What {
     Work,
     /// As `Work`, with the unit flag on.
     UnitWork,
-    /// A copy; `arg` is its entry in the list of traffic.
+    /// A copy: the next entry in the list of traffic is its own.
     Copy,
     /// As `Copy`, with the unit flag on.
     UnitCopy,
@@ -40,13 +40,10 @@ pub(crate) enum What {
     Scalar,
 }
 
-/// One event; 24 bytes.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Event {
-    /// Cycles of the scalar unit before it.
-    pub(crate) gap: u32,
+/// What events have in common that the same instruction gives for the same price.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
     pub(crate) occ: u32,
-    pub(crate) arg: u32,
     pub(crate) pc: u32,
     pub(crate) head: u16,
     pub(crate) tail: u16,
@@ -54,6 +51,43 @@ pub(crate) struct Event {
     pub(crate) what: What,
     pub(crate) pipe: Pipe,
 }
+
+impl Kind {
+    fn new(cost: &Cost, what: What, pipe: Pipe, extra: u16, pc: u32) -> Kind {
+        let short = |cycles: u32| cycles.min(u32::from(u16::MAX)) as u16;
+        Kind {
+            occ: cost.occ,
+            pc,
+            head: short(cost.head),
+            tail: short(cost.tail),
+            extra,
+            what,
+            pipe,
+        }
+    }
+
+    /// What an instruction gives whatever its operands are; none if they decide, or if it concerns the data cache.
+    pub(crate) fn fixed(inst: &Inst, cost: Option<&Cost>, pc: u32) -> Option<Kind> {
+        let cost = cost?;
+        let asked = Asked::default();
+        let (what, extra) = classify(inst, &asked, cost);
+        let cached = matches!(inst, Inst::Dcci(_) | Inst::DcciLine(_));
+        let decided = !cached && !asked.was_asked() && cost.gm.is_none();
+        decided.then(|| Kind::new(cost, what, inst.queue(), extra, pc))
+    }
+}
+
+/// One event; 8 bytes.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Event {
+    /// Its entry in the list of kinds.
+    pub(crate) kind: u32,
+    /// Cycles of the scalar unit before it.
+    pub(crate) gap: u32,
+}
+
+/// Kinds of one instruction that are looked through before a new one is listed.
+const WAYS: usize = 4;
 
 /// The global side of a copy: `rows` pieces of `row_bytes`, `stride` bytes apart.
 #[derive(Copy, Clone, Debug)]
@@ -72,7 +106,11 @@ pub(crate) struct Traffic {
 #[derive(Clone, Debug)]
 pub(crate) struct Stream<'c> {
     pub(crate) events: Vec<Event>,
+    pub(crate) kinds: Vec<Kind>,
+    /// What the copies move, in their order.
     pub(crate) traffic: Vec<Traffic>,
+    /// The latest kinds of each instruction.
+    latest: Vec<[u32; WAYS]>,
     gap: u32,
     /// How many sets a wait of each mode takes.
     quorums: [u32; 3],
@@ -85,28 +123,25 @@ pub(crate) struct Stream<'c> {
 /// An event that waits for its instruction to go on.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Prepared {
-    cost: Cost,
-    what: What,
-    pipe: Pipe,
-    extra: u16,
+    kind: Kind,
     traffic: Option<Traffic>,
 }
 
-impl Prepared {
-    /// Moves the global side of a copy.
-    #[inline]
-    pub(crate) fn move_traffic(&mut self, by: u64) {
-        if let Some(traffic) = &mut self.traffic {
-            traffic.address = traffic.address.wrapping_add(by);
-        }
-    }
+/// An event that has been written, to write its like again.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Written {
+    kind: u32,
+    traffic: Option<Traffic>,
 }
 
 impl<'c> Stream<'c> {
-    pub(crate) fn new(chip: &'c Chip, quorums: [u32; 3]) -> Stream<'c> {
+    /// The stream of a core that runs a program.
+    pub(crate) fn new(chip: &'c Chip, quorums: [u32; 3], program: &Program) -> Stream<'c> {
         Stream {
             events: Vec::new(),
+            kinds: Vec::new(),
             traffic: Vec::new(),
+            latest: vec![[u32::MAX; WAYS]; program.code.len()],
             gap: 0,
             quorums,
             cache: DataCache::new(chip),
@@ -115,35 +150,57 @@ impl<'c> Stream<'c> {
         }
     }
 
+    /// The kind of an event.
+    #[inline]
+    pub(crate) fn kind(&self, event: u32) -> &Kind {
+        &self.kinds[self.events[event as usize].kind as usize]
+    }
+
     /// How many cores have to set a counter of a mode for one step.
     pub(crate) fn sources(&self, mode: u8) -> usize {
         self.quorums[usize::from(mode).min(2)] as usize
     }
 
+    /// Writes the event of an instruction with the registers as they are.
+    #[inline]
+    pub(crate) fn record(&mut self, program: &Program, at: usize, regs: &impl Regs) {
+        match &program.kinds[at] {
+            Some(kind) if kind.what != What::Scalar => {
+                self.push(*kind);
+            }
+            Some(_) | None => {
+                let event = self.prepare(program, at, regs);
+                self.commit(event);
+            }
+        }
+    }
+
     /// Prices an instruction of a program with the registers as they are.
     #[inline]
     pub(crate) fn prepare(&mut self, program: &Program, at: usize, regs: &impl Regs) -> Prepared {
+        if let Some(kind) = program.kinds[at] {
+            return Prepared {
+                kind,
+                traffic: None,
+            };
+        }
         let inst = &program.code[at];
         let mut cost = match (&program.fixed[at], &program.named[at]) {
             (Some(cost), _) => *cost,
             (None, Some(named)) => self.prices.of(at as u32, inst, named, regs, self.chip),
             (None, None) => cost::cost(inst, regs, self.chip),
         };
-        let (what, extra) = classify(inst, regs, &cost);
+        let (mut what, extra) = classify(inst, regs, &cost);
         let mut traffic = None;
         if cost.gm.is_some() {
-            match what {
-                What::Copy | What::UnitCopy => traffic = global_side(inst, regs, &cost),
-                What::Work
-                | What::UnitWork
-                | What::SetFlag
-                | What::WaitFlag
-                | What::Bar
-                | What::BarAll
-                | What::Xset
-                | What::Xwait
-                | What::Scalar => self.scalar_memory(inst, regs, &mut cost),
+            if what == What::Copy || what == What::UnitCopy {
+                traffic = global_side(inst, regs, &cost);
+            } else {
+                self.scalar_memory(inst, regs, &mut cost);
             }
+        }
+        if traffic.is_none() {
+            what = what.without_traffic();
         }
         if inst.opcode() == Opcode::Dcci {
             self.cache.clear();
@@ -153,10 +210,7 @@ impl<'c> Stream<'c> {
             self.cache.forget(base.wrapping_add_signed(i.offset.0));
         }
         Prepared {
-            cost,
-            what,
-            pipe: program.queues[at],
-            extra,
+            kind: Kind::new(&cost, what, program.queues[at], extra, at as u32),
             traffic,
         }
     }
@@ -184,64 +238,86 @@ impl<'c> Stream<'c> {
                     occ: cycles,
                     ..Cost::default()
                 };
-                self.push(cost, What::Scalar, Pipe::S, 0, 0, pc);
+                self.push(Kind::new(&cost, What::Scalar, Pipe::S, 0, pc));
                 self.gap = cycles;
             }
         }
     }
 
-    /// Writes the event.
+    /// Writes the event; none is written for cycles of the scalar unit alone.
     #[inline]
-    pub(crate) fn commit(&mut self, event: Prepared, pc: u32) {
-        let Prepared {
-            cost,
-            what,
-            pipe,
-            extra,
-            traffic,
-        } = event;
-        if what == What::Scalar {
-            return self.pass(cost.occ, pc);
+    pub(crate) fn commit(&mut self, event: Prepared) -> Option<Written> {
+        let Prepared { kind, traffic } = event;
+        if kind.what == What::Scalar {
+            self.pass(kind.occ, kind.pc);
+            return None;
         }
-        let mut arg = match what {
-            What::Xwait
-            | What::Work
+        self.traffic.extend(traffic);
+        let kind = self.push(kind);
+        Some(Written { kind, traffic })
+    }
+
+    /// Writes an event like an earlier one, its copy moved by so many bytes.
+    #[inline]
+    pub(crate) fn again(&mut self, event: &Written, by: u64) {
+        if let Some(mut traffic) = event.traffic {
+            traffic.address = traffic.address.wrapping_add(by);
+            self.traffic.push(traffic);
+        }
+        let gap = std::mem::take(&mut self.gap);
+        let kind = event.kind;
+        self.events.push(Event { kind, gap });
+    }
+
+    /// Writes an event of a kind; the entry of the kind.
+    #[inline]
+    fn push(&mut self, kind: Kind) -> u32 {
+        let known = self.latest.get(kind.pc as usize).and_then(|ways| {
+            let mut ways = ways.iter().copied();
+            ways.find(|&way| self.kinds.get(way as usize) == Some(&kind))
+        });
+        let entry = known.unwrap_or_else(|| self.list(kind));
+        let gap = std::mem::take(&mut self.gap);
+        self.events.push(Event { kind: entry, gap });
+        entry
+    }
+
+    /// Lists a kind, which forgets one of the same instruction.
+    #[cold]
+    fn list(&mut self, kind: Kind) -> u32 {
+        let entry = self.kinds.len() as u32;
+        self.kinds.push(kind);
+        if let Some(ways) = self.latest.get_mut(kind.pc as usize) {
+            ways.rotate_right(1);
+            ways[0] = entry;
+        }
+        entry
+    }
+
+    /// Ends the stream with the scalar cycles that are left.
+    pub(crate) fn finish(&mut self) {
+        self.push(Kind::new(&Cost::default(), What::Scalar, Pipe::S, 0, 0));
+        self.events.shrink_to_fit();
+        self.latest = Vec::new();
+    }
+}
+
+impl What {
+    /// The kind of event of a copy that touches nothing in global memory.
+    fn without_traffic(self) -> What {
+        match self {
+            What::Copy => What::Work,
+            What::UnitCopy => What::UnitWork,
+            What::Work
             | What::UnitWork
-            | What::Copy
-            | What::UnitCopy
             | What::SetFlag
             | What::WaitFlag
             | What::Bar
             | What::BarAll
             | What::Xset
-            | What::Scalar => 0,
-        };
-        if let Some(traffic) = traffic {
-            arg = self.traffic.len() as u32;
-            self.traffic.push(traffic);
+            | What::Xwait
+            | What::Scalar => self,
         }
-        self.push(cost, what, pipe, extra, arg, pc);
-    }
-
-    fn push(&mut self, cost: Cost, what: What, pipe: Pipe, extra: u16, arg: u32, pc: u32) {
-        let short = |cycles: u32| cycles.min(u32::from(u16::MAX)) as u16;
-        self.events.push(Event {
-            gap: std::mem::take(&mut self.gap),
-            occ: cost.occ,
-            arg,
-            pc,
-            head: short(cost.head),
-            tail: short(cost.tail),
-            extra,
-            what,
-            pipe,
-        });
-    }
-
-    /// Ends the stream with the scalar cycles that are left.
-    pub(crate) fn finish(&mut self) {
-        self.push(Cost::default(), What::Scalar, Pipe::S, 0, 0, 0);
-        self.events.shrink_to_fit();
     }
 }
 

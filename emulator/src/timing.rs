@@ -247,8 +247,10 @@ impl<'a, 'b> Walk<'a, 'b> {
         legal::check_values(inst, regs, self.core.launch.chip).map_err(tally::illegal)?;
         let (moved, mads) = tally::count(self.core, inst, regs)?;
         let event = self.core.stream.prepare(self.core.program, at, regs);
-        self.core.stream.commit(event, at as u32);
-        if self.unknown == Unknown::NONE && inst.queue() != Pipe::S {
+        if let Some(event) = self.core.stream.commit(event)
+            && self.unknown == Unknown::NONE
+            && inst.queue() != Pipe::S
+        {
             self.memo.learn(self.core, at, event, moved, mads);
         }
         Ok(())
@@ -272,7 +274,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             Some(cycles) => stream.pass(cycles, at as u32),
             None => {
                 let event = stream.prepare(self.core.program, at, &self.core.context);
-                stream.commit(event, at as u32);
+                stream.commit(event);
             }
         }
         if orders {

@@ -4,6 +4,7 @@
 //! it may have waited for.
 
 mod copy;
+mod flags;
 mod queue;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,13 +16,14 @@ use super::agenda::{Post, PostWhat};
 use super::memory::Port;
 use super::record::Record;
 use super::{Keep, TICKS, TraceSpan};
-use crate::core::{Flags, flag_waiter};
+use crate::core::flag_waiter;
 use crate::fault::CoreId;
-use crate::stream::{Event, Stream, What};
+use crate::stream::{Kind, Stream, What};
 
 pub(crate) use self::queue::PipeTime;
 
 use self::copy::Transfer;
+use self::flags::Flags;
 use self::queue::{Cause, Item, Queue};
 
 /// Every pipe awake.
@@ -47,11 +49,15 @@ pub(super) struct CoreSim<'a> {
     chip: &'a Chip,
     depth: u64,
     at: usize,
+    /// Copies dispatched so far.
+    copies: u32,
+    /// Whether nobody waits for blocks of a unit flag, so that it does not matter in which order pipes are looked at.
+    free: bool,
     gap_taken: bool,
     scalar: u64,
     scalar_time: PipeTime,
     queues: [Queue; 7],
-    flags: Flags<VecDeque<u64>>,
+    flags: Flags,
     port: Port,
     /// The pipes, a bit each, for which something has come that they may have waited for.
     awake: u8,
@@ -78,11 +84,13 @@ impl<'a> CoreSim<'a> {
             chip,
             depth: chip.sync.queue_depth.max(1),
             at: 0,
+            copies: 0,
+            free: !stream.kinds.iter().any(has_unit_flag),
             gap_taken: false,
             scalar: 0,
             scalar_time: PipeTime::default(),
             queues: std::array::from_fn(|_| Queue::new()),
-            flags: Flags::default(),
+            flags: Flags::new(),
             port: Port::new(chip),
             awake: EVERYONE,
             keep_trace: keep.trace,
@@ -93,13 +101,21 @@ impl<'a> CoreSim<'a> {
 
     /// Goes on until nothing can without others.
     pub(super) fn advance(&mut self) {
+        // In sweeps over the pipes, each of them over what is awake then.
+        let mut from = 0;
         while self.awake != 0 {
-            if self.take_awake(Pipe::S) {
-                while self.step_scalar() {}
+            let ahead = self.awake >> from;
+            if ahead == 0 {
+                from = 0;
+                continue;
             }
-            for pipe in &Pipe::ALL[1..] {
-                if self.take_awake(*pipe) {
-                    while self.step_pipe(*pipe) {}
+            let number = from + ahead.trailing_zeros();
+            self.awake &= !(1 << number);
+            from = number + 1;
+            match Pipe::ALL[number as usize] {
+                Pipe::S => while self.step_scalar() {},
+                pipe @ (Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix) => {
+                    while self.step_pipe(pipe) {}
                 }
             }
         }
@@ -107,14 +123,6 @@ impl<'a> CoreSim<'a> {
 
     fn wake(&mut self, pipe: Pipe) {
         self.awake |= 1 << pipe.index();
-    }
-
-    /// Whether a pipe is awake; it sleeps until something comes again.
-    fn take_awake(&mut self, pipe: Pipe) -> bool {
-        let bit = 1 << pipe.index();
-        let awake = self.awake & bit != 0;
-        self.awake &= !bit;
-        awake
     }
 
     /// Tells those who may wait for it that the front of a queue is over.
@@ -130,7 +138,7 @@ impl<'a> CoreSim<'a> {
 
     /// Sets a flag, and wakes who may wait for it.
     fn set_flag(&mut self, flag: usize, at: u64) {
-        self.flags.at(flag).push_back(at);
+        self.flags.set(flag, at);
         self.wake(flag_waiter(flag));
     }
 
@@ -159,7 +167,8 @@ impl<'a> CoreSim<'a> {
 
     /// Takes the scalar unit one event further.
     fn step_scalar(&mut self) -> bool {
-        let Some(&event) = self.stream.events.get(self.at) else {
+        let stream = self.stream;
+        let Some(&event) = stream.events.get(self.at) else {
             return false;
         };
         if !self.gap_taken {
@@ -167,10 +176,11 @@ impl<'a> CoreSim<'a> {
             self.scalar_time.busy += u64::from(event.gap);
             self.gap_taken = true;
         }
-        let went_on = match event.pipe {
-            Pipe::S => self.scalar_event(&event),
+        let kind = stream.kind(self.at as u32);
+        let went_on = match kind.pipe {
+            Pipe::S => self.scalar_event(kind),
             pipe @ (Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix) => {
-                self.dispatch(&event, pipe)
+                self.dispatch(kind, pipe)
             }
         };
         if went_on {
@@ -184,41 +194,48 @@ impl<'a> CoreSim<'a> {
     }
 
     /// Puts an instruction into its queue, at one a cycle.
-    fn dispatch(&mut self, event: &Event, pipe: Pipe) -> bool {
+    fn dispatch(&mut self, kind: &Kind, pipe: Pipe) -> bool {
         let counts = |pipe: Pipe| self.queues[pipe.index()].pushed;
         let (cube, fix) = (counts(Pipe::M), counts(Pipe::Fix));
         let queue = &mut self.queues[pipe.index()];
         let Some(slot) = queue.slot(self.depth) else {
             return false;
         };
-        debug_assert!(event.pipe == pipe, "an event names its queue");
         self.scalar_time.starved += slot.saturating_sub(self.scalar);
         self.scalar = self.scalar.max(slot) + self.chip.scalar.alu;
         self.scalar_time.busy += self.chip.scalar.alu;
-        queue.items.push_back(Item {
-            event: self.at,
+        queue.pushed += 1;
+        let item = Item {
+            event: self.at as u32,
+            copy: self.copies,
             dispatched: self.scalar,
             cube,
             fix,
-        });
-        queue.pushed += 1;
+        };
+        let copies = matches!(kind.what, What::Copy | What::UnitCopy);
+        self.copies += u32::from(copies);
+        // What finds its queue empty and waits for nobody need not stand in it.
+        if self.free && queue.items.is_empty() && !copies && self.take(pipe, item) {
+            return true;
+        }
+        self.queues[pipe.index()].items.push_back(item);
         self.wake(pipe);
         true
     }
 
     /// An event of the scalar unit itself.
-    fn scalar_event(&mut self, event: &Event) -> bool {
-        let occ = u64::from(event.occ);
+    fn scalar_event(&mut self, kind: &Kind) -> bool {
+        let occ = u64::from(kind.occ);
         let from = self.scalar;
-        match event.what {
+        match kind.what {
             What::WaitFlag => {
-                let Some(at) = self.flags.at(usize::from(event.extra)).pop_front() else {
+                let Some(at) = self.flags.take(usize::from(kind.extra)) else {
                     return false;
                 };
                 self.scalar_time.flag += at.saturating_sub(from);
                 self.scalar = from.max(at);
             }
-            What::SetFlag => self.set_flag(usize::from(event.extra), from + occ),
+            What::SetFlag => self.set_flag(usize::from(kind.extra), from + occ),
             What::BarAll => {
                 if self.queues.iter().any(|q| q.finished < q.pushed) {
                     return false;
@@ -232,9 +249,9 @@ impl<'a> CoreSim<'a> {
                 self.scalar_time.barrier += drained.saturating_sub(from);
                 self.scalar = from.max(drained);
             }
-            What::Xset => self.post_set(event, from),
+            What::Xset => self.post_set(kind, from),
             What::Xwait => {
-                let Some(at) = self.take_counter(event) else {
+                let Some(at) = self.take_counter(kind) else {
                     return false;
                 };
                 self.scalar_time.cross += at.saturating_sub(from);
@@ -261,10 +278,17 @@ impl<'a> CoreSim<'a> {
         if queue.transfer.is_some() {
             return false;
         }
-        let event = self.stream.events[item.event];
+        self.take(pipe, item)
+    }
+
+    /// Takes an instruction, which is the front of its queue or finds it empty, as far as it goes; false if it waits.
+    fn take(&mut self, pipe: Pipe, item: Item) -> bool {
+        let stream = self.stream;
+        let kind = stream.kind(item.event);
+        let queue = &self.queues[pipe.index()];
         let ready = queue.gate.max(item.dispatched);
-        let (occ, done) = (u64::from(event.occ), queue.done);
-        match event.what {
+        let (occ, done) = (u64::from(kind.occ), queue.done);
+        match kind.what {
             What::UnitWork | What::UnitCopy => {
                 let Some(at) = self.unit_ready(pipe, &item) else {
                     return false;
@@ -277,19 +301,19 @@ impl<'a> CoreSim<'a> {
                         queue.hold(ready, at, Cause::Flag);
                     }
                 }
-                self.work(pipe, item, &event);
+                self.work(pipe, item, kind);
                 return true;
             }
             What::Work | What::Copy | What::Scalar => {
-                self.work(pipe, item, &event);
+                self.work(pipe, item, kind);
                 return true;
             }
             What::SetFlag => {
-                self.set_flag(usize::from(event.extra), ready.max(done) + occ);
+                self.set_flag(usize::from(kind.extra), ready.max(done) + occ);
                 self.queues[pipe.index()].gate = ready;
             }
             What::WaitFlag => {
-                let Some(at) = self.flags.at(usize::from(event.extra)).pop_front() else {
+                let Some(at) = self.flags.take(usize::from(kind.extra)) else {
                     return false;
                 };
                 self.queues[pipe.index()].hold(ready, at, Cause::Flag);
@@ -300,11 +324,11 @@ impl<'a> CoreSim<'a> {
                 self.queues[pipe.index()].gate += occ;
             }
             What::Xset => {
-                self.post_set(&event, ready.max(done));
+                self.post_set(kind, ready.max(done));
                 self.queues[pipe.index()].gate = ready;
             }
             What::Xwait => {
-                let Some(at) = self.take_counter(&event) else {
+                let Some(at) = self.take_counter(kind) else {
                     return false;
                 };
                 self.queues[pipe.index()].hold(ready, at, Cause::Cross);
@@ -313,7 +337,7 @@ impl<'a> CoreSim<'a> {
         }
         let queue = &mut self.queues[pipe.index()];
         queue.issue(queue.gate, self.depth);
-        if let Some(times) = self.record.at(item.event) {
+        if let Some(times) = self.record.at(item.event as usize) {
             times.begin = queue.gate;
             times.done = ready.max(done) + occ;
         }
@@ -335,8 +359,8 @@ impl<'a> CoreSim<'a> {
     }
 
     /// With the unit flag on no side ends before the other has.
-    fn unit_end(&self, pipe: Pipe, event: &Event) -> u64 {
-        match (event.what, pipe) {
+    fn unit_end(&self, pipe: Pipe, kind: &Kind) -> u64 {
+        match (kind.what, pipe) {
             (What::UnitWork | What::UnitCopy, Pipe::M) => self.queues[Pipe::Fix.index()].end,
             (What::UnitWork | What::UnitCopy, _) => self.queues[Pipe::M.index()].done,
             (
@@ -355,17 +379,17 @@ impl<'a> CoreSim<'a> {
     }
 
     /// Begins the work at the front of a queue, and ends it unless it is a copy.
-    fn work(&mut self, pipe: Pipe, item: Item, event: &Event) {
-        let traffic = self.traffic(event);
-        let other_end = self.unit_end(pipe, event);
+    fn work(&mut self, pipe: Pipe, item: Item, kind: &Kind) {
+        let traffic = self.traffic(kind, &item);
+        let other_end = self.unit_end(pipe, kind);
         let queue = &mut self.queues[pipe.index()];
-        let begin = queue.begin(item.dispatched, u64::from(event.head));
+        let begin = queue.begin(item.dispatched, u64::from(kind.head));
         queue.issue(begin, self.depth);
         // A place in the queue is free.
         self.awake |= 1 << Pipe::S.index();
         if let Some(&traffic) = traffic {
-            queue.transfer = Some(Transfer::new(event, traffic, begin));
-            if let Some(times) = self.record.at(item.event) {
+            queue.transfer = Some(Transfer::new(kind, traffic, begin));
+            if let Some(times) = self.record.at(item.event as usize) {
                 times.begin = begin;
             }
             self.posts.push(Post {
@@ -375,19 +399,19 @@ impl<'a> CoreSim<'a> {
             });
             return;
         }
-        let end = begin + u64::from(event.occ);
+        let end = begin + u64::from(kind.occ);
         queue.end = end.max(other_end);
         queue.time.flag += queue.end - end;
-        queue.done = queue.done.max(queue.end + u64::from(event.tail));
-        queue.time.busy += u64::from(event.occ);
+        queue.done = queue.done.max(queue.end + u64::from(kind.tail));
+        queue.time.busy += u64::from(kind.occ);
         let ended = queue.end;
-        if let Some(times) = self.record.at(item.event) {
+        if let Some(times) = self.record.at(item.event as usize) {
             times.begin = begin;
             times.end = ended;
             times.done = queue.done;
         }
         self.over(pipe);
-        self.note(pipe, event.pc, begin, ended);
+        self.note(pipe, kind.pc, begin, ended);
     }
 
     fn note(&mut self, pipe: Pipe, pc: u32, begin: u64, end: u64) {
@@ -402,11 +426,11 @@ impl<'a> CoreSim<'a> {
         }
     }
 
-    fn post_set(&mut self, event: &Event, at: u64) {
+    fn post_set(&mut self, kind: &Kind, at: u64) {
         self.posts.push(Post {
-            at: (at + u64::from(event.occ) + u64::from(event.tail)) * TICKS,
+            at: (at + u64::from(kind.occ) + u64::from(kind.tail)) * TICKS,
             core: self.number as u32,
-            what: PostWhat::Set((event.extra / 16) as u8, (event.extra % 16) as u8),
+            what: PostWhat::Set((kind.extra / 16) as u8, (kind.extra % 16) as u8),
         });
     }
 
@@ -423,7 +447,12 @@ impl<'a> CoreSim<'a> {
     }
 
     /// Takes one step of a counter; when it came.
-    fn take_counter(&mut self, event: &Event) -> Option<u64> {
-        self.counters[usize::from(event.extra % 16)].pop_front()
+    fn take_counter(&mut self, kind: &Kind) -> Option<u64> {
+        self.counters[usize::from(kind.extra % 16)].pop_front()
     }
+}
+
+/// Whether a kind of event follows the other side of a unit flag.
+fn has_unit_flag(kind: &Kind) -> bool {
+    matches!(kind.what, What::UnitWork | What::UnitCopy)
 }

@@ -13,7 +13,7 @@ use crate::cross::{Heard, hear};
 use crate::fault::{Fault, FaultKind, Place, WaitReason};
 use crate::hazard::{Known, STORES};
 
-/// One in so many of a core's steps may be a queued instruction when it reaches its limit: with the default limit, 50 MB
+/// One in so many of a core's steps may be a queued instruction when it reaches its limit: with the default limit, 17 MB
 /// of events a core.
 const RECORDED_SHARE: u64 = 64;
 
@@ -175,7 +175,7 @@ impl Core<'_> {
         let event = self.stream.prepare(self.program, at, &self.context);
         match self.execute(at, inst, Pipe::S.index())? {
             None => {
-                self.stream.commit(event, at as u32);
+                self.stream.commit(event);
                 Ok(true)
             }
             Some(reason) => {
@@ -193,8 +193,7 @@ impl Core<'_> {
             self.blocked_on = Some(WaitReason::Full { pipe });
             return Ok(false);
         }
-        let event = self.stream.prepare(self.program, at, &self.context);
-        self.stream.commit(event, at as u32);
+        self.stream.record(self.program, at, &self.context);
         self.next = at + 1;
         let known = self.dispatch_knowledge();
         self.seen = self.executed;

@@ -12,6 +12,9 @@ use crate::hazard::Known;
 /// Flags of a pair of pipes.
 const FLAGS: usize = 8;
 
+/// Flags of a core.
+pub(crate) const FLAG_COUNT: usize = Pipe::ALL.len() * Pipe::ALL.len() * FLAGS;
+
 /// A flag of a pair of pipes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flag {

@@ -11,7 +11,7 @@ use crate::clock::{Record, Times, Timing};
 use crate::core::Core;
 use crate::fault::CoreId;
 use crate::machine::reaches;
-use crate::stream::{Event, What};
+use crate::stream::{Event, Kind, Stream, What};
 
 /// No event.
 pub(super) const NONE: u32 = u32::MAX;
@@ -33,6 +33,7 @@ pub(super) struct Graph<'a> {
 pub(super) struct View<'a> {
     pub(super) id: CoreId,
     pub(super) events: &'a [Event],
+    stream: &'a Stream<'a>,
     pub(super) times: &'a [Times],
     /// Events of each pipe, in order.
     pub(super) items: [Vec<u32>; 7],
@@ -73,6 +74,7 @@ impl<'a> View<'a> {
         let mut view = View {
             id: core.id,
             events,
+            stream: &core.stream,
             times: &record.times,
             items: Default::default(),
             place: Vec::with_capacity(events.len()),
@@ -82,8 +84,8 @@ impl<'a> View<'a> {
         let mut crossing = Crossing::default();
         let mut sets: BTreeMap<u16, Vec<u32>> = BTreeMap::new();
         let mut waits: BTreeMap<u16, Vec<u32>> = BTreeMap::new();
-        for (at, event) in events.iter().enumerate() {
-            let at = at as u32;
+        for at in 0..events.len() as u32 {
+            let event = core.stream.kind(at);
             let items = &mut view.items[event.pipe.index()];
             view.place.push(items.len() as u32);
             items.push(at);
@@ -115,8 +117,14 @@ impl<'a> View<'a> {
         self.id.kind()
     }
 
-    pub(super) fn event(&self, at: u32) -> &Event {
-        &self.events[at as usize]
+    /// What is known of an event but the cycles before it.
+    pub(super) fn event(&self, at: u32) -> &'a Kind {
+        self.stream.kind(at)
+    }
+
+    /// Cycles of the scalar unit before an event.
+    pub(super) fn gap(&self, at: u32) -> u64 {
+        self.events[at as usize].gap.into()
     }
 
     pub(super) fn time(&self, at: u32) -> &Times {

@@ -365,7 +365,7 @@ impl Walk<'_, '_> {
         self.book(at, view, until, what, Pipe::S);
         let previous = at.event.checked_sub(1);
         let before = previous.map_or(0, |event| view.time(event).dispatched);
-        if before + u64::from(event.gap) == until {
+        if before + view.gap(at.event) == until {
             self.book(at, view, before, Passing::Scalar, Pipe::S);
             return previous.map(|event| At {
                 event,

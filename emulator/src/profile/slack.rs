@@ -148,7 +148,7 @@ fn own(graph: &Graph<'_>, view: &View<'_>, walk: &mut Walk, at: u32) -> u64 {
             pipe.gate = pipe.gate.min(begin);
         }
     }
-    walk.scalar = begin.saturating_sub(u64::from(event.gap));
+    walk.scalar = begin.saturating_sub(view.gap(at));
     debug_assert!(graph.cycles >= walk.scalar, "no later than the end");
     begin
 }
@@ -197,7 +197,7 @@ fn queued(graph: &Graph<'_>, view: &View<'_>, walk: &mut Walk, at: u32) -> (u64,
         false => ready.saturating_sub(time.dispatched),
     };
     walk.scalar = walk.scalar.min(ready).saturating_sub(graph.issue);
-    walk.scalar = walk.scalar.saturating_sub(u64::from(event.gap));
+    walk.scalar = walk.scalar.saturating_sub(view.gap(at));
     (came, slack)
 }
 

@@ -67,12 +67,13 @@ fn empty(kind: CoreKind, pipe: Pipe) -> PipeProfile {
 fn scalar(graph: &Graph<'_>, view: &View<'_>) -> (BTreeMap<Class, u64>, Waits) {
     let mut ledger = Ledger::default();
     let mut waits = Waits::new();
-    for (event, time) in view.events.iter().zip(view.times) {
+    for at in 0..view.events.len() as u32 {
+        let (event, time) = (view.event(at), view.time(at));
         let cost = match event.pipe {
             Pipe::S => u64::from(event.occ),
             Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix => graph.issue,
         };
-        ledger.book(ledger.at + u64::from(event.gap), Class::Work);
+        ledger.book(ledger.at + view.gap(at), Class::Work);
         let class = match (event.pipe, event.what) {
             (Pipe::S, What::WaitFlag) => Class::Flag(source(event.extra), (event.extra % 8) as u8),
             (Pipe::S, What::Xwait) => Class::Cross((event.extra % 16) as u8),
@@ -186,7 +187,8 @@ pub(super) fn insts(graph: &Graph<'_>) -> BTreeMap<(CoreKind, u32), InstProfile>
     let mut all: BTreeMap<(CoreKind, u32), InstProfile> = BTreeMap::new();
     for view in &graph.cores {
         let mut own: Vec<InstProfile> = Vec::new();
-        for (event, time) in view.events.iter().zip(view.times) {
+        for at in 0..view.events.len() as u32 {
+            let (event, time) = (view.event(at), view.time(at));
             let at = event.pc as usize;
             if own.len() <= at {
                 own.resize(at + 1, InstProfile::default());

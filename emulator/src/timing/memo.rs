@@ -14,7 +14,7 @@ use isa::types::Space;
 
 use crate::core::{Context, Core};
 use crate::report::Path;
-use crate::stream::Prepared;
+use crate::stream::Written;
 
 /// Operands of one instruction that are remembered side by side.
 const WAYS: usize = 4;
@@ -46,7 +46,7 @@ struct Known {
     keys: Vec<(Reg, u64)>,
     state: u64,
     places: Vec<Place>,
-    event: Prepared,
+    event: Written,
     moved: Option<(Path, u64)>,
     mads: u64,
 }
@@ -82,14 +82,14 @@ impl Memo {
         let Some(known) = same.next() else {
             return false;
         };
-        let mut event = known.event;
+        let mut by = 0_u64;
         for place in &known.places {
             let address = core.context.reg(place.reg);
             if !place.is_good(core, address) {
                 return false;
             }
             if place.space == Space::Gm {
-                event.move_traffic(address.wrapping_sub(place.base));
+                by = by.wrapping_add(address.wrapping_sub(place.base));
             }
         }
         for place in known.places.iter().filter(|place| place.writes) {
@@ -102,7 +102,7 @@ impl Memo {
             core.moved[path as usize] += bytes;
         }
         core.mads += known.mads;
-        core.stream.commit(event, at as u32);
+        core.stream.again(&known.event, by);
         true
     }
 
@@ -111,7 +111,7 @@ impl Memo {
         &mut self,
         core: &Core<'_>,
         at: usize,
-        event: Prepared,
+        event: Written,
         moved: Option<(Path, u64)>,
         mads: u64,
     ) {

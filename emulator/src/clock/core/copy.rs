@@ -6,7 +6,9 @@ use super::CoreSim;
 use crate::clock::TICKS;
 use crate::clock::memory::{Memory, Piece};
 use crate::clock::record::{Resource, Waits, longest};
-use crate::stream::{Event, Traffic, What};
+use crate::stream::{Kind, Traffic, What};
+
+use super::queue::Item;
 
 /// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
 const PIECE_BYTES: u64 = 4096;
@@ -14,7 +16,7 @@ const PIECE_BYTES: u64 = 4096;
 /// A copy under way, with all that its pieces ask for in one place.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Transfer {
-    event: Event,
+    kind: Kind,
     traffic: Traffic,
     begin: u64,
     row: u64,
@@ -29,9 +31,9 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(event: &Event, traffic: Traffic, begin: u64) -> Transfer {
+    pub(super) fn new(kind: &Kind, traffic: Traffic, begin: u64) -> Transfer {
         Transfer {
-            event: *event,
+            kind: *kind,
             traffic,
             begin,
             row: 0,
@@ -46,9 +48,9 @@ impl Transfer {
 
 impl<'a> CoreSim<'a> {
     /// What a copy moves; none if it moves nothing.
-    pub(super) fn traffic(&self, event: &Event) -> Option<&'a Traffic> {
-        let traffic = match event.what {
-            What::Copy | What::UnitCopy => self.stream.traffic.get(event.arg as usize)?,
+    pub(super) fn traffic(&self, kind: &Kind, item: &Item) -> Option<&'a Traffic> {
+        let traffic = match kind.what {
+            What::Copy | What::UnitCopy => self.stream.traffic.get(item.copy as usize)?,
             What::Work
             | What::UnitWork
             | What::SetFlag
@@ -79,7 +81,7 @@ impl<'a> CoreSim<'a> {
         let served = memory.serve(at, self.number, &copy.traffic, piece);
         let bytes = piece.rows * piece.bytes;
         let port_end = self.port.serve(at, copy.traffic.path, bytes);
-        let occ = u64::from(copy.event.occ);
+        let occ = u64::from(copy.kind.occ);
         if bytes != copy.alone.0 {
             let moving = occ - u64::from(copy.traffic.setup).min(occ);
             copy.alone = (bytes, moving * TICKS * bytes / (rows * row_bytes));
@@ -104,8 +106,8 @@ impl<'a> CoreSim<'a> {
             return Some(end);
         }
         let copy = *copy;
-        let (event, traffic) = (copy.event, copy.traffic);
-        let other_end = self.unit_end(pipe, &event);
+        let (kind, traffic) = (copy.kind, copy.traffic);
+        let other_end = self.unit_end(pipe, &kind);
         let queue = &mut self.queues[pipe.index()];
         queue.transfer = None;
         queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
@@ -114,13 +116,13 @@ impl<'a> CoreSim<'a> {
         } else {
             0
         };
-        queue.done = queue.done.max(queue.end + u64::from(event.tail) + extra);
+        queue.done = queue.done.max(queue.end + u64::from(kind.tail) + extra);
         let took = queue.end - copy.begin;
         queue.time.busy += took;
         queue.time.memory += took - occ;
         let ended = queue.end;
         if let Some(item) = queue.items.front()
-            && let Some(times) = self.record.at(item.event)
+            && let Some(times) = self.record.at(item.event as usize)
         {
             times.end = ended;
             times.done = queue.done;
@@ -128,7 +130,7 @@ impl<'a> CoreSim<'a> {
         }
         self.over(pipe);
         self.wake(pipe);
-        self.note(pipe, event.pc, copy.begin, ended);
+        self.note(pipe, kind.pc, copy.begin, ended);
         None
     }
 }

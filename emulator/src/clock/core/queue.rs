@@ -34,7 +34,10 @@ pub(super) enum Cause {
 /// An instruction in a queue.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Item {
-    pub(super) event: usize,
+    /// Its number in the stream.
+    pub(super) event: u32,
+    /// Its entry in the list of traffic, if it is a copy.
+    pub(super) copy: u32,
     pub(super) dispatched: u64,
     /// Instructions that cube and fixpipe had got before: what the unit flag waits for.
     pub(super) cube: u64,
@@ -46,8 +49,8 @@ pub(super) struct Item {
 pub(super) struct Queue {
     pub(super) items: VecDeque<Item>,
     pub(super) pushed: u64,
-    /// When the last instructions left the queue.
-    pub(super) starts: VecDeque<u64>,
+    /// When the latest instructions left the queue, by their numbers modulo the length; as many as it has places at least.
+    starts: Vec<u64>,
     pub(super) issued: u64,
     pub(super) finished: u64,
     /// Nothing behind the front begins earlier.
@@ -67,7 +70,7 @@ impl Queue {
         Queue {
             items: VecDeque::new(),
             pushed: 0,
-            starts: VecDeque::new(),
+            starts: Vec::new(),
             issued: 0,
             finished: 0,
             gate: 0,
@@ -85,24 +88,19 @@ impl Queue {
         let Some(before) = self.pushed.checked_sub(depth) else {
             return Some(0);
         };
-        let oldest = self.issued - self.starts.len() as u64;
-        match before < self.issued {
-            true => Some(
-                before
-                    .checked_sub(oldest)
-                    .map_or(0, |at| self.starts[at as usize]),
-            ),
-            false => None,
-        }
+        let at = before as usize & self.starts.len().wrapping_sub(1);
+        (before < self.issued).then(|| self.starts.get(at).copied().unwrap_or(0))
     }
 
     /// Notes that the front has left the queue.
+    #[inline]
     pub(super) fn issue(&mut self, at: u64, depth: u64) {
-        self.issued += 1;
-        self.starts.push_back(at);
-        if self.starts.len() as u64 > depth {
-            self.starts.pop_front();
+        if self.starts.is_empty() {
+            self.starts = vec![0; depth.next_power_of_two() as usize];
         }
+        let place = self.issued as usize & (self.starts.len() - 1);
+        self.starts[place] = at;
+        self.issued += 1;
     }
 
     /// Removes the front, which is over.
