@@ -1,5 +1,7 @@
 //! Wording of everything the backend may find wrong: one function per diagnostic, named for the problem.
 
+pub(crate) mod schedule;
+
 use diag::{Diagnostic, Span, codes};
 use ir::tile::{Func, Inst};
 

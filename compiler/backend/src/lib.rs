@@ -10,6 +10,7 @@ mod partition;
 pub mod pass;
 pub mod pipeline;
 pub mod plan;
+pub mod schedule;
 pub mod select;
 mod tiling;
 
@@ -20,6 +21,7 @@ use isa::object::Object;
 
 pub use emit::Resolver;
 pub use lower::{Lowered, lower};
+pub use schedule::Schedule;
 pub use tiling::{Tiled, derived_text, tile};
 
 /// How hard the compiler tries.
@@ -56,8 +58,8 @@ pub struct Options {
 /// A compiled kernel with every level it went through.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// The decisions, in the syntax of a schedule.
-    pub schedule: String,
+    /// Every decision; printed in the syntax of a schedule.
+    pub schedule: Schedule,
     /// The tile form as the tiler wrote it.
     pub tiled: Func,
     /// What came of it.
@@ -81,14 +83,30 @@ pub fn compile(
     options: Options,
     resolve: Resolver<'_>,
 ) -> Result<Compiled, Vec<Diagnostic>> {
-    let first = compile_once(func, chip, options, resolve);
+    compile_as(func, chip, options, None, resolve)
+}
+
+/// Compiles a kernel with decisions besides those that are written for it: what `wanted` leaves open is chosen by rule,
+/// a step that it does not know likewise.
+///
+/// # Errors
+/// As for [`compile`], and what is wanted and cannot be.
+pub fn compile_as(
+    func: &algo::Func,
+    chip: &Chip,
+    options: Options,
+    wanted: Option<&Schedule>,
+    resolve: Resolver<'_>,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let once = |func: &algo::Func| compile_once(func, chip, options, wanted, resolve);
+    let first = once(func);
     let again = |found: &[Diagnostic]| found.iter().any(|d| d.code == codes::E0502);
     match first {
         // Sizes that live through the program may have taken the registers.
         Err(found) if !func.symbols.is_empty() && again(&found) => {
             let mut near = func.clone();
             near.symbols.near = true;
-            compile_once(&near, chip, options, resolve).map_err(|_| found)
+            once(&near).map_err(|_| found)
         }
         first => first,
     }
@@ -98,13 +116,20 @@ fn compile_once(
     func: &algo::Func,
     chip: &Chip,
     options: Options,
+    wanted: Option<&Schedule>,
     resolve: Resolver<'_>,
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let compiled = |passes| {
+        let task = tiling::Task {
+            chip,
+            level: options.level,
+            passes,
+            wanted,
+        };
         let Tiled {
             func: tiled,
             schedule,
-        } = tiling::tile_as(func, chip, options.level, passes)?;
+        } = tiling::tile_as(func, &task)?;
         let lowered = lower(tiled.clone(), chip, options, resolve)?;
         Ok(Compiled {
             schedule,
@@ -112,6 +137,17 @@ fn compile_once(
             lowered,
         })
     };
-    // What is too much for one pass over several reductions is computed one after the other.
-    compiled(true).or_else(|_: Vec<Diagnostic>| compiled(false))
+    // What is too much for one pass over several reductions is computed one after the other; what was decided is not
+    // decided otherwise.
+    compiled(true).or_else(
+        |found: Vec<Diagnostic>| match found.iter().any(about_schedule) {
+            true => Err(found),
+            false => compiled(false),
+        },
+    )
+}
+
+/// Whether a finding is about what was decided.
+fn about_schedule(found: &Diagnostic) -> bool {
+    found.code.as_str().starts_with("E04")
 }

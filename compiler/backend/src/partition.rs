@@ -139,10 +139,16 @@ pub(crate) struct Rows {
 }
 
 /// Splits the function into steps, in an order that respects dependences.
-pub(crate) fn partition(func: &Func, cascades: &[Cascade], parts: &Parts) -> Vec<Step> {
+pub(crate) fn partition(
+    func: &Func,
+    cascades: &[Cascade],
+    parts: &Parts,
+    on_vector: &BTreeSet<String>,
+) -> Vec<Step> {
     let mut cx = Partition {
         func,
         parts,
+        on_vector,
         defined_by: func
             .defs
             .iter()
@@ -198,6 +204,8 @@ pub(crate) fn members(step: &Step) -> Vec<usize> {
 struct Partition<'a> {
     func: &'a Func,
     parts: &'a Parts,
+    /// Products, and what follows them, that the vector cores shall finish.
+    on_vector: &'a BTreeSet<String>,
     defined_by: BTreeMap<Tensor, usize>,
     placed: BTreeSet<usize>,
     /// Members of streams that are not placed yet.
@@ -265,8 +273,11 @@ impl Partition<'_> {
         let alone = self.func.tensors[target].role == Role::Let
             && (0..self.func.defs.len())
                 .all(|d| fused.contains(&d) || !self.reads(d).contains(&target));
+        let name = |def: usize| &self.func.tensors[self.func.defs[def].target].name;
+        let mut step = [product.def].into_iter().chain(fused.iter().copied());
+        let by_vector = step.any(|def| self.on_vector.contains(name(def)));
         match fused.as_slice() {
-            [only] if alone => match fix_epilogue(self.func, product, *only) {
+            [only] if alone && !by_vector => match fix_epilogue(self.func, product, *only) {
                 Some(fix) => Epilogue::Fixpipe(fix),
                 None => Epilogue::Vector(fused),
             },

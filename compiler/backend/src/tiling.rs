@@ -11,6 +11,7 @@ mod price;
 mod product;
 mod rows;
 pub(crate) mod scan;
+mod slots;
 mod sort;
 mod stream;
 mod symbolic;
@@ -36,6 +37,7 @@ use crate::pass::derive::{self, Cascade};
 use crate::pass::normalize;
 use crate::pass::parts::{self, Parts};
 use crate::plan;
+use crate::schedule::{Given, Knob, Schedule, StepSchedule, Values, resolve};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 
@@ -44,8 +46,8 @@ pub(crate) type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 pub struct Tiled {
     /// The tile form, at stage `Tiled`.
     pub func: Func,
-    /// The decisions, in the syntax of a schedule.
-    pub schedule: String,
+    /// Every decision.
+    pub schedule: Schedule,
 }
 
 /// What a step's code generator may know.
@@ -55,9 +57,11 @@ pub(crate) struct StepCx<'a> {
     pub(crate) chip: &'a Chip,
     pub(crate) level: Level,
     pub(crate) groups: u32,
-    stored: BTreeSet<usize>,
+    stored: &'a BTreeSet<usize>,
     /// Boxes of results.
     pub(crate) parts: &'a Parts,
+    /// What is decided about this step already.
+    pub(crate) given: &'a Given,
 }
 
 impl StepCx<'_> {
@@ -104,19 +108,34 @@ pub fn tile(
     chip: &Chip,
     level: Level,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
-    tile_as(func, chip, level, true).or_else(|_| tile_as(func, chip, level, false))
+    let task = |passes| Task {
+        chip,
+        level,
+        passes,
+        wanted: None,
+    };
+    tile_as(func, &task(true)).or_else(|_| tile_as(func, &task(false)))
+}
+
+/// How a kernel is tiled.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Task<'a> {
+    pub(crate) chip: &'a Chip,
+    pub(crate) level: Level,
+    /// Whether several reductions may become one pass.
+    pub(crate) passes: bool,
+    /// Decisions besides those that are written.
+    pub(crate) wanted: Option<&'a Schedule>,
 }
 
 /// Tiles a kernel, with passes over several reductions at once or without.
 pub(crate) fn tile_as(
     func: &algo::Func,
-    chip: &Chip,
-    level: Level,
-    passes: bool,
+    task: &Task<'_>,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
-    let tiled = tile_numbered(func, chip, level, passes)?;
+    let tiled = tile_numbered(func, task)?;
     if !func.symbols.is_empty() {
-        let other = tile_numbered(&func.renumbered(), chip, level, passes)?;
+        let other = tile_numbered(&func.renumbered(), task)?;
         if let Some(span) = symbolic::first_difference(&tiled.func, &other.func) {
             return Err(vec![errors::needs_fixed(span)]);
         }
@@ -126,9 +145,7 @@ pub(crate) fn tile_as(
 
 fn tile_numbered(
     func: &algo::Func,
-    chip: &Chip,
-    level: Level,
-    passes: bool,
+    task: &Task<'_>,
 ) -> std::result::Result<Tiled, Vec<Diagnostic>> {
     let mut algo = normalize::run(func);
     // Boxes and streams are written for known sizes.
@@ -140,20 +157,46 @@ fn tile_numbered(
     let accepts = |func: &algo::Func, cascade: &Cascade| {
         func.symbols.is_empty() && Stream::new(func, cascade).is_some()
     };
-    let derived = match passes {
+    let (chip, none) = (task.chip, Given::default());
+    let written = resolve::applicable(func, chip);
+    let early = resolve::early(written, task.wanted);
+    let mut keep = Vec::new();
+    let derived = match task.passes && !early.keeps {
         true => derive::run(&mut algo, &accepts),
-        false => derive::Derived::default(),
+        false => {
+            keep = derive::fields(&algo, &accepts);
+            derive::Derived::default()
+        }
     };
-    let steps = partition(&algo, &derived.cascades, &parts);
-    let groups = u32::try_from(chip.cores.cube).unwrap_or(1);
+    let steps = partition(&algo, &derived.cascades, &parts, &early.on_vector);
+    let cores = resolve::cores(written, task.wanted, (&algo.name, chip)).map_err(|d| vec![*d])?;
+    let groups = cores.unwrap_or(u32::try_from(chip.cores.cube).unwrap_or(1));
     let cx = StepCx {
         algo: &algo,
         chip,
-        level,
+        level: task.level,
         groups,
-        stored: stored(&algo, &steps, &parts),
+        stored: &stored(&algo, &steps, &parts),
         parts: &parts,
+        given: &none,
     };
+    let mut schedule = Schedule {
+        kernel: algo.name.clone(),
+        target: chip.name.clone(),
+        cores,
+        keep,
+        steps: open_steps(&cx, &steps),
+        remarks: (derived.remarks.iter())
+            .map(|remark| derive::remark(&algo, remark))
+            .collect(),
+    };
+    let mut given = resolve::wanted(&schedule.steps, task.wanted);
+    if let Some(written) = written {
+        let stored = (cx.stored.iter())
+            .map(|&def| slots::name_of(&cx, def))
+            .collect();
+        resolve::written(written, (&algo, chip), &stored, &schedule.steps, &mut given)?;
+    }
     let mut out = Func {
         name: algo.name.clone(),
         target: chip.name.clone(),
@@ -168,16 +211,24 @@ fn tile_numbered(
         out.symbols.work = symbolic::work_formulas(&algo, &steps);
     }
     let gm = tensors(&cx, &mut out);
-    let mut schedule: Vec<String> = (derived.remarks.iter())
-        .map(|remark| derive::remark(&algo, remark))
-        .collect();
-    for step in &steps {
-        out = step_phases(&cx, step, out, &gm, &mut schedule).map_err(|d| vec![*d])?;
+    for ((step, given), decided) in steps.iter().zip(&given).zip(&mut schedule.steps) {
+        let cx = StepCx { given, ..cx };
+        (out, decided.values) = step_phases(&cx, step, out, &gm).map_err(|d| vec![*d])?;
     }
     Ok(Tiled {
         func: out,
-        schedule: schedule_text(&algo, chip, &schedule),
+        schedule,
     })
+}
+
+/// The steps with what is open about each, and nothing decided.
+fn open_steps(cx: &StepCx<'_>, steps: &[Step]) -> Vec<StepSchedule> {
+    let step = |step: &Step| StepSchedule {
+        name: slots::head(step).map_or_else(String::new, |def| slots::name_of(cx, def)),
+        values: Values::new(),
+        slots: slots::slots(cx, step),
+    };
+    steps.iter().map(step).collect()
 }
 
 /// The accumulators that were derived for a kernel, each with what merges it, and remarks on cascades without one.
@@ -186,15 +237,6 @@ pub fn derived_text(func: &algo::Func) -> String {
     let accepts = |func: &algo::Func, cascade: &Cascade| Stream::new(func, cascade).is_some();
     let derived = derive::run(&mut algo, &accepts);
     derive::text(&algo, &derived)
-}
-
-fn schedule_text(algo: &algo::Func, chip: &Chip, decisions: &[String]) -> String {
-    let mut text = format!("schedule {} for {} {{\n", algo.name, chip.name);
-    for decision in decisions {
-        text.push_str(&format!("    {decision};\n"));
-    }
-    text.push_str("}\n");
-    text
 }
 
 /// Definitions whose tensor is a result or read by another step.
@@ -276,101 +318,132 @@ pub(crate) fn workspace(
     })
 }
 
-fn step_phases(
-    cx: &StepCx<'_>,
-    step: &Step,
-    out: Func,
-    gm: &GmMap,
-    schedule: &mut Vec<String>,
-) -> Result<Func> {
+/// Writes a step; gives what was decided about it.
+fn step_phases(cx: &StepCx<'_>, step: &Step, out: Func, gm: &GmMap) -> Result<(Func, Values)> {
     match step {
         Step::Rows(rows) => {
-            let sizes = rows::blocks(cx, rows);
-            let name = &cx.algo.tensors[cx.algo.defs[rows.defs[0]].target].name;
+            let blocks = rows::blocks(cx, rows);
+            let sizes = open(cx, blocks, rows::Block::values, &|given, all| {
+                rows::given(cx, rows, given, all)
+            })?;
             let choose = choice(cx);
-            choose(cx, &out, &sizes, &mut |base, &block| {
+            choose(cx, &out, &sizes, &mut |base, block| {
                 let b = vector_phase(base, span_of(cx, rows.defs[0]));
-                let b = rows::emit(cx, rows, block, b, gm)?;
-                let note = format!(
-                    "// `{name}`: blocks of {} rows x {} columns\n    engine {} = vector",
-                    block.rows,
-                    block.cols,
-                    name.replace('.', "_")
-                );
-                Ok((b.func, note))
+                Ok(rows::emit(cx, rows, *block, b, gm)?.func)
             })
         }
         Step::Items(def) => {
-            let sizes = items::capacities(cx, *def);
-            let name = &cx.algo.tensors[cx.algo.defs[*def].target].name;
+            let sizes = columns(cx, items::capacities(cx, *def))?;
             first_that_fits(cx, &out, &sizes, &mut |base, &cap| {
                 let b = vector_phase(base, span_of(cx, *def));
-                let b = items::emit(cx, *def, cap, b, gm)?;
-                let note = format!(
-                    "// `{name}`: item by item, {cap} columns at a time\n    engine {} = vector",
-                    name.replace('.', "_")
-                );
-                Ok((b.func, note))
+                Ok(items::emit(cx, *def, cap, b, gm)?.func)
             })
         }
         Step::Sort(sorted) => {
-            let sizes = sort::row_counts(cx, sorted);
-            let name = &cx.algo.tensors[cx.algo.defs[sorted.places].target].name;
+            let sizes = open(
+                cx,
+                sort::row_counts(cx, sorted),
+                rows_at_a_time,
+                &|given, all| {
+                    let rows = given.values.get(&Knob::Rows).copied();
+                    rows.filter(|rows| all.iter().max() >= Some(rows))
+                        .into_iter()
+                        .collect()
+                },
+            )?;
             let choose = choice(cx);
             choose(cx, &out, &sizes, &mut |base, &rows| {
                 let b = vector_phase(base, span_of(cx, sorted.places));
-                let b = sort::emit(cx, sorted, rows, b, gm)?;
-                let note = format!(
-                    "// `{name}`: sorted, {rows} rows at a time\n    engine {} = vector",
-                    name.replace('.', "_")
-                );
-                Ok((b.func, note))
+                Ok(sort::emit(cx, sorted, rows, b, gm)?.func)
             })
         }
         Step::Scan(def) => {
-            let sizes = scan::capacities(cx, *def);
-            let name = &cx.algo.tensors[cx.algo.defs[*def].target].name;
+            let sizes = columns(cx, scan::capacities(cx, *def))?;
             first_that_fits(cx, &out, &sizes, &mut |base, &cap| {
                 let b = vector_phase(base, span_of(cx, *def));
-                let b = scan::emit(cx, *def, cap, b, gm)?;
-                let note = format!(
-                    "// `{name}`: prefixes item by item, {cap} at a time\n    engine {} = vector",
-                    name.replace('.', "_")
-                );
-                Ok((b.func, note))
+                Ok(scan::emit(cx, *def, cap, b, gm)?.func)
             })
         }
         Step::Stream(pass) => {
-            let sizes = stream::sizes(cx, pass);
+            let sizes = open(
+                cx,
+                stream::sizes(cx, pass),
+                stream::Size::values,
+                &|given, all| stream::given(given, all),
+            )?;
             first_that_fits(cx, &out, &sizes, &mut |base, size| {
                 stream::emit(cx, pass, size, base, gm)
             })
         }
         Step::Product(product, epilogue) => {
-            let extents = Extents::of(cx, product);
             if !cx.algo.symbols.is_empty() && product.window.is_some() {
                 return Err(Box::new(errors::needs_fixed(span_of(cx, product.def))));
             }
-            let extents = extents.assumed(&cx.algo.symbols);
-            let whole_columns = matches!(epilogue, Epilogue::Vector(_));
-            let tiles = match (cx.level, &product.window) {
-                (Level::O0, None) => sizes::PLAIN,
-                (Level::O0, Some(window)) => sizes::plain_window(cx.chip, &extents, window),
-                (Level::O1 | Level::O3, None) => sizes::choose(cx.chip, &extents, whole_columns),
-                (Level::O1 | Level::O3, Some(window)) => {
-                    sizes::choose_window(cx.chip, &extents, window, whole_columns)
-                }
-            };
-            product_phases(cx, product, epilogue, &tiles, out, gm).map(|(func, decisions)| {
-                schedule.extend(decisions);
-                (func, None)
-            })
+            let out_of_l0c = cx.given.values.get(&Knob::Epilogue) == Some(&0);
+            if out_of_l0c && matches!(epilogue, Epilogue::Vector(_)) {
+                return Err(errors::schedule::not_on_the_way_out(cx.given));
+            }
+            let tiles = product_tiles(cx, product, epilogue)?;
+            product_phases(cx, product, epilogue, &tiles, out, gm)
         }
     }
-    .map(|(func, note)| {
-        schedule.extend(note);
-        func
+}
+
+/// The sizes of a product: those that are given, the rest by rule.
+fn product_tiles(cx: &StepCx<'_>, product: &Product, epilogue: &Epilogue) -> Result<Tiles> {
+    let extents = Extents::of(cx, product).assumed(&cx.algo.symbols);
+    let task = sizes::Task {
+        chip: cx.chip,
+        extents: &extents,
+        whole_columns: matches!(epilogue, Epilogue::Vector(_)),
+        window: product.window.as_deref(),
+        given: &cx.given.values,
+    };
+    sizes::check(&task, cx.given, &slots::name_of(cx, product.def))?;
+    match cx.level {
+        Level::O0 => Ok(sizes::plain(&task)),
+        Level::O1 | Level::O3 => Ok(sizes::choose(&task).unwrap_or_else(|| sizes::plain(&task))),
+    }
+}
+
+/// Sizes worth trying with what each decides, as far as they agree with what is given; if none of the usual ones does,
+/// those that the tiler can make of it.
+fn open<S: Copy>(
+    cx: &StepCx<'_>,
+    usual: Vec<S>,
+    values: fn(&S) -> Values,
+    made: &dyn Fn(&Given, &[S]) -> Vec<S>,
+) -> Result<Vec<(Values, S)>> {
+    let agrees = |size: &S| cx.given.allows(&values(size));
+    let mut sizes: Vec<S> = usual.iter().filter(|size| agrees(size)).copied().collect();
+    if sizes.is_empty() {
+        sizes = made(cx.given, &usual);
+        sizes.retain(agrees);
+    }
+    if sizes.is_empty() && !usual.is_empty() {
+        let all: Vec<Values> = usual.iter().map(values).collect();
+        return Err(errors::schedule::no_such_size(cx.given, &all));
+    }
+    Ok((sizes.into_iter())
+        .map(|size| (values(&size), size))
+        .collect())
+}
+
+/// Widths of a step that walks one index.
+fn columns(cx: &StepCx<'_>, usual: Vec<i64>) -> Result<Vec<(Values, i64)>> {
+    let values = |cap: &i64| [(Knob::Cols, *cap)].into();
+    open(cx, usual, values, &|given, all| {
+        let width = given.values.get(&Knob::Cols).copied();
+        let whole = |width: &i64| width % COLUMNS == 0 && all.iter().max() >= Some(width);
+        width.filter(whole).into_iter().collect()
     })
+}
+
+/// What the width of a walk along one index is a multiple of.
+const COLUMNS: i64 = 256;
+
+fn rows_at_a_time(rows: &i64) -> Values {
+    [(Knob::Rows, *rows)].into()
 }
 
 fn span_of(cx: &StepCx<'_>, def: usize) -> Span {
@@ -392,10 +465,11 @@ fn vector_phase(func: Func, span: Span) -> Builder {
 fn first_that_fits<S>(
     cx: &StepCx<'_>,
     base: &Func,
-    sizes: &[S],
+    sizes: &[(Values, S)],
     write: Write<'_, S>,
-) -> Result<(Func, Option<String>)> {
-    let written = sizes.iter().map(|size| write(base.clone(), size));
+) -> Result<(Func, Values)> {
+    let written =
+        (sizes.iter()).map(|(values, size)| Ok((write(base.clone(), size)?, values.clone())));
     first_planned(cx, written)
 }
 
@@ -403,19 +477,17 @@ fn first_that_fits<S>(
 fn cheapest_that_fits<S>(
     cx: &StepCx<'_>,
     base: &Func,
-    sizes: &[S],
+    sizes: &[(Values, S)],
     write: Write<'_, S>,
-) -> Result<(Func, Option<String>)> {
+) -> Result<(Func, Values)> {
     let mut written = Vec::with_capacity(sizes.len());
-    for size in sizes {
-        let (func, note) = write(base.clone(), size)?;
-        written.push((price::price(&func, cx.chip), func, note));
+    for (values, size) in sizes {
+        let func = write(base.clone(), size)?;
+        written.push((price::price(&func, cx.chip), func, values.clone()));
     }
     written.sort_by_key(|&(cycles, ..)| cycles);
-    first_planned(
-        cx,
-        written.into_iter().map(|(_, func, note)| Ok((func, note))),
-    )
+    let written = written.into_iter();
+    first_planned(cx, written.map(|(_, func, values)| Ok((func, values))))
 }
 
 /// How one of several sizes is chosen.
@@ -426,26 +498,33 @@ fn choice<S>(cx: &StepCx<'_>) -> Choice<S> {
     }
 }
 
-type Choice<S> = fn(&StepCx<'_>, &Func, &[S], Write<'_, S>) -> Result<(Func, Option<String>)>;
+type Choice<S> = fn(&StepCx<'_>, &Func, &[(Values, S)], Write<'_, S>) -> Result<(Func, Values)>;
 
 /// Writes a step for one size.
-type Write<'w, S> = &'w mut dyn FnMut(Func, &S) -> Result<(Func, String)>;
+type Write<'w, S> = &'w mut dyn FnMut(Func, &S) -> Result<Func>;
 
 fn first_planned(
     cx: &StepCx<'_>,
-    written: impl Iterator<Item = Result<(Func, String)>>,
-) -> Result<(Func, Option<String>)> {
+    written: impl Iterator<Item = Result<(Func, Values)>>,
+) -> Result<(Func, Values)> {
     let mut last = None;
     for step in written {
-        let (func, note) = step?;
+        let (func, values) = step?;
         match plan::plan(&func, cx.chip) {
-            Ok(_) => return Ok((func, Some(note))),
-            Err(overflow) => last = Some(Box::new(errors::capacity(&func, &overflow))),
+            Ok(_) => return Ok((func, values)),
+            Err(overflow) => last = Some((errors::capacity(&func, &overflow), overflow)),
         }
     }
-    Err(last.unwrap_or_else(|| {
-        errors::not_compiled(Span::NONE, "a step without sizes is not compiled yet")
-    }))
+    match last {
+        Some((_, overflow)) if !cx.given.spans.is_empty() => {
+            Err(errors::schedule::does_not_fit(cx.given, &overflow, cx.chip))
+        }
+        Some((found, _)) => Err(Box::new(found)),
+        None => Err(errors::not_compiled(
+            Span::NONE,
+            "a step without sizes is not compiled yet",
+        )),
+    }
 }
 
 fn product_phases(
@@ -455,10 +534,10 @@ fn product_phases(
     t: &Tiles,
     out: Func,
     gm: &GmMap,
-) -> Result<(Func, Vec<String>)> {
+) -> Result<(Func, Values)> {
     let span = span_of(cx, product.def);
     let target = cx.algo.defs[product.def].target;
-    let decisions = product_decisions(cx, product, epilogue, t);
+    let mut decided = t.values();
     match epilogue {
         Epilogue::Store => {
             let b = cube_phase(out, span);
@@ -467,7 +546,7 @@ fn product_phases(
                 relu: false,
                 words: None,
             };
-            Ok((with_cube(cx, product, t, &out, b, gm), decisions))
+            Ok((with_cube(cx, product, t, &out, b, gm), decided))
         }
         Epilogue::Fixpipe(fix) => {
             let (func, made) = match fix.scale {
@@ -488,18 +567,25 @@ fn product_phases(
                 relu: fix.relu,
                 words: made,
             };
+            decided.insert(Knob::Epilogue, 0);
             Ok((
                 with_cube(cx, product, t, &out, cube_phase(func, span), gm),
-                decisions,
+                decided,
             ))
         }
         Epilogue::Vector(defs) => {
             let mut b = cube_phase(out, span);
             let chan = product::ring(cx, &mut b, t, cx.algo.tensors[target].elem);
             let base = with_cube(cx, product, t, &Output::Ring(chan), b, gm);
-            let sizes = vector::row_counts(cx, t);
+            let strip = |rows: &i64| [(Knob::Strip, *rows)].into();
+            let sizes = open(cx, vector::row_counts(cx, t), strip, &|given, _| {
+                let rows = given.values.get(&Knob::Strip).copied();
+                rows.filter(|rows| 2 * rows <= t.m.max(32))
+                    .into_iter()
+                    .collect()
+            })?;
             let choose = choice(cx);
-            let (func, _) = choose(cx, &base, &sizes, &mut |base, &rows| {
+            let (func, strip) = choose(cx, &base, &sizes, &mut |base, &rows| {
                 let mut b = Builder::new(base);
                 b.span = span;
                 let block = b.block;
@@ -507,9 +593,11 @@ fn product_phases(
                     phase.vector = Some(block);
                 }
                 let b = vector::emit(cx, product, defs, t, chan, rows, b, gm)?;
-                Ok((b.func, String::new()))
+                Ok(b.func)
             })?;
-            Ok((func, decisions))
+            decided.extend(strip);
+            decided.insert(Knob::Epilogue, 1);
+            Ok((func, decided))
         }
     }
 }
@@ -542,48 +630,6 @@ fn with_cube(
 ) -> Func {
     cube::emit(cx, product, t, out, &mut b, gm);
     b.func
-}
-
-/// The decisions about a product in the schedule language.
-fn product_decisions(
-    cx: &StepCx<'_>,
-    product: &Product,
-    epilogue: &Epilogue,
-    t: &Tiles,
-) -> Vec<String> {
-    let name = |i: Index| cx.algo.indices[i].name.clone();
-    let tensor = |t: algo::Tensor| cx.algo.tensors[t].name.replace('.', "_");
-    let (a, b) = (tensor(product.a.tensor), tensor(product.b.tensor));
-    let target = tensor(cx.algo.defs[product.def].target);
-    let k = name(product.k);
-    let depth = cx.depth();
-    let rows = product
-        .m
-        .map_or(String::new(), |m| format!("{}: {}, ", name(m), t.m));
-    let mut decisions = vec![
-        format!("grid {rows}{}: {} order row", name(product.n), t.n),
-        format!("stream {k}: {} place {a}, {b} in l1 depth {depth}", t.k_l1),
-        format!(
-            "stream {k}: {} in {k}: {} place {a} in l0a, {b} in l0b depth {depth}",
-            t.k_l0, t.k_l1
-        ),
-        format!("place {target} in l0c"),
-    ];
-    match epilogue {
-        Epilogue::Store => {}
-        Epilogue::Fixpipe(fix) => {
-            let y = tensor(cx.algo.defs[fix.def].target);
-            decisions.push(format!("engine {y} = fixpipe"));
-        }
-        Epilogue::Vector(defs) => {
-            let names: Vec<String> = defs
-                .iter()
-                .map(|&d| tensor(cx.algo.defs[d].target))
-                .collect();
-            decisions.push(format!("engine {} = vector", names.join(", ")));
-        }
-    }
-    decisions
 }
 
 /// Useful work: what the kernel asks for, whatever the schedule.

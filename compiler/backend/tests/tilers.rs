@@ -280,7 +280,10 @@ fn a_large_product_takes_the_blocks_that_fill_l0c() {
     let func = gemm(Elem::F16, 4096, 4096, 4096, false, false, false);
     let tiled = tile(&func, &chip, Level::O1).expect("a plain product");
     assert!(
-        tiled.schedule.contains("grid m: 128, n: 256"),
+        tiled
+            .schedule
+            .to_string()
+            .contains("grid y.m: 128, y.n: 256"),
         "{}",
         tiled.schedule
     );

@@ -97,6 +97,11 @@ codes! {
     E0315 Error "needs-fixed-size" "size that has to be known when it is compiled";
 
     E0401 Error "schedule-not-applied" "schedule decision that is not applied yet";
+    E0402 Error "schedule-value" "value in a schedule that cannot be used";
+    E0403 Error "schedule-name" "name in a schedule that no step has";
+    E0404 Error "schedule-impossible" "schedule decision that cannot be carried out";
+    E0405 Error "schedule-too-large" "schedule decision that needs more memory than there is";
+    E0406 Error "expectation-fails" "run that does not keep to the contract of its schedule";
 
     E0501 Error "buffer-overflow" "does not fit a buffer of the target";
     E0502 Error "not-compiled-yet" "not compiled yet";

@@ -1,6 +1,6 @@
 //! From any form of a kernel to an object, keeping every level on the way. Opens no files itself.
 
-use backend::{Compiled, Lowered};
+use backend::{Compiled, Lowered, Schedule};
 use diag::{Diagnostic, SourceMap, Span};
 use ir::algo::{Func, TensorData};
 use ir::tile;
@@ -18,9 +18,27 @@ pub fn compile(
     settings: &Settings,
     sources: &SourceMap,
 ) -> Result<Compiled, Vec<Diagnostic>> {
+    compile_as(func, settings, None, sources)
+}
+
+/// Compiles a bound kernel with decisions besides those that are written for it.
+pub fn compile_as(
+    func: &Func,
+    settings: &Settings,
+    wanted: Option<&Schedule>,
+    sources: &SourceMap,
+) -> Result<Compiled, Vec<Diagnostic>> {
     fits_memory(func, &settings.chip).map_err(|found| vec![found])?;
     let resolve = |span| place(sources, span);
-    backend::compile(func, &settings.chip, settings.options(), &resolve)
+    let pinned = match &settings.schedule {
+        Some(tree) => Some(Func {
+            schedules: frontend::schedules(tree, func)?,
+            ..func.clone()
+        }),
+        None => None,
+    };
+    let func = pinned.as_ref().unwrap_or(func);
+    backend::compile_as(func, &settings.chip, settings.options(), wanted, &resolve)
 }
 
 /// Refuses tensors that together are larger than the target's global memory.

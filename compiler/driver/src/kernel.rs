@@ -222,8 +222,20 @@ impl KernelFile {
         lines.map(line).collect()
     }
 
-    /// Binds a kernel. `arrays` has the element type and shape of the arguments that are given.
+    /// Binds a kernel, with the schedules that the file has for it. `arrays` has the element type and shape of the
+    /// arguments that are given.
     pub fn bind(
+        &self,
+        kernel: &KernelInfo,
+        given: &Values,
+        arrays: &BTreeMap<String, (Elem, Vec<i64>)>,
+    ) -> Result<Func, Vec<Diagnostic>> {
+        let mut func = self.bind_algorithm(kernel, given, arrays)?;
+        func.schedules = frontend::schedules(&self.tree, &func)?;
+        Ok(func)
+    }
+
+    fn bind_algorithm(
         &self,
         kernel: &KernelInfo,
         given: &Values,

@@ -15,6 +15,7 @@ mod cmd;
 mod command_line;
 mod emulation;
 mod errors;
+mod expect;
 mod files;
 mod host;
 pub mod kernel;

@@ -3,11 +3,12 @@
 use backend::Level;
 use diag::Diagnostic;
 use isa::chip::Chip;
+use syntax::ast::File;
 
 use crate::args::Compile;
 use crate::errors;
 use crate::host::Stop;
-use crate::kernel::{Unread, Values};
+use crate::kernel::{self, Unread, Values};
 use crate::session::Session;
 
 /// The meaning of the options that decide a kernel's code.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub level: Level,
     /// Sizes and element types of `-D`.
     pub values: Values,
+    /// `-C schedule=FILE`: what takes the place of the schedules in the source.
+    pub schedule: Option<File>,
     /// `-Z verify-each`.
     pub verify_each: bool,
     /// `-Z time-passes`.
@@ -39,7 +42,13 @@ fn passes() -> Vec<&'static str> {
 }
 
 /// Keys of `-C` and what they do.
-pub(crate) const CODEGEN: &[(&str, &str)] = &[("opt-level=0|1|3", "the same as -O")];
+pub(crate) const CODEGEN: &[(&str, &str)] = &[
+    ("opt-level=0|1|3", "the same as -O"),
+    (
+        "schedule=FILE",
+        "takes the schedules of a file instead of those in the source",
+    ),
+];
 
 /// Keys of `-Z` and what they do.
 pub(crate) const UNSTABLE: &[(&str, &str)] = &[
@@ -62,6 +71,7 @@ impl Settings {
             target_given: false,
             level,
             values: Values::default(),
+            schedule: None,
             verify_each: false,
             time_passes: false,
             print_after: Vec::new(),
@@ -74,7 +84,10 @@ impl Settings {
         let mut settings = Settings::new(chip, level("-O", args.opt.as_deref().unwrap_or("1"))?);
         settings.target_given = args.target.is_some();
         for option in &args.codegen {
-            settings.codegen(option, args.opt.is_some())?;
+            match option.strip_prefix("schedule=") {
+                Some(path) => settings.schedule = Some(schedule(path, session)?),
+                None => settings.codegen(option, args.opt.is_some())?,
+            }
         }
         for option in &args.unstable {
             settings.unstable(option)?;
@@ -121,6 +134,16 @@ impl Settings {
             _ => return Err(errors::option_value("-Z", option, &keys(UNSTABLE))),
         }
         Ok(())
+    }
+}
+
+/// The tree of a file of schedules.
+fn schedule(path: &str, session: &mut Session<'_, '_>) -> Result<File, Stop> {
+    let file = session.read_text(path)?;
+    let (tree, found) = kernel::parse(file, &session.sources);
+    match found.iter().any(Diagnostic::is_error) {
+        true => Err(found.into()),
+        false => Ok(tree),
     }
 }
 

@@ -29,6 +29,7 @@ mod unify;
 use crate::Sources;
 use crate::errors::resolve;
 use crate::hir::{Item, ItemId};
+use crate::schedules;
 use diag::{Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -366,7 +367,7 @@ fn path_text(path: &[ast::Name]) -> String {
         .join("::")
 }
 
-/// Schedules parse and are not applied yet; each says so once.
+/// What of schedules nobody obeys, and kernels that are not there.
 fn report_schedules(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let main = world.files[0];
     for item in &main.items {
@@ -385,8 +386,9 @@ fn report_schedules(world: &World<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 ));
             }
             Some(_) => {
-                let span = schedule.decisions.first().map_or(item.span, |d| d.span);
-                diagnostics.push(resolve::schedule_not_applied(&kernel.text, span));
+                let refused = schedule.decisions.iter().filter_map(schedules::not_applied);
+                let refused = refused.map(|(word, span)| resolve::schedule_not_applied(word, span));
+                diagnostics.extend(refused);
             }
         }
     }

@@ -6,7 +6,9 @@
 //!   [`ir::algo::Func`]; mistakes that only the values show are reported there.
 //! - [`load`] reads the tile form into tile IR.
 //!
-//! Pure: no files, no clock, no panic on any tree. Knows nothing of schedules, targets and instructions. Start with
+//! - [`schedules`] gives the decisions that were written for a bound kernel; what they mean is the back end's to say.
+//!
+//! Pure: no files, no clock, no panic on any tree. Knows nothing of targets and instructions. Start with
 //! `hir` (what a checked program is), then `check` and `lower`; wording is in `errors`.
 
 mod affine;
@@ -18,12 +20,14 @@ pub mod load;
 mod lower;
 mod poly;
 pub mod program;
+mod schedules;
 #[cfg(test)]
 mod tests;
 
 pub use check::Prelude;
 pub use hir::Class;
 pub use lower::laws::{Laws, Pair};
+pub use schedules::schedules;
 
 use diag::{Diagnostic, Span};
 use hir::{Item, ItemKind, Local, Ty};

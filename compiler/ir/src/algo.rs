@@ -27,6 +27,7 @@ use diag::Span;
 use isa::types::Elem;
 use smallvec::SmallVec;
 
+use crate::schedule::Schedule;
 use crate::symbols::Symbols;
 
 pub use isa::num::{Overflow, Round};
@@ -72,6 +73,8 @@ pub struct Func {
     /// Tensors of folds whose order is not fixed: their reductions may be made block by block and merged, inside the
     /// derived bound. The order that each states is the one inside a block.
     pub regrouped: BTreeSet<Tensor>,
+    /// Schedules that were written for it and whose conditions hold, in the order of the text. They change no value.
+    pub schedules: Vec<Schedule>,
     /// Where the kernel stands.
     pub span: Span,
 }

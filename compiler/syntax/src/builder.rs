@@ -224,3 +224,26 @@ impl Builder<'_> {
         }
     }
 }
+
+/// The parts of a name with dots as one: a definition of an inlined call is `s.top`.
+pub(crate) fn dotted(path: Vec<Name>) -> Name {
+    let mut parts = path.into_iter();
+    let first = parts.next();
+    let empty = || Name {
+        text: String::new(),
+        span: Span::NONE,
+    };
+    parts.fold(first.unwrap_or_else(empty), |all, part| Name {
+        text: format!("{}.{}", all.text, part.text),
+        span: all.span.to(part.span),
+    })
+}
+
+/// A definition and its index, or an index alone.
+pub(crate) fn of_index(mut path: Vec<Name>) -> (Name, Option<Name>) {
+    let index = match path.len() {
+        0 | 1 => None,
+        _ => path.pop(),
+    };
+    (dotted(path), index)
+}

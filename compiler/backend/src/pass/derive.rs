@@ -113,6 +113,16 @@ pub(crate) fn run(func: &mut Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) ->
     derived
 }
 
+/// The names of what passes would compute together.
+pub(crate) fn fields(func: &Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) -> Vec<String> {
+    let mut changed = func.clone();
+    let derived = run(&mut changed, accepts);
+    let fields = derived.cascades.iter().flat_map(|cascade| &cascade.fields);
+    fields
+        .map(|field| changed.tensors[field.tensor].name.clone())
+        .collect()
+}
+
 /// Whether a definition is a reduction that may be cut into blocks.
 fn granted(func: &Func, def: usize) -> bool {
     let Some(reduce) = root_reduce(func, def) else {

@@ -38,6 +38,11 @@ pub(crate) struct Extents {
 }
 
 impl Extents {
+    /// Bytes of an element of the factors.
+    pub(crate) fn size(&self) -> i64 {
+        i64::try_from(self.elem.bytes()).unwrap_or(4)
+    }
+
     pub(crate) fn of(cx: &StepCx<'_>, product: &Product) -> Extents {
         let extent = |i: Index| cx.algo.indices[i].extent;
         Extents {

@@ -19,6 +19,7 @@ use super::{Result, StepCx};
 use crate::Level;
 use crate::partition::{Rows, as_load, loads, root_reduce};
 use crate::pass::normalize::operands;
+use crate::schedule::{Given, Knob, Values};
 
 /// Rows of a block that is reduced: lanes are joined by one repeat a row, and 255 are encoded.
 const REDUCED_ROWS: i64 = 240;
@@ -37,6 +38,16 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    /// The same as values of a schedule.
+    pub(crate) fn values(&self) -> Values {
+        [
+            (Knob::Rows, self.rows),
+            (Knob::Cols, self.cols),
+            (Knob::Pitch, self.pitch),
+        ]
+        .into()
+    }
+
     /// A block whose rows follow each other without gaps.
     pub(crate) const fn packed(rows: i64, cols: i64) -> Block {
         Block {
@@ -57,6 +68,29 @@ pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
         }
     }
     sizes
+}
+
+/// Blocks of the sides that are given, each other side as one of the usual blocks has it; those that can be made.
+pub(crate) fn given(cx: &StepCx<'_>, step: &Rows, given: &Given, usual: &[Block]) -> Vec<Block> {
+    let unit = column_unit(cx.algo, &step.defs);
+    let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
+    let most = if reduces { REDUCED_ROWS } else { i64::MAX };
+    let whole_row = round_up(extents_to_choose_by(cx, step).1, unit);
+    let side = |knob: Knob, own: i64| given.values.get(&knob).copied().unwrap_or(own);
+    let mut made: Vec<Block> = Vec::new();
+    for block in usual {
+        let (rows, cols) = (side(Knob::Rows, block.rows), side(Knob::Cols, block.cols));
+        let pitch = side(Knob::Pitch, cols);
+        let block = Block { rows, cols, pitch };
+        let possible = rows <= most
+            && cols % unit == 0
+            && cols <= whole_row.max(256)
+            && (pitch == cols || (pitch > cols && pitch % unit == 0 && cols < whole_row));
+        if possible && made.iter().all(|known| known.values() != block.values()) {
+            made.push(block);
+        }
+    }
+    made
 }
 
 /// Whether a load follows the columns of its tensor.

@@ -116,6 +116,11 @@ fn roles(func: &Func, def: usize, until: Index) -> Roles {
     }
 }
 
+/// The index that runs along the vector.
+pub(crate) fn vector_index(func: &Func, def: usize) -> Option<Index> {
+    roles(func, def, prefix(func, def)?.until).vector
+}
+
 /// Widths worth trying, best first.
 pub(crate) fn capacities(cx: &StepCx<'_>, def: usize) -> Vec<i64> {
     let width = prefix(cx.algo, def)

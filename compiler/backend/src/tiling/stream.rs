@@ -22,6 +22,7 @@ use super::expr::{GmMap, ceil_div, decode, round_up};
 use super::{Result, StepCx, workspace};
 use crate::Level;
 use crate::partition::{Product, Stream};
+use crate::schedule::{Given, Knob, Values};
 
 /// Sizes of blocks.
 #[derive(Copy, Clone, Debug)]
@@ -39,6 +40,52 @@ pub(crate) struct Size {
     /// Items whose products with their weights go through L0 at a time.
     steps: i64,
 }
+
+impl Size {
+    /// The same as values of a schedule.
+    pub(crate) fn values(&self) -> Values {
+        [
+            (Knob::Rows, self.m),
+            (Knob::Cols, self.n),
+            (Knob::Strip, self.rows),
+            (Knob::StripDepth, i64::from(self.copies)),
+            (Knob::Scores, self.scores),
+            (Knob::Weights, self.steps),
+        ]
+        .into()
+    }
+}
+
+/// Sizes of what is given, the rest as one of the usual sizes has it; those that can be made.
+pub(crate) fn given(given: &Given, usual: &[Size]) -> Vec<Size> {
+    let value = |knob: Knob, own: i64| given.values.get(&knob).copied().unwrap_or(own);
+    let with = |size: &Size| Size {
+        m: value(Knob::Rows, size.m),
+        n: value(Knob::Cols, size.n),
+        rows: value(Knob::Strip, size.rows),
+        copies: u32::try_from(value(Knob::StripDepth, i64::from(size.copies))).unwrap_or(1),
+        scores: value(Knob::Scores, size.scores),
+        steps: value(Knob::Weights, size.steps),
+    };
+    let possible = |size: &Size| {
+        size.m % 32 == 0
+            && size.m <= MOST_ROWS
+            && size.n % 16 == 0
+            && size.n <= LONGEST
+            && size.rows % 8 == 0
+            && (size.m / 2) % size.rows == 0
+            && size.copies <= 2
+            && size.scores % 16 == 0
+            && size.scores <= size.n.min(MOST_SCORES)
+            && size.steps % 16 == 0
+            && size.steps <= size.n.min(SCORE_DEPTH)
+    };
+    usual.iter().map(with).filter(possible).collect()
+}
+
+/// Rows that a group has at most, and items whose scores go through L0 at a time: what L0C has room for twice.
+const MOST_ROWS: i64 = 128;
+const MOST_SCORES: i64 = 128;
 
 /// Items of a block at most (we choose): what merging costs is small beside them.
 const LONGEST: i64 = 512;
@@ -128,7 +175,7 @@ pub(crate) fn emit(
     size: &Size,
     mut func: Func,
     gm: &GmMap,
-) -> Result<(Func, String)> {
+) -> Result<Func> {
     let span = stream
         .defs
         .first()
@@ -147,7 +194,7 @@ pub(crate) fn emit(
         cube: Some(cube),
         vector: Some(vector),
     });
-    Ok((b.func, pass.decisions()))
+    Ok(b.func)
 }
 
 impl<'a> Pass<'a> {
@@ -270,17 +317,5 @@ impl<'a> Pass<'a> {
     /// Rows of a vector core.
     fn half(&self) -> i64 {
         self.size.m / 2
-    }
-
-    fn decisions(&self) -> String {
-        let algo = self.cx.algo;
-        let names: Vec<&str> = (self.stream.cascade.fields.iter())
-            .map(|field| algo.tensors[field.tensor].name.as_str())
-            .collect();
-        let Size { m, n, rows, .. } = self.size;
-        format!(
-            "// `{}` in one pass: blocks of {m} rows x {n} items, {rows} rows at a time on a vector core",
-            names.join("`, `")
-        )
     }
 }

@@ -307,7 +307,7 @@ fn kernel_levels(
     }
     let compiled = build::compile(&func, settings, &session.sources)?;
     phases.end("tile, place, synchronise, select, emit");
-    levels.add(Kind::Schedule, compiled.schedule.clone());
+    levels.add(Kind::Schedule, compiled.schedule.to_string());
     levels.add(Kind::Tile, ir::tile::print(&compiled.tiled));
     print_after("tile", &compiled.tiled, settings, session);
     lowered_levels(&compiled.lowered, input, settings, session, &mut levels)?;

@@ -8,6 +8,7 @@ use diag::Diagnostic;
 use emulator::{Options, Outcome, Sanitize};
 use ir::algo::Func;
 use ir::algo::data::Data;
+use ir::schedule::Expectation;
 use ir::tile;
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
@@ -21,7 +22,7 @@ use crate::reference::{self, Comparison};
 use crate::report::{self, Facts};
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{arrays, assembly, build, emulation, errors, launch};
+use crate::{arrays, assembly, build, emulation, errors, expect, launch};
 
 /// `vinci run`.
 #[derive(Args, Clone, Debug)]
@@ -89,6 +90,8 @@ pub(super) struct Job {
     reference: Reference,
     /// Whether an argument was drawn.
     drawn: bool,
+    /// What the schedule promises of a run.
+    expects: Vec<Expectation>,
 }
 
 /// What says what the results should be.
@@ -127,7 +130,13 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
         ReportForm::Text => report::text(&facts),
         ReportForm::Json => report::json(&facts),
     })?;
-    match failed(comparisons.as_deref().unwrap_or_default()) {
+    let mut wrong = failed(comparisons.as_deref().unwrap_or_default());
+    wrong.extend(expect::broken(
+        &job.expects,
+        &job.object.kernel,
+        &outcome.report,
+    ));
+    match wrong {
         wrong if wrong.is_empty() => Ok(()),
         wrong => Err(wrong.into()),
     }
@@ -177,6 +186,7 @@ fn prepare_kernel(
         )?),
         false => None,
     };
+    let expects = expect::of(&func, settings)?;
     let compile = |session: &Session<'_, '_>| -> Result<Object, Stop> {
         let compiled = build::compile(open.as_ref().unwrap_or(&func), settings, &session.sources)?;
         let sizes = func
@@ -186,7 +196,10 @@ fn prepare_kernel(
         Ok(launch::bound(compiled.lowered.object, &sizes.collect())?)
     };
     if args.timing_only {
-        return timed(given, compile(session)?);
+        return Ok(Job {
+            expects,
+            ..timed(given, compile(session)?)?
+        });
     }
     let (params, drawn) = given.bytes_for(&func, args.seed)?;
     let object = compile(session)?;
@@ -196,6 +209,7 @@ fn prepare_kernel(
         inputs,
         reference: Reference::Algorithm(func, params),
         drawn,
+        expects,
     })
 }
 
@@ -247,6 +261,7 @@ fn prepare_object(
         inputs,
         reference,
         drawn,
+        expects: Vec::new(),
     })
 }
 
@@ -257,6 +272,7 @@ fn timed(given: &Given, object: Object) -> Result<Job, Stop> {
         object,
         reference: Reference::None,
         drawn: false,
+        expects: Vec::new(),
     })
 }
 

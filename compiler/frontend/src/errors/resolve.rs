@@ -279,13 +279,11 @@ pub(crate) fn unbound_scan(name: &str, span: Span) -> Diagnostic {
         ))
 }
 
-pub(crate) fn schedule_not_applied(kernel: &str, span: Span) -> Diagnostic {
-    Diagnostic::new(
-        codes::E0401,
-        format!("the schedule of `{kernel}` is not applied yet"),
-    )
-    .primary(span, "no decision of a schedule is applied in this version")
-    .help("remove it: the compiler then chooses by rule")
+pub(crate) fn schedule_not_applied(word: &str, span: Span) -> Diagnostic {
+    let what = format!("`{word}` is not applied yet");
+    Diagnostic::new(codes::E0401, what)
+        .primary(span, "no back end obeys this decision")
+        .help("remove it: what is left out is chosen by the compiler")
 }
 
 pub(crate) fn too_large(limit: &str, span: Span) -> Diagnostic {

@@ -150,7 +150,7 @@ impl<'a> Side<'a> {
             elem,
             space: Space::L1,
             layout: Layout::NZ,
-            depth: block.cx.depth(),
+            depth: block.tiles.l1_depth,
             rows,
             cols,
         };
@@ -169,7 +169,7 @@ impl<'a> Side<'a> {
             elem: block.extents.elem,
             space,
             layout,
-            depth: block.cx.depth(),
+            depth: block.tiles.l0_depth,
             rows,
             cols,
         };
@@ -221,14 +221,12 @@ fn accumulator(cx: &StepCx<'_>, product: &Product, t: &Tiles, elem: Elem, b: &mu
     } else {
         Elem::F32
     };
-    // Two accumulators let the cube go on while the fixpipe drains, where L0C has room for both.
-    let twice = t.m * t.n * 8 <= i64::try_from(cx.chip.usable_bytes(Space::L0c)).unwrap_or(0);
-    let depth = if twice { cx.depth() } else { 1 };
     let shape = Shape {
         elem,
         space: Space::L0c,
         layout: Layout::NZ,
-        depth,
+        // Two accumulators let the cube go on while the fixpipe drains.
+        depth: t.acc_depth,
         rows: t.m,
         cols: t.n,
     };

@@ -5,7 +5,10 @@ use isa::cost;
 use isa::types::{Elem, Space};
 
 use super::Extents;
+use crate::errors;
 use crate::partition::Window;
+use crate::schedule::{Given, Knob, Values};
+use crate::tiling::Result;
 use crate::tiling::expr::{ceil_div, round_up};
 
 /// Sizes of blocks.
@@ -19,6 +22,12 @@ pub(crate) struct Tiles {
     pub(crate) k_l1: i64,
     /// k of a step in L0.
     pub(crate) k_l0: i64,
+    /// Copies of a packet in L1.
+    pub(crate) l1_depth: u32,
+    /// Copies of a step in L0A and L0B.
+    pub(crate) l0_depth: u32,
+    /// Accumulators in L0C.
+    pub(crate) acc_depth: u32,
 }
 
 /// The block sizes of `-O0`: 64×64×64, one at a time.
@@ -27,7 +36,62 @@ pub(crate) const PLAIN: Tiles = Tiles {
     n: 64,
     k_l1: 64,
     k_l0: 64,
+    l1_depth: 1,
+    l0_depth: 1,
+    acc_depth: 1,
 };
+
+impl Tiles {
+    /// The same as values of a schedule.
+    pub(crate) fn values(&self) -> Values {
+        let depth = i64::from;
+        [
+            (Knob::Rows, self.m),
+            (Knob::Cols, self.n),
+            (Knob::Packet, self.k_l1),
+            (Knob::PacketDepth, depth(self.l1_depth)),
+            (Knob::Step, self.k_l0),
+            (Knob::StepDepth, depth(self.l0_depth)),
+            (Knob::AccDepth, depth(self.acc_depth)),
+        ]
+        .into()
+    }
+
+    /// With what is given in the place of what is there.
+    fn given(self, given: &Values) -> Tiles {
+        let size = |knob: Knob, own: i64| given.get(&knob).copied().unwrap_or(own);
+        let copies = |knob: Knob, own: u32| {
+            let given = given.get(&knob).copied();
+            given
+                .and_then(|depth| u32::try_from(depth).ok())
+                .unwrap_or(own)
+        };
+        Tiles {
+            m: size(Knob::Rows, self.m),
+            n: size(Knob::Cols, self.n),
+            k_l1: size(Knob::Packet, self.k_l1),
+            k_l0: size(Knob::Step, self.k_l0),
+            l1_depth: copies(Knob::PacketDepth, self.l1_depth),
+            l0_depth: copies(Knob::StepDepth, self.l0_depth),
+            acc_depth: copies(Knob::AccDepth, self.acc_depth),
+        }
+    }
+
+    /// With as many copies as hide what is copied: two of everything, where L0C has room for two accumulators.
+    fn doubled(self, chip: &Chip) -> Tiles {
+        let twice = self.m * self.n * 8 <= bytes(chip, Space::L0c);
+        Tiles {
+            l1_depth: 2,
+            l0_depth: 2,
+            acc_depth: if twice { 2 } else { 1 },
+            ..self
+        }
+    }
+}
+
+fn bytes(chip: &Chip, space: Space) -> i64 {
+    i64::try_from(chip.usable_bytes(space)).unwrap_or(0)
+}
 
 /// Sides of blocks worth trying.
 const SIDES: [i64; 16] = [
@@ -36,30 +100,163 @@ const SIDES: [i64; 16] = [
 /// The least width that is preferred to wider ones for being even.
 const LEAST_EVEN_WIDTH: i64 = 64;
 
-/// Block sizes by rule: of those that fit twice into L0A, L0B and L1 and once into L0C, the one whose slowest resource
-/// is done first, with all groups at work. Rates are the chip's.
-///
-/// With `whole_columns` no block is narrower than the others, if some width allows it: what vector cores do to a block
-/// is one run of elements then, whatever its rows.
-pub(crate) fn choose(chip: &Chip, e: &Extents, whole_columns: bool) -> Tiles {
-    let even = |n: i64| n >= LEAST_EVEN_WIDTH && e.n % n == 0;
-    let only_even = whole_columns && SIDES.into_iter().any(even);
-    let size = i64::try_from(e.elem.bytes()).unwrap_or(4);
-    let unit = 32 / size.min(2);
+/// What the sizes of a product are chosen for.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Task<'a> {
+    pub(crate) chip: &'a Chip,
+    pub(crate) extents: &'a Extents,
+    /// No block is narrower than the others, if some width allows it: what vector cores do to a block is one run of
+    /// elements then, whatever its rows.
+    pub(crate) whole_columns: bool,
+    pub(crate) window: Option<&'a Window>,
+    /// What is decided already.
+    pub(crate) given: &'a Values,
+}
+
+/// Sizes by rule: of those that fit twice into L0A, L0B and L1 and once into L0C, the ones whose slowest resource is done
+/// first, with all groups at work. Rates are the chip's. None if nothing fits.
+pub(crate) fn choose(task: &Task<'_>) -> Option<Tiles> {
     let mut best: Option<(i64, Tiles)> = None;
-    for m in SIDES.into_iter().filter(|m| *m == 16 || *m < e.m + 16) {
-        let widths = SIDES.into_iter().filter(|&n| even(n) || !only_even);
-        for n in widths.filter(|n| *n == 16 || *n < e.n + 16) {
-            for tiles in fits(chip, (round_up(m, unit), round_up(n, unit)), e, size) {
-                let cost = estimate(chip, &tiles, e, size);
-                let larger = |t: &Tiles| t.m * t.n < tiles.m * tiles.n;
-                if best.is_none_or(|(c, t)| cost < c || (cost == c && larger(&t))) {
-                    best = Some((cost, tiles));
+    for_each(task, &mut |cost, tiles| {
+        let larger = |t: &Tiles| t.m * t.n < tiles.m * tiles.n;
+        if best.is_none_or(|(c, t)| cost < c || (cost == c && larger(&t))) {
+            best = Some((cost, tiles));
+        }
+    });
+    best.map(|(_, tiles)| tiles)
+}
+
+/// Whether what is given can be: whole fractals, whole steps in a packet, and room for it.
+pub(crate) fn check(task: &Task<'_>, given: &Given, name: &str) -> Result<()> {
+    let size = task.extents.size();
+    let unit = 32 / size.min(2);
+    let k_unit = if size == 1 { 32 } else { 16 };
+    let value = |knob: Knob| given.values.get(&knob).copied();
+    let multiples = [
+        (Knob::Rows, Some(unit)),
+        (Knob::Cols, Some(unit)),
+        (Knob::Step, Some(k_unit)),
+        (Knob::Packet, Some(value(Knob::Step).unwrap_or(k_unit))),
+    ];
+    for (knob, unit) in multiples {
+        if let (Some(value), Some(unit)) = (value(knob), unit)
+            && value % unit.max(1) != 0
+        {
+            return Err(errors::schedule::not_a_multiple(given, knob, value, unit));
+        }
+    }
+    let one = |knob: Knob, least: i64| value(knob).unwrap_or(least);
+    let (m, n) = (one(Knob::Rows, unit), one(Knob::Cols, unit));
+    let (step, packet) = (
+        one(Knob::Step, k_unit),
+        one(Knob::Packet, one(Knob::Step, k_unit)),
+    );
+    let (l1, l0, acc) = (
+        one(Knob::PacketDepth, 1),
+        one(Knob::StepDepth, 1),
+        one(Knob::AccDepth, 1),
+    );
+    let packets = match task.window {
+        // A band of the image is cut to the room that is left.
+        Some(_) => n,
+        None => m + n,
+    };
+    use Knob::{AccDepth, Cols, Packet, PacketDepth, Rows, Step, StepDepth};
+    let needs: [(Space, i64, &[Knob], i64); 4] = [
+        (Space::L0c, m * n * 4 * acc, &[AccDepth, Rows, Cols], acc),
+        (
+            Space::L0a,
+            m * step * size * l0,
+            &[StepDepth, Step, Rows],
+            l0,
+        ),
+        (
+            Space::L0b,
+            n * step * size * l0,
+            &[StepDepth, Step, Cols],
+            l0,
+        ),
+        (
+            Space::L1,
+            packets * packet * size * l1,
+            &[PacketDepth, Packet, Rows, Cols],
+            l1,
+        ),
+    ];
+    for (space, needed, knobs, depth) in needs {
+        if needed > bytes(task.chip, space) {
+            let possible: Vec<(i64, Values)> = (knobs.iter())
+                .flat_map(|knob| {
+                    let mut others = given.values.clone();
+                    others.remove(knob);
+                    candidates(&Task {
+                        given: &others,
+                        ..*task
+                    })
+                })
+                .map(|(cycles, tiles)| (cycles, tiles.values()))
+                .collect();
+            let need = errors::schedule::Need {
+                name,
+                space,
+                needed,
+                knobs,
+                depth,
+            };
+            return Err(errors::schedule::too_large(
+                given, &need, &possible, task.chip,
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// All sizes that the rule chooses from, each with the cycles that it reckons with.
+pub(crate) fn candidates(task: &Task<'_>) -> Vec<(i64, Tiles)> {
+    let mut all = Vec::new();
+    for_each(task, &mut |cost, tiles| all.push((cost, tiles)));
+    all
+}
+
+fn for_each(task: &Task<'_>, found: &mut dyn FnMut(i64, Tiles)) {
+    let Task { chip, extents, .. } = *task;
+    let size = extents.size();
+    let unit = 32 / size.min(2);
+    let (rows, cols) = sides(task);
+    for &m in &rows {
+        for &n in &cols {
+            let sides = (round_up(m, unit), round_up(n, unit));
+            match task.window {
+                None => {
+                    for tiles in fits(task, sides, size) {
+                        found(estimate(chip, &tiles, extents, size), tiles);
+                    }
+                }
+                Some(window) => {
+                    for tiles in window_fitting(task, sides, window) {
+                        found(estimate_window(chip, &tiles, extents, window, size), tiles);
+                    }
                 }
             }
         }
     }
-    best.map_or(PLAIN, |(_, tiles)| tiles)
+}
+
+/// Rows and columns of blocks worth trying, or the ones that are given.
+fn sides(task: &Task<'_>) -> (Vec<i64>, Vec<i64>) {
+    let e = task.extents;
+    let even = |n: i64| n >= LEAST_EVEN_WIDTH && e.n % n == 0;
+    let only_even = task.whole_columns && SIDES.into_iter().any(even);
+    let given = |knob: Knob| task.given.get(&knob).map(|side| vec![*side]);
+    let rows = given(Knob::Rows).unwrap_or_else(|| {
+        let sides = SIDES.into_iter();
+        sides.filter(|m| *m == 16 || *m < e.m + 16).collect()
+    });
+    let cols = given(Knob::Cols).unwrap_or_else(|| {
+        let sides = SIDES.into_iter().filter(|&n| even(n) || !only_even);
+        sides.filter(|n| *n == 16 || *n < e.n + 16).collect()
+    });
+    (rows, cols)
 }
 
 /// Most steps of a packet: beyond, what a longer packet saves is less than what its first load costs.
@@ -68,34 +265,64 @@ const LONGEST_PACKET: i64 = 8;
 /// Most steps of a packet that does not divide k.
 const LONGEST_RAGGED_PACKET: i64 = 4;
 
+/// Copies that are given, or as many as hide what is copied.
+fn depth(given: &Values, knob: Knob) -> u32 {
+    let given = given.get(&knob).copied();
+    given
+        .and_then(|depth| u32::try_from(depth).ok())
+        .unwrap_or(2)
+}
+
 /// The sizes of a block, with the lengths of packet that fit. Long ones divide k: the steps of a shorter last packet
 /// would be counted at run time, and their code could not be laid out ahead.
-fn fits(
-    chip: &Chip,
-    (m, n): (i64, i64),
-    e: &Extents,
-    size: i64,
-) -> impl Iterator<Item = Tiles> + use<> {
-    let bytes = |space: Space| i64::try_from(chip.usable_bytes(space)).unwrap_or(0);
+fn fits(task: &Task<'_>, (m, n): (i64, i64), size: i64) -> impl Iterator<Item = Tiles> + use<> {
+    let room = |space: Space| bytes(task.chip, space);
+    let given = |knob: Knob| task.given.get(&knob).copied();
+    let (l1_depth, l0_depth) = (
+        depth(task.given, Knob::PacketDepth),
+        depth(task.given, Knob::StepDepth),
+    );
+    let copies = i64::from(l0_depth).max(1);
     let unit = if size == 1 { 32 } else { 16 };
-    let longest = (bytes(Space::L0a) / 2 / (m * size)).min(bytes(Space::L0b) / 2 / (n * size));
-    let k_l0 = (longest / unit * unit)
-        .min(if size == 1 { 128 } else { 64 })
-        .min(round_up(e.k, unit));
-    let room = if m * n * 4 > bytes(Space::L0c) || k_l0 < unit {
+    let longest =
+        (room(Space::L0a) / copies / (m * size)).min(room(Space::L0b) / copies / (n * size));
+    let k = task.extents.k;
+    let k_l0 = given(Knob::Step)
+        .filter(|k| *k <= longest)
+        .unwrap_or_else(|| {
+            (longest / unit * unit)
+                .min(if size == 1 { 128 } else { 64 })
+                .min(round_up(k, unit))
+        });
+    let k_l0 = match given(Knob::Step) {
+        Some(k) if k > longest => 0,
+        Some(_) | None => k_l0,
+    };
+    let acc = task.given.get(&Knob::AccDepth).copied().unwrap_or(1);
+    let space = if m * n * 4 * acc > room(Space::L0c) || k_l0 < unit {
         0
     } else {
-        bytes(Space::L1) / 2 / ((m + n) * size) / k_l0
+        room(Space::L1) / i64::from(l1_depth).max(1) / ((m + n) * size) / k_l0
     };
-    let most = room.min(LONGEST_PACKET).min(ceil_div(e.k, k_l0.max(1)));
-    let k = e.k;
-    let packets =
-        (1..=most).filter(move |p| k % (k_l0 * p) == 0 || *p == most.min(LONGEST_RAGGED_PACKET));
+    let packet = given(Knob::Packet);
+    let most = match packet {
+        Some(_) => space,
+        None => space.min(LONGEST_PACKET).min(ceil_div(k, k_l0.max(1))),
+    };
+    let packets = (1..=most).filter(move |p| match packet {
+        Some(packet) => k_l0 * p == packet,
+        None => k % (k_l0 * p) == 0 || *p == most.min(LONGEST_RAGGED_PACKET),
+    });
+    let twice = m * n * 8 <= room(Space::L0c);
+    let acc_depth = given(Knob::AccDepth).and_then(|depth| u32::try_from(depth).ok());
     packets.map(move |packets| Tiles {
         m,
         n,
         k_l1: k_l0 * packets,
         k_l0,
+        l1_depth,
+        l0_depth,
+        acc_depth: acc_depth.unwrap_or(if twice { 2 } else { 1 }),
     })
 }
 
@@ -119,7 +346,7 @@ fn estimate(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> i64 {
     let drain = t.m * t.n * 4 / rate(chip.fix.gm_port_shared);
     let block = cube.max(mte1).max(packets * packet);
     // The fixpipe drains one accumulator while the cube fills another, where L0C has room for both.
-    let twice = t.m * t.n * 8 <= i64::try_from(chip.usable_bytes(Space::L0c)).unwrap_or(0);
+    let twice = t.acc_depth > 1;
     let each = if twice {
         block.max(drain)
     } else {
@@ -194,39 +421,43 @@ const PACKETS: [i64; 6] = [1024, 512, 256, 128, 64, 16];
 const LONGEST_STEP: i64 = 64;
 
 /// Block sizes of a window over an image, by the same rule as those of a plain product.
-pub(crate) fn choose_window(chip: &Chip, e: &Extents, w: &Window, whole_columns: bool) -> Tiles {
-    let even = |n: i64| n >= LEAST_EVEN_WIDTH && e.n % n == 0;
-    let only_even = whole_columns && SIDES.into_iter().any(even);
-    let size = i64::try_from(e.elem.bytes()).unwrap_or(4);
-    let unit = 32 / size.min(2);
-    let mut best: Option<(i64, Tiles)> = None;
-    for m in SIDES.into_iter().filter(|m| *m == 16 || *m < e.m + 16) {
-        let widths = SIDES.into_iter().filter(|&n| even(n) || !only_even);
-        for n in widths.filter(|n| *n == 16 || *n < e.n + 16) {
-            let sides = (round_up(m, unit), round_up(n, unit));
-            for tiles in PACKETS.map(|k| window_tiles(sides, k, w)) {
-                if !window_fits(chip, &tiles, w, e, size) {
-                    continue;
-                }
-                let cost = estimate_window(chip, &tiles, e, w, size);
-                let larger = |t: &Tiles| t.m * t.n < tiles.m * tiles.n;
-                if best.is_none_or(|(c, t)| cost < c || (cost == c && larger(&t))) {
-                    best = Some((cost, tiles));
-                }
-            }
-        }
-    }
-    best.map_or_else(|| plain_window(chip, e, w), |(_, tiles)| tiles)
+fn window_fitting(task: &Task<'_>, sides: (i64, i64), w: &Window) -> Vec<Tiles> {
+    let given = |knob: Knob| task.given.get(&knob).copied();
+    let lengths = match given(Knob::Packet) {
+        Some(packet) => vec![packet],
+        None => PACKETS.to_vec(),
+    };
+    let tiles = (lengths.into_iter())
+        .map(|k| {
+            window_tiles(sides, k, w)
+                .doubled(task.chip)
+                .given(task.given)
+        })
+        .filter(|tiles| given(Knob::Packet).is_none_or(|packet| tiles.k_l1 == packet))
+        .filter(|tiles| given(Knob::Step).is_none_or(|step| tiles.k_l0 == step));
+    let e = task.extents;
+    tiles
+        .filter(|tiles| window_fits(task.chip, tiles, w, e, e.size()))
+        .collect()
 }
 
-/// The block sizes of `-O0` for a window: those of a plain product, or the first smaller ones that L1 has room for.
-pub(crate) fn plain_window(chip: &Chip, e: &Extents, w: &Window) -> Tiles {
-    let size = i64::try_from(e.elem.bytes()).unwrap_or(4);
+/// The block sizes of `-O0`: the same for all, or the first smaller ones that L1 has room for.
+pub(crate) fn plain(task: &Task<'_>) -> Tiles {
+    let plain = match task.window {
+        None => PLAIN,
+        Some(window) => plain_window(task, window),
+    };
+    plain.given(task.given)
+}
+
+fn plain_window(task: &Task<'_>, w: &Window) -> Tiles {
+    let (chip, e) = (task.chip, task.extents);
+    let size = e.size();
     let least = 32 / size.min(2);
     let sides =
         [PLAIN.m, least].map(|m| [PLAIN.k_l1, least].map(|k| window_tiles((m, PLAIN.n), k, w)));
     let mut all = sides.as_flattened().iter().copied();
-    let fitting = all.clone().find(|t| window_fits(chip, t, w, e, size));
+    let fitting = (all.clone()).find(|t| window_fits(chip, &t.doubled(chip), w, e, size));
     fitting.or_else(|| all.next()).unwrap_or(PLAIN)
 }
 
@@ -253,19 +484,21 @@ fn window_tiles((m, n): (i64, i64), k: i64, w: &Window) -> Tiles {
         n,
         k_l1: k_l1.min(round_up(total, k_l0)),
         k_l0,
+        ..PLAIN
     }
 }
 
 fn window_fits(chip: &Chip, t: &Tiles, w: &Window, e: &Extents, size: i64) -> bool {
-    let bytes = |space: Space| i64::try_from(chip.usable_bytes(space)).unwrap_or(0);
-    let band = Band::of(chip, 2, t, w, e.elem);
+    let room = |space: Space| bytes(chip, space);
+    let band = Band::of(chip, t.l1_depth, t, w, e.elem);
     let channels = if band.whole { w.padded() } else { t.k_l1 };
     let image = round_up(band.elements, 32) * round_up(channels, 32 / size.min(2)) * size;
-    let weights = 2 * round_up(t.n, 32) * round_up(t.k_l1, 32) * size;
-    2 * t.m * t.k_l0 * size <= bytes(Space::L0a)
-        && 2 * t.n * t.k_l0 * size <= bytes(Space::L0b)
-        && t.m * t.n * 4 <= bytes(Space::L0c)
-        && i64::from(band.depth) * image + weights <= bytes(Space::L1)
+    let weights = i64::from(t.l1_depth) * round_up(t.n, 32) * round_up(t.k_l1, 32) * size;
+    let steps = i64::from(t.l0_depth);
+    steps * t.m * t.k_l0 * size <= room(Space::L0a)
+        && steps * t.n * t.k_l0 * size <= room(Space::L0b)
+        && i64::from(t.acc_depth) * t.m * t.n * 4 <= room(Space::L0c)
+        && i64::from(band.depth) * image + weights <= room(Space::L1)
 }
 
 /// Cycles of a window's product on all groups, if its slowest resource never waits.
@@ -290,12 +523,12 @@ fn estimate_window(chip: &Chip, t: &Tiles, e: &Extents, w: &Window, size: i64) -
     };
     let none = Tiles { m: 0, ..*t };
     let packet = packet_cycles(chip, &none, &weights, size);
-    let band = Band::of(chip, 2, t, w, e.elem);
+    let band = Band::of(chip, t.l1_depth, t, w, e.elem);
     let image = band.elements * w.padded() * size / rate(chip.fix.gm_port_shared);
     let again = if band.whole { 1 } else { w.taps() };
     let copies = ceil_div(e.k, t.k_l1) * packet + image * again;
     let drain = t.m * t.n * 4 / rate(chip.fix.gm_port_shared);
-    let twice = t.m * t.n * 8 <= i64::try_from(chip.usable_bytes(Space::L0c)).unwrap_or(0);
+    let twice = t.acc_depth > 1;
     let block = cube.max(mte1).max(copies);
     let each = if twice {
         block.max(drain)

@@ -68,7 +68,7 @@ impl<'a> Image<'a> {
             window,
             band: Band::of(
                 cx.chip,
-                cx.depth(),
+                t.l1_depth,
                 t,
                 window,
                 cx.algo.tensors[factor.tensor].elem,
