@@ -14,9 +14,10 @@ use diag::Span;
 use isa::types::Space;
 
 /// One thing that is decided about a step.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Knob {
     /// Rows of a block of the result.
+    #[default]
     Rows,
     /// Columns of a block of the result; items of a block of a pass.
     Cols,

@@ -421,8 +421,17 @@ fn open<S: Copy>(
         sizes.retain(agrees);
     }
     if sizes.is_empty() && !usual.is_empty() {
-        let all: Vec<Values> = usual.iter().map(values).collect();
-        return Err(errors::schedule::no_such_size(cx.given, &all));
+        // The first decision without which there are sizes is the culprit.
+        let without = |knob: &Knob| {
+            let mut others = cx.given.clone();
+            others.values.remove(knob);
+            let agrees = |size: &S| others.allows(&values(size));
+            let all = usual.iter().copied().chain(made(&others, &usual));
+            let possible: Vec<Values> = all.filter(agrees).map(|size| values(&size)).collect();
+            (!possible.is_empty()).then_some((*knob, possible))
+        };
+        let (knob, possible) = (cx.given.values.keys().find_map(without)).unwrap_or_default();
+        return Err(errors::schedule::no_such_size(cx.given, knob, &possible));
     }
     Ok((sizes.into_iter())
         .map(|size| (values(&size), size))

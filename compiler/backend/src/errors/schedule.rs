@@ -13,21 +13,13 @@ use crate::schedule::{Given, Knob, Values};
 /// Most values that a proposal lists.
 const PROPOSALS: usize = 4;
 
-/// No size that the step can be written for has what is given.
-pub(crate) fn no_such_size(given: &Given, possible: &[Values]) -> Box<Diagnostic> {
-    // The first decision that no possible size has beside the others is the culprit.
-    let culprit = given.values.keys().copied().find(|knob| {
-        let mut others = given.clone();
-        others.values.remove(knob);
-        possible.iter().any(|values| others.allows(values))
-    });
-    let culprit = culprit.or_else(|| given.values.keys().next().copied());
-    let (knob, value) = match culprit {
-        Some(knob) => (knob, given.values.get(&knob).copied().unwrap_or(0)),
-        None => (Knob::Rows, 0),
-    };
-    let span = given.place(&[knob]).unwrap_or(Span::NONE);
+/// No size that the step can be written for has what is given; `possible` are those with another value of `knob`.
+pub(crate) fn no_such_size(given: &Given, knob: Knob, possible: &[Values]) -> Box<Diagnostic> {
+    let value = given.values.get(&knob).copied().unwrap_or(0);
+    let span = given.place(&[knob]);
+    let span = span.or_else(|| given.spans.values().next().copied());
     let what = format!("{} of {value} cannot be made here", knob.name());
+    let span = span.unwrap_or(Span::NONE);
     let mut found =
         Diagnostic::new(codes::E0404, what).primary(span, "no code for this size in this step");
     let near = nearest(given, possible, knob, value);
