@@ -32,15 +32,8 @@ impl Ran {
 pub(crate) fn run<S: AsRef<str>>(folder: &Path, words: &[S], input: &[u8]) -> Ran {
     let args: Vec<OsString> = words[1..].iter().map(|word| word.as_ref().into()).collect();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut host = Host {
-        input: &mut &*input,
-        out: &mut out,
-        err: &mut err,
-        folder: folder.to_path_buf(),
-        color: false,
-        out_is_terminal: false,
-        in_is_terminal: false,
-    };
+    let mut input = input;
+    let mut host = Host::new(&mut input, &mut out, &mut err, folder.to_path_buf());
     let status = match words[0].as_ref() {
         "vinci" => driver::vinci(&args, &mut host),
         "vincic" => driver::vincic(&args, &mut host),

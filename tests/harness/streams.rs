@@ -44,6 +44,8 @@ fn a_closed_pipe_ends_quietly() {
         color: false,
         out_is_terminal: false,
         in_is_terminal: false,
+        err_is_terminal: false,
+        columns: None,
     };
     let status = driver::vinci(&args(&["chips"]), &mut host);
     assert_eq!(status, Status::Done);
@@ -76,6 +78,8 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         color: false,
         out_is_terminal: false,
         in_is_terminal: false,
+        err_is_terminal: false,
+        columns: None,
     };
     assert_eq!(driver::vinci(&args(&["chips"]), &mut host), Status::Wrong);
     let said = String::from_utf8_lossy(&err);
@@ -88,6 +92,8 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         color: false,
         out_is_terminal: false,
         in_is_terminal: false,
+        err_is_terminal: false,
+        columns: None,
     };
     let wrong = args(&["explain", "E9999"]);
     assert_eq!(driver::vinci(&wrong, &mut host), Status::Wrong);
@@ -104,6 +110,8 @@ fn a_defect_of_ours_says_what_to_report() {
         color: false,
         out_is_terminal: false,
         in_is_terminal: false,
+        err_is_terminal: false,
+        columns: None,
     };
     let status = driver::vincic(&args(&["-", "-O0"]), &mut host);
     assert_eq!(status.code(), 101);
@@ -125,6 +133,8 @@ fn an_object_never_goes_to_a_terminal() {
         color: false,
         out_is_terminal: true,
         in_is_terminal: false,
+        err_is_terminal: false,
+        columns: None,
     };
     let words = args(&[
         "stdlib/kernels/relu.vn",

@@ -93,7 +93,7 @@ fn tidy_no_leftovers() {
 #[test]
 fn tidy_every_code_has_a_case() {
     let mut said = String::new();
-    for folder in ["ui", "cli"] {
+    for folder in ["ui", "cli", "shell"] {
         for extension in ["vn", "txt", "snap"] {
             for path in files(&here().join(folder), extension) {
                 said.push_str(&read(&path));

@@ -126,6 +126,7 @@ codes! {
     E0708 Error "cannot-write-file" "cannot write a file";
     E0709 Error "check-failed" "result differs from the reference";
     E0710 Error "monoid-law" "monoid that breaks a law";
+    E0711 Error "cost-promise" "promise about cost that is not kept";
 
     F0001 Error "uninitialised-read" "read of memory that nothing wrote";
     F0002 Error "access-out-of-bounds" "access outside a memory or a tensor";
@@ -139,6 +140,16 @@ codes! {
     F0010 Error "unordered-access" "two accesses that nothing orders";
     F0011 Error "refused-operation" "operand value or control transfer that the machine refuses";
     F0012 Error "not-finite" "first result that is no number";
+
+    W0001 Warning "unknown-lint" "lint that does not exist";
+    W0002 Warning "unused-definition" "definition that nothing uses";
+    W0003 Warning "unused-parameter" "parameter that nothing uses";
+    W0004 Warning "unused-import" "import that nothing uses";
+    W0005 Warning "unused-item" "private item that nothing uses";
+    W0006 Warning "shadowed-name" "name of something else";
+    W0007 Warning "precision-loss" "precision that is lost and does not come back";
+    W0008 Warning "redundant-cast" "conversion that changes nothing";
+    W0009 Warning "unneeded-order" "order that changes nothing";
 }
 
 /// The page of a code, as Markdown.
@@ -147,12 +158,14 @@ pub fn explain(code: Code) -> &'static str {
 }
 
 impl Code {
-    /// Finds a code by its name in any case, or an error by its digits alone:
-    /// `E0304`, `e0304`, `0304`.
+    /// Finds a code by its name in any case, an error by its digits alone, a lint by its name in words: `E0304`,
+    /// `e0304`, `0304`, `unused_definition`.
     pub fn lookup(text: &str) -> Option<Code> {
         let same = |code: &&Code| {
             let name = code.as_str();
-            name.eq_ignore_ascii_case(text) || name.strip_prefix('E') == Some(text)
+            let lint =
+                code.severity() == Severity::Warning && code.slug() == text.replace('_', "-");
+            lint || name.eq_ignore_ascii_case(text) || name.strip_prefix('E') == Some(text)
         };
         ALL.iter().find(same).copied()
     }

@@ -8,6 +8,7 @@
 
 pub mod codes;
 mod diagnostic;
+mod edit;
 mod render;
 mod source;
 mod span;
@@ -15,6 +16,7 @@ mod suggest;
 
 pub use codes::{Code, Severity, explain};
 pub use diagnostic::{Applicability, Diagnostic, Fix, Label, Note, NoteKind};
+pub use edit::{Edit, apply};
 pub use render::{render_json, render_short, render_summary, render_text, sort};
 pub use source::{Shared, SourceFile, SourceMap};
 pub use span::{FileId, Span};

@@ -1,5 +1,7 @@
 //! The command lines as clap reads them. Values are only text here; `session.rs` and the commands give them meaning.
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, ValueEnum};
 
 use crate::cmd::Command;
@@ -43,6 +45,52 @@ pub(crate) struct Findings {
     /// When to colour it
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
     pub(crate) color: Color,
+    /// How many columns a finding may take; without it those of the terminal, or `COLUMNS`
+    #[arg(long, value_name = "COLUMNS", global = true)]
+    pub(crate) diagnostic_width: Option<usize>,
+    /// Does not warn of what this lint finds; `-W help` lists the lints
+    #[arg(short = 'A', long, value_name = "LINT", global = true)]
+    pub(crate) allow: Vec<String>,
+    /// Warns of it
+    #[arg(short = 'W', long, value_name = "LINT", global = true)]
+    pub(crate) warn: Vec<String>,
+    /// Makes it an error, as `-D LINT` does
+    #[arg(long, value_name = "LINT", global = true)]
+    pub(crate) deny: Vec<String>,
+    /// Makes it an error, whatever else is said
+    #[arg(short = 'F', long, value_name = "LINT", global = true)]
+    pub(crate) forbid: Vec<String>,
+    /// The highest level of any lint: allow, warn, deny or forbid
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub(crate) cap_lints: Option<String>,
+    /// Shows no progress
+    #[arg(short = 'q', long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+impl Findings {
+    /// What a command line that cannot be read says about the form of findings.
+    pub(crate) fn guess(args: &[OsString]) -> Findings {
+        let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+        let value = |option: &str| {
+            let mut found = None;
+            for (at, word) in words.iter().enumerate() {
+                match word.strip_prefix(option) {
+                    Some("") => found = words.get(at + 1).map(|next| next.to_string()),
+                    Some(rest) => found = rest.strip_prefix('=').map(str::to_owned).or(found),
+                    None => {}
+                }
+            }
+            found
+        };
+        let read = |text: String| ErrorFormat::from_str(&text, true).ok();
+        let when = |text: String| Color::from_str(&text, true).ok();
+        Findings {
+            error_format: value("--error-format").and_then(read).unwrap_or_default(),
+            color: value("--color").and_then(when).unwrap_or_default(),
+            ..Findings::default()
+        }
+    }
 }
 
 /// What decides the code of a kernel.
@@ -54,8 +102,8 @@ pub(crate) struct Compile {
     /// Which kernel of the file
     #[arg(long, value_name = "NAME")]
     pub(crate) kernel: Option<String>,
-    /// A size or an element type of the kernel; `NAME=?` leaves a size to the launch
-    #[arg(short = 'D', value_name = "NAME=VALUE")]
+    /// A size or an element type of the kernel; `NAME=?` leaves a size to the launch. `-D LINT` makes a lint an error
+    #[arg(short = 'D', value_name = "NAME=VALUE|LINT")]
     pub(crate) define: Vec<String>,
     /// Leaves every size that `-D` does not give to the launch
     #[arg(long)]
@@ -96,7 +144,7 @@ pub(crate) struct Vincic {
     /// Explains a code, for example E0304
     #[arg(long, value_name = "CODE")]
     pub(crate) explain: Option<String>,
-    /// Prints knowledge: target-list, chip, kernels, error-codes
+    /// Prints knowledge: target-list, chip, kernels, error-codes, lints
     #[arg(long, value_name = "WHAT")]
     pub(crate) print: Option<String>,
     #[command(flatten)]

@@ -3,16 +3,23 @@
 //! A new command of `vinci` is a file in `cmd/` and a row in the table below; nothing else needs to know it.
 
 pub(crate) mod asm;
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod chips;
 pub(crate) mod compile;
+pub(crate) mod completions;
 pub(crate) mod debug;
 pub(crate) mod dis;
 pub(crate) mod explain;
+pub(crate) mod fix;
 pub(crate) mod fmt;
 pub(crate) mod isa;
 pub(crate) mod lsp;
+pub(crate) mod man;
+pub(crate) mod new;
 pub(crate) mod run;
+pub(crate) mod sweep;
+pub(crate) mod test;
 
 use clap::Subcommand;
 
@@ -40,6 +47,9 @@ macro_rules! commands {
 }
 
 commands! {
+    #[doc = "Makes a folder with a kernel that runs and its test"]
+    New = new::New;
+
     #[doc = "Compiles if needed, emulates, checks and reports"]
     Run = run::Run;
 
@@ -49,8 +59,20 @@ commands! {
     #[doc = "Checks sources without generating code"]
     Check = check::Check;
 
+    #[doc = "Applies the fixes that findings propose, where there is no doubt"]
+    Fix = fix::Fix;
+
+    #[doc = "Runs kernels at their shapes and against the arrays that they name"]
+    Test = test::Test;
+
     #[doc = "Gives `.vn`, `.tile` and `.vasm` files their one layout"]
     Fmt = fmt::Fmt;
+
+    #[doc = "Measures one kernel over chips, levels and shapes"]
+    Sweep = sweep::Sweep;
+
+    #[doc = "Measures kernels at their shapes, and compares with earlier measurements"]
+    Bench = bench::Bench;
 
     #[doc = "Assembles a `.vasm` file to an object"]
     Asm = asm::Asm;
@@ -69,4 +91,10 @@ commands! {
 
     #[doc = "Explains a code, for example E0304"]
     Explain = explain::Explain;
+
+    #[doc = "Prints a script that completes command lines in a shell"]
+    Completions = completions::Completions;
+
+    #[doc = "Prints manual pages, or writes them to a folder"]
+    Man = man::Man;
 }

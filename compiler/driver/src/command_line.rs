@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Findings, Vinci, Vincic};
+use crate::args::{Color, ErrorFormat, Findings, Vinci, Vincic};
 use crate::host::{Host, Status, Stop};
 use crate::session::Session;
-use crate::{cmd, errors, version};
+use crate::{cmd, defect, errors, lints, paths, version};
 
 /// Runs `vincic` with these arguments (the program's name left out).
 pub fn vincic(args: &[OsString], host: &mut Host<'_>) -> Status {
@@ -24,7 +25,7 @@ pub fn vincic(args: &[OsString], host: &mut Host<'_>) -> Status {
             return print_help::<Vincic>(host);
         }
         let findings = parsed.findings.clone();
-        in_session(host, &findings, |session| {
+        in_session(host, args, &findings, |session| {
             cmd::compile::run(&parsed, session)
         })
     })
@@ -42,7 +43,7 @@ pub fn vinci(args: &[OsString], host: &mut Host<'_>) -> Status {
         let Some(command) = &parsed.command else {
             return print_help::<Vinci>(host);
         };
-        in_session(host, &parsed.findings, |session| command.run(session))
+        in_session(host, args, &parsed.findings, |session| command.run(session))
     })
 }
 
@@ -70,34 +71,14 @@ fn guarded(
         Ok(Err(Stop::Said)) => Status::Wrong,
         Ok(Err(Stop::Findings(findings))) => {
             // Only what came before there was a session: the command line itself.
-            let text: Vec<String> = findings
-                .iter()
-                .map(|d| format!("error: {}\n", d.message))
-                .collect();
-            host.complain(&text.concat());
+            Session::new(host, &Findings::guess(args)).show(findings);
             Status::Wrong
         }
         Err(payload) => {
-            host.complain(&defect(name, args, payload.as_ref()));
+            defect::report(name, args, payload.as_ref(), host);
             Status::Defect
         }
     }
-}
-
-/// What a defect says: that it is one, where, and what to report.
-fn defect(name: &str, args: &[OsString], payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let what = text
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    let line: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-    format!(
-        "error: internal error: {what}\n\n\
-         note: this is a bug of {name}, not of the input; please report it\n\
-         note: {}note: the command was: {name} {}\n",
-        version::short(name),
-        line.join(" ")
-    )
 }
 
 /// Replaces `@FILE` by the lines of the file and a lone `-O` by `-O3`.
@@ -112,7 +93,7 @@ fn expand(args: &[OsString], host: &mut Host<'_>) -> Result<Vec<OsString>, Stop>
                 expanded.extend(lines.lines().filter(|line| !line.is_empty()).map(level));
             }
             None if text == "-O" => expanded.push(level("-O")),
-            None => expanded.push(arg.clone()),
+            None => expanded.push(paths::text(arg)),
         }
     }
     Ok(expanded)
@@ -133,18 +114,48 @@ fn parse<P: Parser>(name: &str, args: &[OsString], host: &mut Host<'_>) -> Resul
         Ok(parsed) => return Ok(Some(parsed)),
         Err(error) => error,
     };
+    let findings = Findings::guess(args);
+    let wrong = error.use_stderr();
+    if wrong && findings.error_format != ErrorFormat::Human {
+        return Err(errors::command_line(&error.render().to_string()).into());
+    }
+    let color = match findings.color {
+        Color::Auto if wrong => host.color,
+        Color::Auto => host.color && host.out_is_terminal,
+        Color::Always => true,
+        Color::Never => false,
+    };
     let text = error.render();
-    let text = if host.color {
+    let mut text = if color {
         text.ansi().to_string()
     } else {
         text.to_string()
     };
-    if error.use_stderr() {
+    if let Some(near) = similar_command::<P>(&error) {
+        let tip = format!("\n  tip: a similar subcommand exists: '{near}'\n\nUsage:");
+        text = text.replacen("\nUsage:", &tip, 1);
+    }
+    if wrong {
         host.complain(&text);
         return Err(Stop::Said);
     }
     host.print(&text)?;
     Ok(None)
+}
+
+/// The command that a word was meant to be, where clap sees none: it does not know of swapped letters.
+fn similar_command<P: CommandFactory>(error: &clap::Error) -> Option<String> {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word))
+            if error.get(ContextKind::SuggestedSubcommand).is_none() =>
+        {
+            word
+        }
+        Some(_) | None => return None,
+    };
+    let definition = P::command();
+    let names = definition.get_subcommands().map(clap::Command::get_name);
+    diag::similar(word, names).map(str::to_owned)
 }
 
 fn print_help<P: CommandFactory>(host: &mut Host<'_>) -> Result<(), Stop> {
@@ -154,11 +165,19 @@ fn print_help<P: CommandFactory>(host: &mut Host<'_>) -> Result<(), Stop> {
 /// Runs a command in a session and shows what it found.
 fn in_session(
     host: &mut Host<'_>,
+    args: &[OsString],
     findings: &Findings,
     body: impl FnOnce(&mut Session<'_, '_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     let mut session = Session::new(host, findings);
-    match body(&mut session) {
+    if findings.warn.iter().any(|lint| lint == "help") {
+        return session.host.print(&lints::list());
+    }
+    let ended = match session.set_lints(args, findings) {
+        Ok(()) => body(&mut session),
+        Err(stop) => Err(stop),
+    };
+    match ended {
         Ok(()) => {
             session.show_warnings();
             Ok(())

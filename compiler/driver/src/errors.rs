@@ -8,7 +8,8 @@ use std::fmt::Display;
 use std::io;
 
 use diag::codes::{
-    E0501, E0605, E0701, E0702, E0703, E0704, E0705, E0706, E0707, E0708, E0709, E0710, F0009,
+    E0501, E0605, E0701, E0702, E0703, E0704, E0705, E0706, E0707, E0708, E0709, E0710, E0711,
+    F0009,
 };
 use diag::{Diagnostic, Span, similar};
 use isa::types::Elem;
@@ -26,12 +27,76 @@ pub(crate) fn not_text(path: &str, at: usize) -> Diagnostic {
         .note(format!("byte {at} is not UTF-8"))
 }
 
+/// A word that cannot be the name of a kernel.
+pub(crate) fn no_kernel_name(name: &str) -> Diagnostic {
+    Diagnostic::new(E0706, format!("`{name}` cannot be the name of a kernel"))
+        .note("a name has letters, digits and `_`, does not begin with a digit, and is no word of the language")
+}
+
+/// A folder that would be written over.
+pub(crate) fn exists(path: &str) -> Diagnostic {
+    Diagnostic::new(E0708, format!("`{path}` is there already"))
+        .help("give another name, or remove it first")
+}
+
+/// A line `//! case:` that names no folder with the arrays of a test.
+pub(crate) fn bad_case(span: Span, why: &str) -> Diagnostic {
+    Diagnostic::new(E0706, format!("this case cannot be run: {why}"))
+        .primary(span, "named here")
+        .note("`//! case: FOLDER` names a folder with `NAME.npy` for each argument and each expected result")
+        .help("`//! case: FOLDER within 1e-3` says how near the results must be")
+}
+
+/// A result is not what the arrays of a test say.
+pub(crate) fn case_failed(case: &str, result: &str, facts: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0709,
+        format!("{case}: result `{result}` differs from what is expected"),
+    )
+    .note(facts.to_owned())
+}
+
+/// A table of sizes that cannot be read.
+pub(crate) fn shape_table(path: &str, line: usize, why: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0706,
+        format!("line {line} of `{path}` is no row of sizes: {why}"),
+    )
+    .help("the first row names sizes, the others give them: `M,K,N`, then `64,128,64`")
+}
+
+/// A file of measurements that cannot be read.
+pub(crate) fn bad_baseline(path: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(E0706, format!("`{path}` holds no measurements: {why}"))
+        .help("`vinci bench … --save FILE.json` writes such a file")
+}
+
+/// A kernel that takes longer than it did.
+pub(crate) fn slower(name: &str, now: u64, then: u64, percent: f64) -> Diagnostic {
+    let (now, then) = (crate::table::grouped(now), crate::table::grouped(then));
+    Diagnostic::new(E0711, format!("{name} takes {percent:.2} % longer"))
+        .note(format!("{now} cycles now, {then} before"))
+}
+
 /// An `@FILE` cannot be read.
 pub(crate) fn argument_file(path: &str, error: &io::Error) -> Diagnostic {
     Diagnostic::new(
         E0701,
         format!("cannot read argument file `{path}`: {error}"),
     )
+}
+
+/// A command line that clap refuses, with what it says about it.
+pub(crate) fn command_line(said: &str) -> Diagnostic {
+    let mut lines = said.lines();
+    let message = lines.next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let found = Diagnostic::new(E0706, message.trim_end_matches(':'));
+    let rest = lines.map(str::trim).filter(|line| !line.is_empty());
+    rest.fold(found, |found, line| match line.strip_prefix("tip: ") {
+        Some(tip) => found.help(tip),
+        None => found.note(line),
+    })
 }
 
 /// An output cannot be written.
@@ -193,6 +258,15 @@ pub(crate) fn unknown_code(code: &str, known: &[&str]) -> Diagnostic {
     match similar(code, known.iter().copied()) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
         None => found.help("`vincic --print error-codes` lists them"),
+    }
+}
+
+/// No manual page of that name.
+pub(crate) fn unknown_page(page: &str, near: Option<&str>, known: &[&str]) -> Diagnostic {
+    let found = Diagnostic::new(E0706, format!("no manual page `{page}`"));
+    match near {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.note(format!("there are {}", list(known))),
     }
 }
 

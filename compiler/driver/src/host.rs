@@ -3,13 +3,13 @@
 //! Paths on the command line are relative to [`Host::folder`], so that tests run commands side by side.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use diag::Diagnostic;
 
-use crate::errors;
+use crate::{defect, errors, output, paths};
 
 /// Stack of the thread that runs a command; nesting in the inputs is limited, and this is far above the limit's need.
 const STACK_BYTES: usize = 64 << 20;
@@ -30,6 +30,10 @@ pub struct Host<'a> {
     pub out_is_terminal: bool,
     /// Whether standard input is a terminal, where lines are edited.
     pub in_is_terminal: bool,
+    /// Whether standard error is a terminal, where long work shows how far it is.
+    pub err_is_terminal: bool,
+    /// How many columns findings may take, if anything says so.
+    pub columns: Option<usize>,
 }
 
 /// How a command ended; the numbers are rustc's.
@@ -41,6 +45,8 @@ pub enum Status {
     Wrong,
     /// A defect of ours: 101.
     Defect,
+    /// The interrupt key: 130.
+    Interrupted,
 }
 
 impl Status {
@@ -50,6 +56,7 @@ impl Status {
             Status::Done => 0,
             Status::Wrong => 1,
             Status::Defect => 101,
+            Status::Interrupted => 130,
         }
     }
 }
@@ -77,7 +84,27 @@ impl From<Vec<Diagnostic>> for Stop {
     }
 }
 
-impl Host<'_> {
+impl<'a> Host<'a> {
+    /// A world without terminals and colours.
+    pub fn new(
+        input: &'a mut (dyn Read + Send),
+        out: &'a mut (dyn Write + Send),
+        err: &'a mut (dyn Write + Send),
+        folder: PathBuf,
+    ) -> Host<'a> {
+        Host {
+            input,
+            out,
+            err,
+            folder,
+            color: false,
+            out_is_terminal: false,
+            in_is_terminal: false,
+            err_is_terminal: false,
+            columns: None,
+        }
+    }
+
     /// Writes results.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Stop> {
         self.print_bytes(text.as_bytes())
@@ -96,7 +123,7 @@ impl Host<'_> {
 
     /// The place of a path that was given on the command line.
     pub(crate) fn path(&self, given: &str) -> PathBuf {
-        self.folder.join(Path::new(given))
+        self.folder.join(paths::real(given))
     }
 }
 
@@ -113,7 +140,9 @@ fn written(result: io::Result<()>) -> Result<(), Stop> {
 
 /// Runs a command as the whole process.
 pub fn run_main(command: fn(&[OsString], &mut Host<'_>) -> Status) -> ExitCode {
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(defect::note));
+    // A second handler is refused, and there is none before this.
+    let _ = ctrlc::set_handler(interrupted);
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     let body = move || with_process_host(|host| command(&args, host));
     let thread = std::thread::Builder::new()
@@ -126,16 +155,40 @@ pub fn run_main(command: fn(&[OsString], &mut Host<'_>) -> Status) -> ExitCode {
     ExitCode::from(status.code())
 }
 
+/// The interrupt key: what is half written goes, the cursor is below what was shown.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread that works cannot be asked to stop, and nothing but files is left to clean"
+)]
+fn interrupted() {
+    output::abandon();
+    let mut err = io::stderr();
+    // Nobody may be there to read it.
+    let _ = err.write_all(b"\nerror: interrupted\n");
+    std::process::exit(i32::from(Status::Interrupted.code()));
+}
+
 fn with_process_host(command: impl FnOnce(&mut Host<'_>) -> Status) -> Status {
     let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let (mut input, mut out, mut err) = (io::stdin(), io::stdout(), io::stderr());
     let mut host = Host {
-        input: &mut io::stdin(),
-        out: &mut io::stdout(),
-        err: &mut io::stderr(),
-        folder: PathBuf::new(),
         color,
-        out_is_terminal: io::IsTerminal::is_terminal(&io::stdout()),
-        in_is_terminal: io::IsTerminal::is_terminal(&io::stdin()),
+        out_is_terminal: out.is_terminal(),
+        in_is_terminal: input.is_terminal(),
+        err_is_terminal: err.is_terminal(),
+        columns: columns(),
+        ..Host::new(&mut input, &mut out, &mut err, PathBuf::new())
     };
     command(&mut host)
+}
+
+/// The width of findings: `COLUMNS`, or that of the terminal that they go to.
+fn columns() -> Option<usize> {
+    let given = std::env::var("COLUMNS").ok();
+    let given = given.and_then(|text| text.trim().parse().ok());
+    let drawn = || {
+        let (_, columns) = console::Term::stderr().size_checked()?;
+        Some(usize::from(columns))
+    };
+    given.or_else(drawn).filter(|&columns| columns > 0)
 }

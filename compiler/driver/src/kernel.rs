@@ -151,6 +151,15 @@ pub fn parse(file: FileId, sources: &SourceMap) -> (File, Vec<Diagnostic>) {
     (parsed.file, parsed.diagnostics)
 }
 
+/// Whether the language takes a word as the name of a kernel.
+pub(crate) fn is_name(word: &str) -> bool {
+    let plain = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    let text = format!("kernel {word}(a: f32) -> y: f32 {{ y = a; }}");
+    let alone = word.chars().all(plain) && !word.is_empty();
+    let parsed = alone.then(|| parse_kernel(FileId(0), &text));
+    parsed.is_some_and(|parsed| parsed.diagnostics.is_empty())
+}
+
 /// Parses and checks a file that has no neighbours. Warnings are added to `warnings`.
 pub fn load(
     file: FileId,
@@ -170,12 +179,14 @@ pub fn load_with(
 ) -> Result<KernelFile, Vec<Diagnostic>> {
     let program = Program::read(file, sources, &LIBRARY, neighbour);
     let checked = program.check();
-    let mut found = program.diagnostics;
+    let mut found = program.diagnostics.clone();
     found.extend(checked.diagnostics.iter().cloned());
     diag::sort(&mut found);
     if found.iter().any(Diagnostic::is_error) {
         return Err(found);
     }
+    found.extend(program.lints(&checked));
+    diag::sort(&mut found);
     warnings.extend(found);
     Ok(KernelFile {
         tree: program.main,

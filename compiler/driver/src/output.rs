@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use diag::Diagnostic;
 
@@ -15,12 +16,29 @@ pub(crate) fn write_file(path: &Path, shown: &str, bytes: &[u8]) -> Result<(), D
         return fs::write(path, bytes).map_err(failed);
     }
     let beside = temporary(path);
+    unfinished().push(beside.clone());
     let result = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    unfinished().retain(|other| *other != beside);
     result.map_err(|e| {
         // The first failure is what matters; the file may not even exist.
         let _ = fs::remove_file(&beside);
         failed(e)
     })
+}
+
+/// Files that are being written under their other name.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what is being written: the process ends now.
+pub(crate) fn abandon() {
+    for path in unfinished().drain(..) {
+        // It may not exist yet.
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// Whether renaming onto the path is right: not for devices and pipes such as `/dev/null`.

@@ -1,16 +1,19 @@
 //! One command's state: the texts it read, how it shows findings, the world it may touch.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use diag::{Diagnostic, FileId, SourceMap};
+use diag::{Diagnostic, FileId, SourceFile, SourceMap};
 use isa::chip::Chip;
 use isa::object::Object;
 
 use crate::args::{Color, ErrorFormat, Findings};
 use crate::host::{Host, Stop};
 use crate::kernel::{self, KernelFile};
-use crate::{errors, output};
+use crate::lints::Lints;
+use crate::progress::Progress;
+use crate::{errors, output, paths};
 
 /// What `-` is called in findings.
 const STDIN_NAME: &str = "<stdin>";
@@ -25,6 +28,8 @@ pub(crate) struct Session<'h, 'w> {
     pub(crate) warnings: Vec<Diagnostic>,
     format: ErrorFormat,
     color: bool,
+    quiet: bool,
+    lints: Lints,
 }
 
 impl<'h, 'w> Session<'h, 'w> {
@@ -41,7 +46,26 @@ impl<'h, 'w> Session<'h, 'w> {
             warnings: Vec::new(),
             format: findings.error_format,
             color,
+            quiet: findings.quiet,
+            lints: Lints::default(),
         }
+    }
+
+    /// A line that shows how far work of so many steps is; 0 steps if nobody knows how many.
+    pub(crate) fn progress(&self, steps: u64, what: &str) -> Progress {
+        let shown = self.host.err_is_terminal && !self.quiet && self.format != ErrorFormat::Json;
+        Progress::new(shown, steps, what)
+    }
+
+    /// Reads the levels of lints.
+    pub(crate) fn set_lints(&mut self, args: &[OsString], findings: &Findings) -> Result<(), Stop> {
+        self.lints = Lints::read(args, findings.cap_lints.as_deref())?;
+        let unknown = self.lints.unknown()?;
+        if unknown.iter().any(Diagnostic::is_error) {
+            return Err(unknown.into());
+        }
+        self.warnings.extend(unknown);
+        Ok(())
     }
 
     /// Shows what stopped the command, after the warnings before it.
@@ -75,7 +99,17 @@ impl<'h, 'w> Session<'h, 'w> {
         let bytes = self.read_bytes(path)?;
         let name = if path == "-" { STDIN_NAME } else { path };
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(self.sources.add(name, text)),
+            Ok(text) => {
+                let name = paths::shown(name);
+                // A command may read a file for each of many runs.
+                let known =
+                    |(_, file): &(FileId, &SourceFile)| file.name == name && file.text == text;
+                let same = self.sources.iter().find(known).map(|(id, _)| id);
+                match same {
+                    Some(id) => Ok(id),
+                    None => Ok(self.sources.add(name, text)),
+                }
+            }
             Err(e) => Err(errors::not_text(name, e.utf8_error().valid_up_to())),
         }
     }
@@ -101,7 +135,14 @@ impl<'h, 'w> Session<'h, 'w> {
             let text = fs::read_to_string(host.path(&name)).ok()?;
             Some((name, text))
         };
-        kernel::load_with(file, &mut self.sources, &mut self.warnings, &beside)
+        let mut found = Vec::new();
+        let loaded = kernel::load_with(file, &mut self.sources, &mut found, &beside)?;
+        self.lints.level(&mut found);
+        if found.iter().any(Diagnostic::is_error) {
+            return Err(found);
+        }
+        self.warnings.extend(found);
+        Ok(loaded)
     }
 
     /// Reads the sources that an object's line table names, where they are at hand; a fault then shows them.

@@ -92,7 +92,12 @@ impl Settings {
         for option in &args.unstable {
             settings.unstable(option)?;
         }
-        let words = args.define.iter().map(String::as_str);
+        // A word without `=` is a lint, which the session has read.
+        let words = args
+            .define
+            .iter()
+            .map(String::as_str)
+            .filter(|word| word.contains('='));
         settings.values = Values::read(words).map_err(|unread| match unread {
             Unread::Form(word) => errors::option_form("-D", word, "NAME=SIZE or NAME=TYPE"),
             Unread::Twice(name) => errors::given_twice("-D", name),
@@ -124,6 +129,8 @@ impl Settings {
     fn unstable(&mut self, option: &str) -> Result<(), Diagnostic> {
         match option.split_once('=').unwrap_or((option, "")) {
             ("verify-each", "") => self.verify_each = true,
+            // Not listed: it is there so that what a defect says can be tested.
+            ("ice", "") => panic!("asked for with -Z ice"),
             ("time-passes", "") => self.time_passes = true,
             ("print-after", pass) if passes().contains(&pass) => {
                 self.print_after.push(pass.to_owned())

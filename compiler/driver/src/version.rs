@@ -4,19 +4,29 @@ use std::fmt::Write as _;
 
 use isa::chip::Chip;
 
-/// `vincic 0.1.0`.
+/// Commit and date, which optimised builds from a repository know.
+const COMMIT: Option<&str> = option_env!("VINCI_COMMIT");
+const DATE: Option<&str> = option_env!("VINCI_COMMIT_DATE");
+
+/// `vincic 0.1.0 (4f8cd0a12 2026-11-22)`.
 pub(crate) fn short(command: &str) -> String {
-    format!("{command} {}\n", env!("CARGO_PKG_VERSION"))
+    let release = env!("CARGO_PKG_VERSION");
+    match (COMMIT, DATE) {
+        (Some(commit), Some(date)) => format!("{command} {release} ({commit} {date})\n"),
+        _ => format!("{command} {release}\n"),
+    }
 }
 
 /// The version with what results depend on: the chip files.
 pub(crate) fn long(command: &str) -> String {
     let mut text = short(command);
-    let host = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let host = host();
     let facts = [
         ("binary", command),
-        ("release", env!("CARGO_PKG_VERSION")),
+        ("commit-hash", COMMIT.unwrap_or("unknown")),
+        ("commit-date", DATE.unwrap_or("unknown")),
         ("host", host.as_str()),
+        ("release", env!("CARGO_PKG_VERSION")),
     ];
     for (key, value) in facts {
         writeln!(text, "{key}: {value}").expect("strings take all that is written");
@@ -25,4 +35,9 @@ pub(crate) fn long(command: &str) -> String {
         writeln!(text, "chip: {}", chip.stamp()).expect("strings take all that is written");
     }
     text
+}
+
+/// The machine that the compiler runs on.
+pub(crate) fn host() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
 }

@@ -16,6 +16,7 @@ mod check;
 mod errors;
 mod hir;
 pub mod ide;
+mod lints;
 pub mod load;
 mod lower;
 mod poly;

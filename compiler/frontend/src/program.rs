@@ -9,7 +9,8 @@ use diag::{Diagnostic, FileId, Shared, SourceMap};
 use syntax::ast::{File, Item, ItemKind};
 use syntax::{Comment, parse_kernel};
 
-use crate::ide::{Names, names};
+use crate::ide::{Names, facts, names};
+use crate::lints::lints;
 use crate::{Checked, Prelude, Sources, check};
 
 /// The library: what every file sees, and what `use` can name.
@@ -112,6 +113,11 @@ impl<'l> Program<'l> {
     /// Checks the program; the findings of parsing are not repeated.
     pub fn check(&self) -> Checked {
         self.with_sources(check)
+    }
+
+    /// What is right but perhaps not meant; for a program without errors.
+    pub fn lints(&self, checked: &Checked) -> Vec<Diagnostic> {
+        lints(&self.main, &self.names(), &facts(checked))
     }
 
     /// The meaning of every name of the main file.

@@ -17,6 +17,9 @@ pub(crate) struct Check {
     /// `.vn`, `.tile` or `.vasm` files
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<String>,
+    /// Makes a lint an error
+    #[arg(short = 'D', value_name = "LINT")]
+    pub(crate) denied: Vec<String>,
 }
 
 /// Checks every file and shows what is wrong with all of them.

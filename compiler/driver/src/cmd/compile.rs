@@ -12,7 +12,7 @@ use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::{CODEGEN, Settings, UNSTABLE};
 use crate::table::{Align, Table};
-use crate::{build, cmd, errors, kernel};
+use crate::{build, cmd, errors, kernel, lints};
 
 /// What `--emit` can write: word, extension.
 const KINDS: [(Kind, &str, &str); 8] = [
@@ -159,7 +159,7 @@ fn pass_table() -> String {
 }
 
 fn print(what: &str, args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    const WHAT: [&str; 4] = ["target-list", "chip", "kernels", "error-codes"];
+    const WHAT: [&str; 5] = ["target-list", "chip", "kernels", "error-codes", "lints"];
     let text = match what {
         "target-list" => Chip::names().map(|name| format!("{name}\n")).collect(),
         "chip" => {
@@ -168,6 +168,7 @@ fn print(what: &str, args: &Vincic, session: &mut Session<'_, '_>) -> Result<(),
         }
         "kernels" => kernels(one_input(args)?, session)?,
         "error-codes" => error_codes(),
+        "lints" => lints::list(),
         _ => return Err(errors::option_value("--print", what, &WHAT).into()),
     };
     session.host.print(&text)

@@ -128,18 +128,13 @@ pub(crate) fn run(args: &Debug, session: &mut Session<'_, '_>) -> Result<(), Sto
 /// The options of a run that is looked at.
 fn as_run(args: &Debug) -> Run {
     Run {
-        file: args.file.clone(),
-        compile: args.compile.clone(),
         args: args.args.clone(),
-        outs: Vec::new(),
-        check: false,
-        timing_only: false,
-        report: crate::args::ReportForm::Text,
         seed: args.seed,
         threads: 1,
         max_steps: args.max_steps,
         schedule: args.schedule.clone(),
         sanitize: args.sanitize.clone(),
+        ..Run::plain(&args.file, &args.compile)
     }
 }
 

@@ -45,6 +45,20 @@ pub(crate) fn run(args: &Fmt, session: &mut Session<'_, '_>) -> Result<(), Stop>
     if different { Err(Stop::Said) } else { Ok(()) }
 }
 
+/// The `.vn` files that are named, and those below the folders that are.
+pub(super) fn kernels(
+    given: &[String],
+    session: &Session<'_, '_>,
+) -> Result<Vec<String>, Diagnostic> {
+    let mut files = paths(given, session)?;
+    let named = |path: &String| given.contains(path);
+    files.retain(|path| named(path) || Form::of(path) == Ok(Form::Kernel));
+    match files.iter().find(|path| Form::of(path) != Ok(Form::Kernel)) {
+        Some(other) => Err(errors::unknown_extension(other, "`.vn`")),
+        None => Ok(files),
+    }
+}
+
 /// The files that are named, and those below the folders that are.
 fn paths(given: &[String], session: &Session<'_, '_>) -> Result<Vec<String>, Diagnostic> {
     let mut files = Vec::new();
@@ -73,7 +87,10 @@ fn below(
     }
     entries.sort_by(|one, other| one.0.cmp(&other.0));
     for (name, kind) in entries {
-        let path = format!("{}/{name}", folder.trim_end_matches('/'));
+        let path = match folder {
+            "." => name.clone(),
+            folder => format!("{}/{name}", folder.trim_end_matches('/')),
+        };
         if kind.is_dir() && !name.starts_with('.') {
             below(&path, session, files)?;
         } else if kind.is_file() && Form::of(&path).is_ok_and(|form| form != Form::Object) {

@@ -113,22 +113,18 @@ fn command(source: &Source<'_>, words: &[&str]) -> Result<String, String> {
         args.extend(["--target".into(), target.into()]);
     }
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut host = Host {
-        input: &mut source.text.as_bytes(),
-        out: &mut out,
-        err: &mut err,
-        folder: source.path.parent().unwrap_or(Path::new("")).to_path_buf(),
-        color: false,
-        out_is_terminal: false,
-        in_is_terminal: false,
-    };
+    let mut input = source.text.as_bytes();
+    let folder = source.path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut host = Host::new(&mut input, &mut out, &mut err, folder);
     let status = match words.first() {
         Some(&"vincic") => command_line::vincic(&args, &mut host),
         Some(_) | None => command_line::vinci(&args, &mut host),
     };
     match status {
         Status::Done => Ok(String::from_utf8_lossy(&out).into_owned()),
-        Status::Wrong | Status::Defect => Err(String::from_utf8_lossy(&err).into_owned()),
+        Status::Wrong | Status::Defect | Status::Interrupted => {
+            Err(String::from_utf8_lossy(&err).into_owned())
+        }
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) struct Job {
     /// One entry a parameter of the object.
     pub(super) inputs: Vec<Option<Data>>,
     /// What the results are compared with.
-    reference: Reference,
+    pub(super) reference: Reference,
     /// Whether an argument was drawn.
     drawn: bool,
     /// What the schedule promises of a run.
@@ -95,7 +95,7 @@ pub(super) struct Job {
 }
 
 /// What says what the results should be.
-enum Reference {
+pub(super) enum Reference {
     /// The algorithm and its parameters.
     Algorithm(Func, Vec<Data>),
     /// The tile form, which says only the bits.
@@ -104,21 +104,72 @@ enum Reference {
     None,
 }
 
-/// Runs a file.
-pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+/// A run that came to its end.
+pub(super) struct Done {
+    pub(super) job: Job,
+    pub(super) chip: Chip,
+    pub(super) outcome: Outcome,
+    /// Nothing if nothing was compared.
+    pub(super) comparisons: Option<Vec<Comparison>>,
+    host_seconds: f64,
+}
+
+impl Run {
+    /// A file as if no option of a run were given.
+    pub(super) fn plain(file: &str, compile: &Compile) -> Run {
+        Run {
+            file: file.to_owned(),
+            compile: compile.clone(),
+            args: Vec::new(),
+            outs: Vec::new(),
+            check: false,
+            timing_only: false,
+            report: ReportForm::Text,
+            seed: 0,
+            threads: 0,
+            max_steps: 1 << 27,
+            schedule: "in-order".to_owned(),
+            sanitize: vec!["all".to_owned()],
+        }
+    }
+}
+
+/// Runs a file to its end; nothing is printed or written.
+pub(super) fn evaluate(args: &Run, session: &mut Session<'_, '_>) -> Result<Done, Stop> {
     let mut settings = Settings::read(&args.compile, session)?;
     let outs = outs(args)?;
     let job = prepare(args, &mut settings, session)?;
     check_outs(&outs, &job.object)?;
     let (outcome, host_seconds) = emulate(args, &job, &settings.chip, session)?;
     let comparisons = compare(args, &job, &outcome)?;
-    write_outs(&outs, &job.object, &outcome, session)?;
+    Ok(Done {
+        job,
+        chip: settings.chip,
+        outcome,
+        comparisons,
+        host_seconds,
+    })
+}
+
+/// Runs a file.
+pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    let progress = session.progress(0, &format!("running `{}`", args.file));
+    let done = evaluate(args, session)?;
+    drop(progress);
+    let Done {
+        job,
+        chip,
+        outcome,
+        comparisons,
+        host_seconds,
+    } = done;
+    write_outs(&outs(args)?, &job.object, &outcome, session)?;
     let sanitize = emulation::sanitize(&args.sanitize)?;
     let origins = emulation::origins(&outcome.origins, &job.object);
     let facts = Facts {
         kernel: &job.object.kernel,
-        chip: &settings.chip.name,
-        chip_version: &settings.chip.version_stamp(),
+        chip: &chip.name,
+        chip_version: &chip.version_stamp(),
         cost: &outcome.report,
         check: comparisons.as_deref(),
         sanitized: sanitize.and(Sanitize::ALL) == sanitize && !outcome.timing_only,
@@ -336,7 +387,8 @@ fn compare(args: &Run, job: &Job, outcome: &Outcome) -> Result<Option<Vec<Compar
     }
 }
 
-fn failed(comparisons: &[Comparison]) -> Vec<Diagnostic> {
+/// What is wrong with the results.
+pub(super) fn failed(comparisons: &[Comparison]) -> Vec<Diagnostic> {
     let wrong = comparisons.iter().filter(|comparison| !comparison.ok);
     wrong
         .map(|comparison| errors::check_failed(&comparison.name, facts(comparison)))
