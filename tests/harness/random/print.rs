@@ -187,7 +187,7 @@ impl Names<'_> {
                     } else if factor.terms.is_empty() && factor.add.abs() == 1 {
                         add(&mut text, factor.add < 0, name);
                     } else {
-                        add(&mut text, false, &format!("{}*{name}", size(factor)));
+                        add(&mut text, false, &format!("{}*{name}", wrapped(factor)));
                     }
                 }
                 self.constant(&mut text, constant);
