@@ -69,7 +69,7 @@ struct Scope {
     target: Tensor,
     indices: Vec<(Index, Index)>,
     done: BTreeMap<Expr, Expr>,
-    /// Conditions under which what is copied counts, and which value of each.
+    /// Conditions (of the old function) under which what is copied counts, and which value of each, the outermost first.
     guards: Vec<(Expr, bool)>,
 }
 
@@ -134,7 +134,7 @@ impl Copier<'_> {
         let axes = reduce.axes.iter().map(|&i| self.bind(scope, i)).collect();
         let mask = reduce.mask.map(|m| self.copy(m, scope));
         let guards = scope.guards.len();
-        scope.guards.extend(mask.map(|mask| (mask, true)));
+        scope.guards.extend(reduce.mask.map(|mask| (mask, true)));
         let body = self.copy_body(reduce, scope);
         scope.guards.truncate(guards);
         scope.indices.truncate(depth);
@@ -230,10 +230,10 @@ impl Copier<'_> {
                 ExprKind::Compare(op, self.copy(a, scope), self.copy(b, scope))
             }
             ExprKind::Select(c, a, b) => {
-                let c = self.copy(c, scope);
+                let condition = self.copy(c, scope);
                 let a = self.copy_where(a, (c, true), scope);
                 let b = self.copy_where(b, (c, false), scope);
-                ExprKind::Select(c, a, b)
+                ExprKind::Select(condition, a, b)
             }
             ExprKind::Cast {
                 value,
@@ -272,16 +272,14 @@ impl Copier<'_> {
     }
 
     /// The index of a gather where its value counts, elsewhere 0, which every table has.
-    fn guarded(&mut self, gather: Expr, index: Expr, scope: &Scope) -> Expr {
+    fn guarded(&mut self, gather: Expr, index: Expr, scope: &mut Scope) -> Expr {
         let ExprData { elem, span, .. } = self.new.exprs[index];
         let mut all: Option<Expr> = None;
-        for (condition, wanted) in &scope.guards {
+        for number in 0..scope.guards.len() {
+            let (condition, wanted) = (self.guard(number, scope), scope.guards[number].1);
             let condition = match wanted {
-                true => *condition,
-                false => {
-                    let kind = ExprKind::Unary(UnaryOp::Not, *condition);
-                    self.condition(kind, span)
-                }
+                true => condition,
+                false => self.condition(ExprKind::Unary(UnaryOp::Not, condition), span),
             };
             all = Some(match all {
                 None => condition,
@@ -300,6 +298,21 @@ impl Copier<'_> {
         let kind = ExprKind::Select(condition, index, zero);
         let span = self.old.exprs[gather].span;
         self.new.exprs.push(ExprData { kind, elem, span })
+    }
+
+    /// The condition of a guard, which counts where the guards before it hold.
+    fn guard(&mut self, number: usize, scope: &mut Scope) -> Expr {
+        let condition = scope.guards[number].0;
+        if !self.seeks(condition) {
+            return self.copy(condition, scope);
+        }
+        let outer = scope.done.clone();
+        scope.done.retain(|old, _| !self.seeks(*old));
+        let inner = scope.guards.split_off(number);
+        let copied = self.copy(condition, scope);
+        scope.guards.extend(inner);
+        scope.done = outer;
+        copied
     }
 
     fn condition(&mut self, kind: ExprKind, span: Span) -> Expr {
@@ -323,9 +336,15 @@ impl Copier<'_> {
         false
     }
 
-    /// Gives an expression a tensor of its own, over the indices it depends on.
+    /// Gives an expression a tensor of its own, over the indices it depends on. What may fault in it takes its guards
+    /// along, and the indices of these.
     fn hoist(&mut self, expr: Expr, role: &str, scope: &Scope) -> Expr {
-        let free = self.free(expr);
+        let mut free = self.free(expr);
+        let guards = match self.seeks(expr) {
+            true => scope.guards.clone(),
+            false => Vec::new(),
+        };
+        free.extend(guards.iter().flat_map(|(guard, _)| self.free(*guard)));
         let order: Vec<Index> = scope
             .indices
             .iter()
@@ -336,7 +355,7 @@ impl Copier<'_> {
             target: scope.target,
             indices: Vec::new(),
             done: BTreeMap::new(),
-            guards: Vec::new(),
+            guards,
         };
         let indices = order
             .iter()
