@@ -30,6 +30,17 @@ pub(crate) enum Color {
     Never,
 }
 
+/// What `--json` adds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JsonKind {
+    /// A line for each file that is written
+    Artifacts,
+    /// `rendered` has colours
+    DiagnosticRenderedAnsi,
+    /// `rendered` is one line
+    DiagnosticShort,
+}
+
 /// How findings are shown.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Findings {
@@ -42,6 +53,15 @@ pub(crate) struct Findings {
         global = true
     )]
     pub(crate) error_format: ErrorFormat,
+    /// With JSON, more of it: artifacts, diagnostic-rendered-ansi, diagnostic-short
+    #[arg(
+        long,
+        value_name = "KIND,…",
+        value_enum,
+        value_delimiter = ',',
+        global = true
+    )]
+    pub(crate) json: Vec<JsonKind>,
     /// When to colour it
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
     pub(crate) color: Color,
@@ -136,7 +156,7 @@ pub(crate) struct Vincic {
     /// The folder that outputs without a path go to
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<String>,
-    /// What to write: ast, algo, schedule, tile, memory, sync, asm, obj
+    /// What to write: ast, algo, schedule, tile, memory, sync, asm, obj, remarks, dep-info; `--emit help` lists them
     #[arg(long, value_name = "KIND[=PATH],…", value_delimiter = ',')]
     pub(crate) emit: Vec<String>,
     #[command(flatten)]
@@ -144,15 +164,15 @@ pub(crate) struct Vincic {
     /// Explains a code, for example E0304
     #[arg(long, value_name = "CODE")]
     pub(crate) explain: Option<String>,
-    /// Prints knowledge: target-list, chip, kernels, error-codes, lints
-    #[arg(long, value_name = "WHAT")]
+    /// Prints knowledge: target-list, chip, kernels, error-codes, lints and more; `--print help` lists it
+    #[arg(long, value_name = "WHAT[=FILE]")]
     pub(crate) print: Option<String>,
     #[command(flatten)]
     pub(crate) findings: Findings,
     /// Prints the version
     #[arg(short = 'V', long)]
     pub(crate) version: bool,
-    /// With -V: says more
+    /// Says what was written; with -V more about the version
     #[arg(short = 'v', long)]
     pub(crate) verbose: bool,
 }

@@ -41,6 +41,12 @@ pub fn compile_as(
     backend::compile_as(func, &settings.chip, settings.options(), wanted, &resolve)
 }
 
+/// The tile form of a bound kernel, before any pass.
+pub fn tiled(func: &Func, settings: &Settings) -> Result<backend::Tiled, Vec<Diagnostic>> {
+    fits_memory(func, &settings.chip).map_err(|found| vec![found])?;
+    backend::tile(func, &settings.chip, settings.level)
+}
+
 /// Refuses tensors that together are larger than the target's global memory.
 fn fits_memory(func: &Func, chip: &Chip) -> Result<(), Diagnostic> {
     if !func.symbols.is_empty() {

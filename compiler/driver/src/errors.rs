@@ -216,6 +216,19 @@ pub(crate) fn option_value(option: &str, value: &str, known: &[&str]) -> Diagnos
     }
 }
 
+/// A `KEY=VALUE` has a key that the option does not have.
+pub(crate) fn option_key(option: &str, given: &str, known: &[(&str, &str)]) -> Diagnostic {
+    let forms: Vec<&str> = known.iter().map(|(form, _)| *form).collect();
+    let key = |form: &'_ str| form.split('=').next().unwrap_or_default().to_owned();
+    let keys: Vec<String> = forms.iter().map(|form| key(form)).collect();
+    let found = Diagnostic::new(E0706, format!("`{option}` does not take `{given}`"))
+        .note(format!("it takes {}", forms.join(", ")));
+    match similar(&key(given), keys.iter().map(String::as_str)) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found,
+    }
+}
+
 /// A `NAME=VALUE` is none, or its value does not fit.
 pub(crate) fn option_form(option: &str, value: &str, expected: &str) -> Diagnostic {
     Diagnostic::new(E0706, format!("`{option} {value}` is not {expected}"))
@@ -250,6 +263,12 @@ pub(crate) fn bad_target(name: &str, error: &dyn Display) -> Diagnostic {
 pub(crate) fn check_failed(result: &str, facts: impl Iterator<Item = String>) -> Diagnostic {
     let message = format!("result `{result}` differs from the reference");
     facts.fold(Diagnostic::new(E0709, message), Diagnostic::note)
+}
+
+/// A pass after which the values are others: a defect of ours.
+pub(crate) fn pass_changes_values(pass: &str) -> Diagnostic {
+    Diagnostic::new(E0709, format!("`{pass}` changes what the kernel computes"))
+        .note("this is a defect of the compiler; the values before and after are those of the sequential evaluator")
 }
 
 /// `--explain` of a code that is none.

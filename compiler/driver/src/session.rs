@@ -7,8 +7,9 @@ use std::path::Path;
 use diag::{Diagnostic, FileId, SourceFile, SourceMap};
 use isa::chip::Chip;
 use isa::object::Object;
+use serde_json::{Value, json};
 
-use crate::args::{Color, ErrorFormat, Findings};
+use crate::args::{Color, ErrorFormat, Findings, JsonKind};
 use crate::host::{Host, Stop};
 use crate::kernel::{self, KernelFile};
 use crate::lints::Lints;
@@ -30,6 +31,7 @@ pub(crate) struct Session<'h, 'w> {
     color: bool,
     quiet: bool,
     lints: Lints,
+    json: Vec<JsonKind>,
 }
 
 impl<'h, 'w> Session<'h, 'w> {
@@ -44,10 +46,14 @@ impl<'h, 'w> Session<'h, 'w> {
             host,
             sources: SourceMap::new(),
             warnings: Vec::new(),
-            format: findings.error_format,
+            format: match findings.json.is_empty() {
+                true => findings.error_format,
+                false => ErrorFormat::Json,
+            },
             color,
             quiet: findings.quiet,
             lints: Lints::default(),
+            json: findings.json.clone(),
         }
     }
 
@@ -55,6 +61,34 @@ impl<'h, 'w> Session<'h, 'w> {
     pub(crate) fn progress(&self, steps: u64, what: &str) -> Progress {
         let shown = self.host.err_is_terminal && !self.quiet && self.format != ErrorFormat::Json;
         Progress::new(shown, steps, what)
+    }
+
+    /// A finding as JSON, its `rendered` as `--json` wants it.
+    fn json_line(&self, found: &Diagnostic) -> String {
+        let line = diag::render_json(found, &self.sources);
+        let one = std::slice::from_ref(found);
+        let rendered = if self.json.contains(&JsonKind::DiagnosticShort) {
+            diag::render_short(one, &self.sources)
+        } else if self.json.contains(&JsonKind::DiagnosticRenderedAnsi) {
+            diag::render_text(one, &self.sources, true)
+        } else {
+            return line;
+        };
+        match serde_json::from_str::<Value>(&line) {
+            Ok(mut value) => {
+                value["rendered"] = rendered.into();
+                value.to_string()
+            }
+            Err(_) => line,
+        }
+    }
+
+    /// Tells of a file that was written, if `--json=artifacts` asks.
+    pub(crate) fn artifact(&mut self, path: &str, emit: &str) {
+        if self.json.contains(&JsonKind::Artifacts) && path != "-" {
+            let line = json!({ "$message_type": "artifact", "artifact": path, "emit": emit });
+            self.host.complain(&format!("{line}\n"));
+        }
     }
 
     /// Reads the levels of lints.
@@ -81,7 +115,7 @@ impl<'h, 'w> Session<'h, 'w> {
             ErrorFormat::Short => diag::render_short(&all, sources),
             ErrorFormat::Json => all
                 .iter()
-                .map(|d| diag::render_json(d, sources) + "\n")
+                .map(|d| self.json_line(d) + "\n")
                 .collect::<String>(),
         };
         self.host.complain(&text);

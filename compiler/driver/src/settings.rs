@@ -30,6 +30,10 @@ pub struct Settings {
     pub time_passes: bool,
     /// `-Z print-after=PASS`.
     pub print_after: Vec<String>,
+    /// `-Z stop-after=PASS`: `tile` or a pass.
+    pub stop_after: Option<String>,
+    /// `-Z passes=PASS,…`.
+    pub passes: Option<Vec<String>>,
 }
 
 /// Levels by the text after `-O` or `opt-level=`.
@@ -60,7 +64,18 @@ pub(crate) const UNSTABLE: &[(&str, &str)] = &[
         "time-passes",
         "prints how long each phase took on standard error",
     ),
-    ("verify-each", "checks the tile form after each pass"),
+    (
+        "stop-after=PASS",
+        "stops after `tile` or a pass, and writes the tile form instead of an object",
+    ),
+    (
+        "passes=PASS,…",
+        "runs these passes over the tile form and no others, and writes what comes out",
+    ),
+    (
+        "verify-each",
+        "checks the tile form after each pass, and that its values are the same",
+    ),
 ];
 
 impl Settings {
@@ -75,6 +90,8 @@ impl Settings {
             verify_each: false,
             time_passes: false,
             print_after: Vec::new(),
+            stop_after: None,
+            passes: None,
         }
     }
 
@@ -106,6 +123,20 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The passes that run if not all do: those of `-Z passes`, or all up to that of `-Z stop-after`.
+    pub(crate) fn wanted_passes(&self) -> Option<Vec<String>> {
+        if let Some(names) = &self.passes {
+            return Some(names.clone());
+        }
+        let last = self.stop_after.as_deref()?;
+        let rows = backend::pipeline::PASSES.iter().map(|pass| pass.name);
+        let count = rows
+            .clone()
+            .position(|name| name == last)
+            .map_or(0, |at| at + 1);
+        Some(rows.take(count).map(str::to_owned).collect())
+    }
+
     /// What the back end needs to know.
     pub fn options(&self) -> backend::Options {
         backend::Options {
@@ -122,7 +153,7 @@ impl Settings {
                 self.level = level("-C opt-level", value)?;
                 Ok(())
             }
-            Some(_) | None => Err(errors::option_value("-C", option, &keys(CODEGEN))),
+            Some(_) | None => Err(errors::option_key("-C", option, CODEGEN)),
         }
     }
 
@@ -132,13 +163,36 @@ impl Settings {
             // Not listed: it is there so that what a defect says can be tested.
             ("ice", "") => panic!("asked for with -Z ice"),
             ("time-passes", "") => self.time_passes = true,
+            ("stop-after", pass) if pass != "all" && passes().contains(&pass) => {
+                self.stop_after = Some(pass.to_owned())
+            }
+            ("passes", list) => {
+                let known: Vec<&str> = backend::pipeline::PASSES
+                    .iter()
+                    .map(|pass| pass.name)
+                    .collect();
+                let names = list
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty());
+                let names: Vec<String> = names.map(str::to_owned).collect();
+                if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+                    return Err(errors::option_value("-Z passes", name, &known));
+                }
+                self.passes = Some(names);
+            }
+            ("stop-after", pass) => {
+                let mut known = passes();
+                known.pop();
+                return Err(errors::option_value("-Z stop-after", pass, &known));
+            }
             ("print-after", pass) if passes().contains(&pass) => {
                 self.print_after.push(pass.to_owned())
             }
             ("print-after", pass) => {
                 return Err(errors::option_value("-Z print-after", pass, &passes()));
             }
-            _ => return Err(errors::option_value("-Z", option, &keys(UNSTABLE))),
+            _ => return Err(errors::option_key("-Z", option, UNSTABLE)),
         }
         Ok(())
     }
@@ -160,8 +214,4 @@ fn level(option: &str, text: &str) -> Result<Level, Diagnostic> {
     known
         .map(|(_, level)| *level)
         .ok_or_else(|| errors::option_value(option, text, &names))
-}
-
-fn keys(list: &[(&'static str, &str)]) -> Vec<&'static str> {
-    list.iter().map(|(key, _)| *key).collect()
 }

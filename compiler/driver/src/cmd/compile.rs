@@ -1,21 +1,23 @@
-//! `vincic`: one input to any of its levels.
+//! `vincic`: one input to any of its levels. `compile/print.rs` has what it knows without one, `compile/passes.rs` the
+//! passes of `-Z`.
+
+mod passes;
+mod print;
 
 use std::time::Instant;
 
 use ir::algo;
 use isa::asm::disassemble;
-use isa::chip::Chip;
 
-use crate::args::{Compile, Vincic};
+use crate::args::Vincic;
 use crate::files::{self, Form};
 use crate::host::Stop;
 use crate::session::Session;
-use crate::settings::{CODEGEN, Settings, UNSTABLE};
-use crate::table::{Align, Table};
-use crate::{build, cmd, errors, kernel, lints};
+use crate::settings::Settings;
+use crate::{build, cmd, errors, kernel};
 
 /// What `--emit` can write: word, extension.
-const KINDS: [(Kind, &str, &str); 8] = [
+const KINDS: [(Kind, &str, &str); 10] = [
     (Kind::Ast, "ast", "ast.vn"),
     (Kind::Algo, "algo", "algo"),
     (Kind::Schedule, "schedule", "schedule"),
@@ -24,6 +26,8 @@ const KINDS: [(Kind, &str, &str); 8] = [
     (Kind::Sync, "sync", "sync.tile"),
     (Kind::Asm, "asm", "vasm"),
     (Kind::Obj, "obj", "vo"),
+    (Kind::Remarks, "remarks", "remarks"),
+    (Kind::DepInfo, "dep-info", "d"),
 ];
 
 /// A level that can be written.
@@ -37,6 +41,8 @@ enum Kind {
     Sync,
     Asm,
     Obj,
+    Remarks,
+    DepInfo,
 }
 
 impl Kind {
@@ -76,21 +82,24 @@ pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), St
     if let Some(code) = &args.explain {
         return cmd::explain::page(code, session);
     }
-    if let Some(text) = option_help(&args.compile) {
+    if let Some(text) = print::option_help(args) {
         return session.host.print(&text);
     }
     if let Some(what) = &args.print {
-        return print(what, args, session);
+        return print::knowledge(what, args, session);
     }
     let input = one_input(args)?;
     let mut settings = Settings::read(&args.compile, session)?;
-    let wanted = wanted(args, input)?;
+    let wanted = wanted(args, input, &settings)?;
     for output in &wanted {
         session.protect(&output.path, input)?;
     }
     let mut phases = Phases::start();
     let levels = levels(input, args, &wanted, &mut settings, session, &mut phases)?;
     write(&wanted, levels, input, session)?;
+    if args.verbose {
+        session.host.complain(&said(&wanted, &settings));
+    }
     phases.end("write");
     if settings.time_passes {
         session.host.complain(&phases.text());
@@ -134,74 +143,8 @@ fn one_input(args: &Vincic) -> Result<&str, Stop> {
     }
 }
 
-/// `-C help` and `-Z help`.
-fn option_help(args: &Compile) -> Option<String> {
-    let list = |keys: &[(&str, &str)], option: &str| {
-        keys.iter()
-            .map(|(key, text)| format!("    {option} {key:<22} {text}\n"))
-            .collect()
-    };
-    if args.codegen.iter().any(|key| key == "help") {
-        return Some(list(CODEGEN, "-C"));
-    }
-    args.unstable
-        .iter()
-        .any(|key| key == "help")
-        .then(|| list(UNSTABLE, "-Z") + &pass_table())
-}
-
-/// The passes that `-Z print-after` takes, as the pass table describes them.
-fn pass_table() -> String {
-    let rows = backend::pipeline::PASSES.iter();
-    let lines = rows.map(|pass| format!("    {:<25} {}\n", pass.name, pass.what));
-    let tiler = format!("\nPasses:\n    {:<25} {}\n", "tile", "write the tile form");
-    tiler + &lines.collect::<String>()
-}
-
-fn print(what: &str, args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    const WHAT: [&str; 5] = ["target-list", "chip", "kernels", "error-codes", "lints"];
-    let text = match what {
-        "target-list" => Chip::names().map(|name| format!("{name}\n")).collect(),
-        "chip" => {
-            let target = args.compile.target.as_deref().unwrap_or(Chip::DEFAULT);
-            cmd::chips::everything(&session.chip(target)?)
-        }
-        "kernels" => kernels(one_input(args)?, session)?,
-        "error-codes" => error_codes(),
-        "lints" => lints::list(),
-        _ => return Err(errors::option_value("--print", what, &WHAT).into()),
-    };
-    session.host.print(&text)
-}
-
-/// Each kernel of a file with its signature.
-fn kernels(input: &str, session: &mut Session<'_, '_>) -> Result<String, Stop> {
-    let loaded = session.load_kernel(input)?;
-    Ok(loaded
-        .kernels()
-        .iter()
-        .map(|kernel| kernel::signature(kernel) + "\n")
-        .collect())
-}
-
-fn error_codes() -> String {
-    let mut table = Table::new(&[
-        ("code", Align::Left),
-        ("name", Align::Left),
-        ("", Align::Left),
-    ]);
-    for code in diag::codes::ALL {
-        table.row([
-            code.to_string(),
-            code.slug().to_owned(),
-            code.title().to_owned(),
-        ]);
-    }
-    table.to_string()
-}
-
 /// What is to be written and where.
-fn wanted(args: &Vincic, input: &str) -> Result<Vec<Wanted>, Stop> {
+fn wanted(args: &Vincic, input: &str, settings: &Settings) -> Result<Vec<Wanted>, Stop> {
     let folder = args.out_dir.as_deref();
     let named = |kind: Kind| {
         let name = format!("{}.{}", files::stem(input), kind.extension());
@@ -224,9 +167,14 @@ fn wanted(args: &Vincic, input: &str) -> Result<Vec<Wanted>, Stop> {
         });
     }
     if wanted.is_empty() {
+        // A compilation that stops at a pass, or takes its passes from the command line, ends in tile form.
+        let kind = match settings.stop_after.is_some() || settings.passes.is_some() {
+            true => Kind::Tile,
+            false => Kind::Obj,
+        };
         wanted.push(Wanted {
-            kind: Kind::Obj,
-            path: named(Kind::Obj),
+            kind,
+            path: named(kind),
         });
     }
     if let Some(output) = &args.output {
@@ -247,29 +195,83 @@ fn levels(
     session: &mut Session<'_, '_>,
     phases: &mut Phases,
 ) -> Result<Levels, Stop> {
-    match Form::of(input)? {
-        Form::Kernel => kernel_levels(input, args, wanted, settings, session, phases),
+    let mut levels = match Form::of(input)? {
+        Form::Kernel => kernel_levels(input, args, wanted, settings, session, phases)?,
         Form::Tile => {
             let mut levels = Levels::default();
             let func = build::tile_function(input, settings, session)?;
+            if let Some(names) = settings.wanted_passes() {
+                levels.add(Kind::Tile, passes::run(func, &names, settings, session)?);
+                return Ok(levels);
+            }
             levels.add(Kind::Tile, ir::tile::print(&func));
+            let tiled = func.clone();
             let lowered = build::lower(func, settings, &session.sources)?;
+            if settings.verify_each {
+                passes::same_values(&tiled, &lowered, settings)?;
+            }
             lowered_levels(&lowered, input, settings, session, &mut levels)?;
-            Ok(levels)
+            levels
         }
         Form::Assembly => {
             let mut levels = Levels::default();
             let object = build::assembled(input, settings, session)?;
             object_levels(&object, input, settings, &mut levels)?;
-            Ok(levels)
+            levels
         }
         Form::Object => {
             let mut levels = Levels::default();
             let object = build::read(input, settings, session)?;
             object_levels(&object, input, settings, &mut levels)?;
-            Ok(levels)
+            levels
         }
-    }
+    };
+    levels.add(Kind::DepInfo, dep_info(wanted, args, session));
+    Ok(levels)
+}
+
+/// What the outputs were made from, as make reads it.
+fn dep_info(wanted: &[Wanted], args: &Vincic, session: &Session<'_, '_>) -> String {
+    let escaped = |name: &str| name.replace(' ', "\\ ");
+    let read = session.sources.iter().map(|(_, file)| file.name.as_str());
+    let ours = read.filter(|name| !name.starts_with("stdlib/") && !name.starts_with('<'));
+    let mut inputs: Vec<String> = ours.map(escaped).collect();
+    // Objects are read, but they are no text.
+    let binary = args.input.iter().filter(|input| input.ends_with(".vo"));
+    inputs.extend(binary.map(|input| escaped(input)));
+    let files = wanted.iter().filter(|output| output.path != "-");
+    let rule = |output: &Wanted| format!("{}: {}\n\n", escaped(&output.path), inputs.join(" "));
+    let rules: String = files.map(rule).collect();
+    let alone: Vec<String> = inputs.iter().map(|input| format!("{input}:\n")).collect();
+    rules + &alone.concat()
+}
+
+/// What `-v` says of a compilation that came to its end.
+fn said(wanted: &[Wanted], settings: &Settings) -> String {
+    let files: Vec<String> = wanted
+        .iter()
+        .map(|output| format!("`{}`", output.path))
+        .collect();
+    format!(
+        "wrote {} for {} at -O{}\n",
+        files.join(", "),
+        settings.chip.stamp(),
+        settings.level.name()
+    )
+}
+
+/// What the compiler decided and what it could not do, a line each, from the schedule and its comments.
+fn remarks(schedule: &str) -> String {
+    let body = schedule
+        .lines()
+        .filter(|line| line.starts_with("    ") || line.starts_with("//"));
+    let text = |line: &str| {
+        let line = line.trim();
+        let line = line.strip_prefix("//").unwrap_or(line).trim();
+        let line = line.strip_prefix("remark:").unwrap_or(line).trim();
+        format!("remark: {}\n", line.trim_end_matches(';'))
+    };
+    body.map(text).collect()
 }
 
 fn kernel_levels(
@@ -302,13 +304,26 @@ fn kernel_levels(
     levels.add(Kind::Algo, text);
     if wanted
         .iter()
-        .all(|output| matches!(output.kind, Kind::Ast | Kind::Algo))
+        .all(|output| matches!(output.kind, Kind::Ast | Kind::Algo | Kind::DepInfo))
     {
+        return Ok(levels);
+    }
+    if let Some(names) = settings.wanted_passes() {
+        let tiled = build::tiled(&func, settings)?;
+        levels.add(
+            Kind::Tile,
+            passes::run(tiled.func, &names, settings, session)?,
+        );
         return Ok(levels);
     }
     let compiled = build::compile(&func, settings, &session.sources)?;
     phases.end("tile, place, synchronise, select, emit");
-    levels.add(Kind::Schedule, compiled.schedule.to_string());
+    let schedule = compiled.schedule.to_string();
+    levels.add(Kind::Remarks, remarks(&schedule));
+    levels.add(Kind::Schedule, schedule);
+    if settings.verify_each {
+        passes::same_values(&compiled.tiled, &compiled.lowered, settings)?;
+    }
     levels.add(Kind::Tile, ir::tile::print(&compiled.tiled));
     print_after("tile", &compiled.tiled, settings, session);
     lowered_levels(&compiled.lowered, input, settings, session, &mut levels)?;
@@ -381,8 +396,11 @@ fn write(
             | Kind::Tile
             | Kind::Memory
             | Kind::Sync
-            | Kind::Asm => session.write(&output.path, bytes)?,
+            | Kind::Asm
+            | Kind::Remarks
+            | Kind::DepInfo => session.write(&output.path, bytes)?,
         }
+        session.artifact(&output.path, output.kind.word());
     }
     Ok(())
 }

@@ -387,8 +387,16 @@ fn compare(args: &Run, job: &Job, outcome: &Outcome) -> Result<Option<Vec<Compar
     }
 }
 
+/// What is wrong with a run that came to its end: its results, and the promises of its schedule.
+pub(super) fn wrong(done: &Done) -> Vec<Diagnostic> {
+    let mut wrong = failed(done.comparisons.as_deref().unwrap_or_default());
+    let (kernel, report) = (&done.job.object.kernel, &done.outcome.report);
+    wrong.extend(expect::broken(&done.job.expects, kernel, report));
+    wrong
+}
+
 /// What is wrong with the results.
-pub(super) fn failed(comparisons: &[Comparison]) -> Vec<Diagnostic> {
+fn failed(comparisons: &[Comparison]) -> Vec<Diagnostic> {
     let wrong = comparisons.iter().filter(|comparison| !comparison.ok);
     wrong
         .map(|comparison| errors::check_failed(&comparison.name, facts(comparison)))

@@ -3,7 +3,7 @@
 use clap::Args;
 use diag::Diagnostic;
 
-use super::run::{Run, evaluate, failed};
+use super::run::{Run, evaluate, wrong};
 use crate::args::Compile;
 use crate::errors;
 use crate::files::{self, Form};
@@ -125,7 +125,7 @@ pub(super) fn measured(
     };
     let found = match done {
         Ok(done) => {
-            let wrong = failed(done.comparisons.as_deref().unwrap_or_default());
+            let wrong = wrong(&done);
             let checked = done.comparisons.is_some().then_some(wrong.is_empty());
             row.kernel.clone_from(&done.job.object.kernel.name);
             row.target.clone_from(&done.chip.name);

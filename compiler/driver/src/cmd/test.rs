@@ -13,7 +13,7 @@ use ir::algo::data::Data;
 use isa::object::ParamDir;
 use serde_json::{Value, json};
 
-use super::run::{Done, Reference, Run, evaluate, failed};
+use super::run::{Done, Reference, Run, evaluate, wrong};
 use crate::args::{Compile, ReportForm};
 use crate::host::Stop;
 use crate::session::Session;
@@ -202,8 +202,7 @@ fn drawn(
     };
     question.compile.define.extend_from_slice(words);
     let done = evaluate(&question, session)?;
-    let wrong = failed(done.comparisons.as_deref().unwrap_or_default());
-    let wrong = wrong
+    let wrong = wrong(&done)
         .into_iter()
         .map(|found| found.note(format!("in {}", case.name)));
     Ok((done.outcome.report.cycles, wrong.collect()))
@@ -241,7 +240,7 @@ fn given(
         return Err(errors::bad_case(span, &why).into());
     }
     let done = evaluate(&question, session)?;
-    let mut found = Vec::new();
+    let mut found = wrong(&done);
     for name in expected {
         let file = path(name);
         let bytes = session.read_bytes(&file)?;
