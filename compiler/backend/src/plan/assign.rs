@@ -1,7 +1,8 @@
 //! Addresses: every buffer gets a place in its space such that buffers that conflict never share bytes.
 //!
 //! First fit, largest buffer first. In UB an operand of a vector operation is placed half a bank cycle (256 B of 512)
-//! away from the other sources of the same operation where that fits (davinci-facts §7, rule 1).
+//! away from the other sources of the same operation where that fits (davinci-facts §7, rule 1), and large results in
+//! other banks than what they are computed of.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,10 @@ use crate::select::scratch_bytes;
 
 /// Distance at which the groups of UB repeat: davinci-facts §7, rule 1.
 const BANK_PERIOD: u64 = 512;
+/// Bytes of a bank of each group: davinci-facts §7, rule 1.
+const BANK_BYTES: u64 = 1 << 16;
+/// Bytes from which a result is kept out of the banks of its sources: many repeats.
+const LARGE: u64 = 2048;
 
 /// Addresses of all buffers that are used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,8 +48,11 @@ pub struct Overflow {
 pub fn plan(func: &Func, chip: &Chip) -> Result<Plan, Overflow> {
     let (lives, births) = lives_and_births(func);
     let (lives, shared) = share(func, lives, &births);
-    let spread = place_all(func, chip, &lives, &partners(func, &shared));
-    let mut plan = spread.or_else(|_| place_all(func, chip, &lives, &BTreeMap::new()))?;
+    let (beside, apart) = (partners(func, &shared), opposites(func, &shared));
+    let none = Partners::new();
+    let mut plan = place_all(func, chip, &lives, [&beside, &apart])
+        .or_else(|_| place_all(func, chip, &lives, [&beside, &none]))
+        .or_else(|_| place_all(func, chip, &lives, [&none, &none]))?;
     for (buf, root) in shared {
         if let Some(&addr) = plan.addr.get(&root) {
             plan.addr.insert(buf, addr);
@@ -93,7 +101,7 @@ fn place_all(
     func: &Func,
     chip: &Chip,
     lives: &[Life],
-    partners: &BTreeMap<Buf, Vec<Buf>>,
+    [partners, opposites]: [&Partners; 2],
 ) -> Result<Plan, Overflow> {
     let mut order: Vec<&Life> = lives.iter().collect();
     order.sort_by_key(|life| (std::cmp::Reverse(total_bytes(func, life.buf)), life.buf));
@@ -104,12 +112,9 @@ fn place_all(
         let limit = room(func, chip, space);
         let taken = neighbours(func, life, &placed);
         let bytes = total_bytes(func, life.buf);
-        let start = first_fit(
-            &taken,
-            bytes,
-            alignment(space),
-            wished_phase(life.buf, partners, &placed),
-        );
+        let phase = wished_phase(life.buf, partners, &placed);
+        let avoid = banks_to_avoid(life.buf, opposites, &placed);
+        let start = best_fit(&taken, (bytes, limit), alignment(space), phase, &avoid);
         let end = start.saturating_add(bytes);
         if end > limit {
             return Err(overflow(func, life, lives, limit));
@@ -134,6 +139,70 @@ fn neighbours(func: &Func, life: &Life, placed: &[Placed<'_>]) -> Vec<(u64, u64)
         .collect();
     taken.sort_unstable();
     taken
+}
+
+/// For each buffer those that it has to do with.
+type Partners = BTreeMap<Buf, Vec<Buf>>;
+
+/// The first fit, unless a later one shares fewer banks with the places given.
+fn best_fit(
+    taken: &[(u64, u64)],
+    (bytes, limit): (u64, u64),
+    align: u64,
+    phase: Option<u64>,
+    avoid: &[(u64, u64)],
+) -> u64 {
+    let first = first_fit(taken, bytes, align, phase);
+    if avoid.is_empty() {
+        return first;
+    }
+    let ends = taken.iter().map(|&(_, to)| to);
+    let banks = (0..limit.div_ceil(BANK_BYTES)).map(|bank| bank * BANK_BYTES);
+    let starts = ends.chain(banks).map(|at| aligned(at, align, phase));
+    let is_free = |&start: &u64| {
+        let end = start.saturating_add(bytes);
+        end <= limit && taken.iter().all(|&(from, to)| end <= from || to <= start)
+    };
+    let met = |start: u64| {
+        let banks = |from: u64, to: u64| (from / BANK_BYTES, to.saturating_sub(1) / BANK_BYTES);
+        let own = banks(start, start.saturating_add(bytes));
+        let shares = |&&(from, to): &&(u64, u64)| {
+            let other = banks(from, to);
+            own.0 <= other.1 && other.0 <= own.1
+        };
+        avoid.iter().filter(shares).count()
+    };
+    let found = starts.filter(is_free).chain([first]);
+    found
+        .min_by_key(|&start| (met(start), start))
+        .unwrap_or(first)
+}
+
+/// Where the buffers lie that share no bank with this one if that can be.
+fn banks_to_avoid(buf: Buf, opposites: &Partners, placed: &[Placed<'_>]) -> Vec<(u64, u64)> {
+    let mine = opposites.get(&buf).map_or(&[][..], Vec::as_slice);
+    let theirs = placed.iter().filter(|p| mine.contains(&p.life.buf));
+    theirs.map(|p| (p.start, p.end)).collect()
+}
+
+/// For each large UB buffer the large ones that are read where it is written, or written where it is read.
+fn opposites(func: &Func, shared: &Shared) -> Partners {
+    let mut found = Partners::new();
+    let root = |buf: Buf| shared.get(&buf).copied().unwrap_or(buf);
+    let is_large = |buf: Buf| func.bufs[buf].space == Space::Ub && total_bytes(func, buf) >= LARGE;
+    for data in func.insts.values() {
+        let Op::Ew { dst, .. } = &data.op else {
+            continue;
+        };
+        for source in data.op.reads() {
+            let (to, from) = (root(dst.buf), root(source));
+            if to != from && is_large(to) && is_large(from) {
+                found.entry(to).or_default().push(from);
+                found.entry(from).or_default().push(to);
+            }
+        }
+    }
+    found
 }
 
 /// The lowest start that is free; `phase` is the wished remainder by [`BANK_PERIOD`].
@@ -161,19 +230,15 @@ fn aligned(at: u64, align: u64, phase: Option<u64>) -> u64 {
 }
 
 /// Half a period away from the first partner that has a place.
-fn wished_phase(
-    buf: Buf,
-    partners: &BTreeMap<Buf, Vec<Buf>>,
-    placed: &[Placed<'_>],
-) -> Option<u64> {
+fn wished_phase(buf: Buf, partners: &Partners, placed: &[Placed<'_>]) -> Option<u64> {
     let mine = partners.get(&buf)?;
     let partner = placed.iter().find(|p| mine.contains(&p.life.buf))?;
     Some((partner.start + BANK_PERIOD / 2) % BANK_PERIOD)
 }
 
 /// For each UB buffer those that are read beside it by one vector operation.
-fn partners(func: &Func, shared: &Shared) -> BTreeMap<Buf, Vec<Buf>> {
-    let mut partners: BTreeMap<Buf, Vec<Buf>> = BTreeMap::new();
+fn partners(func: &Func, shared: &Shared) -> Partners {
+    let mut partners = Partners::new();
     for data in func.insts.values() {
         if !matches!(data.op, Op::Ew { .. } | Op::Accumulate { .. }) {
             continue;

@@ -97,7 +97,12 @@ pub(super) fn lives_and_births(func: &Func) -> (Vec<Life>, Births) {
         walk.block(root);
         clock = walk.clock;
         births = std::mem::take(&mut walk.births);
-        for (buf, (start, end, pipes)) in walk.ranges {
+        // What turns and is not touched needs no place.
+        let touched = walk
+            .ranges
+            .into_iter()
+            .filter(|range| !range.1.2.is_empty());
+        for (buf, (start, end, pipes)) in touched {
             let buf = Buf::new(buf);
             let life = lives.entry(buf.index()).or_insert_with(|| Life {
                 buf,

@@ -1,6 +1,6 @@
 //! Reductions over the columns of a matrix, and the spreading of their results.
 
-use ir::tile::{Arg, RedOp, View};
+use ir::tile::{Arg, Buf, Inst, Op, RedOp, View};
 use isa::inst::{
     self, In, MemSize, Out, PipeOp, Rep, SImm, ScalarMem, St1, StRed, VecTy, XIn, XOut, XVal,
 };
@@ -10,6 +10,7 @@ use super::code::Num;
 use super::vector::{LaneState, Place, Stride, row_stride, rows_can_repeat, st3};
 use super::{Done, Sel};
 use crate::errors;
+use crate::plan::access;
 
 /// Lanes of a 32-bit type.
 const LANES: i64 = 64;
@@ -22,6 +23,10 @@ const CHUNK_BYTES: i32 = 256;
 /// Blocks of a repeat.
 const REPEAT_BLOCKS: u8 = 8;
 const MAX_REPEATS: i64 = 255;
+/// Lanes of a group, and groups of a repeat.
+const GROUPS: i64 = 8;
+/// Rows from which joining by groups takes less time than joining whole repeats, with the barrier between its steps.
+const GROUPED_ROWS: i64 = 8;
 /// Rows that one repeat of `vbrcb` spreads.
 const SPREAD_ROWS: i64 = 8;
 /// Rows from which all rows at once, with a barrier after each chunk, take less time than row after row, where every
@@ -299,6 +304,12 @@ impl Sel<'_> {
                 MAX_REPEATS,
             ));
         }
+        if let Num::Const(count) = rows
+            && (GROUPED_ROWS..=MAX_REPEATS).contains(&count)
+            && self.is_done_with(acc.buf)
+        {
+            return self.join_by_groups(op, [to, from], count);
+        }
         self.use_first(LANES, LANES)?;
         let mut row = 0;
         while row < most {
@@ -337,6 +348,81 @@ impl Sel<'_> {
             row += MAX_REPEATS;
         }
         Ok(())
+    }
+
+    /// Lanes of known rows by groups of eight, then the groups: the tree of a whole repeat in two instructions that take
+    /// a cycle a repeat instead of seven. The groups take the place of the lanes.
+    fn join_by_groups(&mut self, op: RedOp, [to, from]: [Num; 2], rows: i64) -> Done {
+        self.use_first(LANES, LANES)?;
+        self.join_groups(op, [from, from], rows)?;
+        self.push(inst::Bar { pipe: PipeOp::V });
+        let (whole, rest) = (rows / GROUPS, rows % GROUPS);
+        if whole > 0 {
+            self.join_groups(op, [to, from], whole)?;
+        }
+        if rest > 0 {
+            self.use_first(rest * GROUPS, LANES)?;
+            let to = self.sum(to, Num::Const(4 * whole * GROUPS))?;
+            let from = self.sum(from, Num::Const(4 * whole * LANES))?;
+            self.join_groups(op, [to, from], 1)?;
+        }
+        Ok(())
+    }
+
+    /// Joins groups of eight lanes of so many repeats.
+    fn join_groups(&mut self, op: RedOp, [to, from]: [Num; 2], repeats: i64) -> Done {
+        let (dst, a) = (Out::at(self.addr(to)?), In::at(self.addr(from)?));
+        let (ty, rep) = (VecTy::F32, self.val(Num::Const(repeats))?);
+        let st = StRed {
+            dst_rep: GROUPS as u16,
+            ..StRed::FLAT
+        };
+        match op {
+            RedOp::Sum => self.push(inst::Vcgadd {
+                ty,
+                dst,
+                a,
+                rep,
+                st,
+            }),
+            RedOp::Max => self.push(inst::Vcgmax {
+                ty,
+                dst,
+                a,
+                rep,
+                st,
+            }),
+            RedOp::Min => self.push(inst::Vcgmin {
+                ty,
+                dst,
+                a,
+                rep,
+                st,
+            }),
+        }
+        Ok(())
+    }
+
+    /// Whether nothing reads this generation of a buffer after the operation that is being selected: the buffer turns
+    /// before it in the same block, and nothing behind it touches the buffer.
+    fn is_done_with(&self, buf: Buf) -> bool {
+        let func = self.func;
+        let Some(inst) = self.inst else { return false };
+        let mut blocks = func.blocks.values();
+        let Some((here, at)) = blocks.find_map(|block| {
+            let at = block.insts.iter().position(|&other| other == inst);
+            at.map(|at| (block, at))
+        }) else {
+            return false;
+        };
+        let (before, behind) = here.insts.split_at(at);
+        let turns =
+            |&inst: &Inst| matches!(func.insts[inst].op, Op::Next { buf: other } if other == buf);
+        let touches = |&inst: &Inst| {
+            let all = access::lifted(func, inst);
+            all.iter().any(|a| a.place == access::Place::Buf(buf))
+        };
+        before.iter().any(turns) && !behind[1..].iter().any(touches)
     }
 
     /// Integer lanes by the scalar unit; any order gives the same bits.

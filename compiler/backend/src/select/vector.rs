@@ -22,6 +22,11 @@ const WRITTEN_OUT: i64 = 32;
 /// Chunks of columns up to which an instruction a chunk is preferred where the number of rows is not known.
 const WRITTEN_OUT_CHUNKS: i64 = 32;
 const BLOCK: i64 = BLOCK_BYTES as i64;
+/// Bytes of a bank of UB, and bits after which its groups come round: davinci-facts §7, rule 1.
+const BANK_BYTES: i64 = 1 << 16;
+const BANK_PERIOD: i64 = 8 * 512;
+/// Chunks of a row from which an instruction a row is worth its start.
+const LEAST_CHUNKS: i64 = 4;
 /// Bytes that a repeat covers.
 pub(super) const REPEAT: i64 = REPEAT_BYTES as i64;
 
@@ -139,6 +144,7 @@ impl Sel<'_> {
             cols,
             shape.by_columns && rows_can_repeat(places, rows, most_rows),
         ) && chunks_are_fewer(rows, most_rows, cols, shape.lanes)
+            && !rows_clash(places, rows, cols / shape.lanes)
         {
             return self.by_columns(places, shape, rows, cols, emit);
         }
@@ -389,6 +395,19 @@ fn mask(lanes: i64) -> (i64, i64) {
         64.. => -1,
     };
     (word(lanes), word(lanes - 64))
+}
+
+/// Whether rows as repeats would read the banks that the repeat before writes (davinci-facts §7, rule 1), where the
+/// chunks of a row as repeats take turns.
+fn rows_clash(places: &[Place], rows: Num, chunks: i64) -> bool {
+    let bank = |place: &Place| place.at.known().map(|at| at / BANK_BYTES);
+    let alike = |place: &Place| !place.spread && place.pitch != 0 && place.pitch % BANK_PERIOD == 0;
+    let Some((to, from)) = places.split_first() else {
+        return false;
+    };
+    let clashes = |place: &Place| alike(place) && bank(place).is_some() && bank(place) == bank(to);
+    let written_out = rows.known().is_some_and(|rows| rows <= WRITTEN_OUT);
+    written_out && chunks >= LEAST_CHUNKS && alike(to) && from.iter().any(clashes)
 }
 
 /// Whether rows follow each other without gaps everywhere.

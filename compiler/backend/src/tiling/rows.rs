@@ -289,6 +289,8 @@ pub(crate) struct Plan<'a> {
     /// Columns of a chunk.
     width: i64,
     reduces: bool,
+    /// Whether items may be added in any order.
+    pub(crate) order_free: bool,
     level: BTreeMap<usize, u32>,
 }
 
@@ -318,6 +320,7 @@ impl<'a> Plan<'a> {
             chunks: Arg::Const(chunks),
             width: block.cols,
             reduces: step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some()),
+            order_free: false,
             level: BTreeMap::new(),
         };
         plan.extent.padded = block.cols == block.pitch
@@ -475,8 +478,14 @@ impl<'a> Plan<'a> {
         def: usize,
         reduce: &Reduce,
     ) -> Result<()> {
-        let acc = self.start_lanes(e, def, reduce);
-        self.accumulate(e, def, reduce, acc)?;
+        let acc = match self.lanes_at_once(e, def, reduce)? {
+            Some(lanes) => lanes,
+            None => {
+                let acc = self.start_lanes(e, def, reduce);
+                self.accumulate(e, def, reduce, acc)?;
+                acc
+            }
+        };
         self.finish_lanes(e, def, reduce, acc);
         Ok(())
     }

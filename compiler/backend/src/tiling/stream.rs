@@ -14,7 +14,7 @@ mod vector;
 use diag::Span;
 use ir::algo::{self, Index};
 use ir::tile::{Arg, Chan, ChanData, Func, Phase};
-use isa::types::{CoreKind, Elem};
+use isa::types::{CoreKind, Elem, Space};
 
 use self::mask::Limits;
 use super::builder::Builder;
@@ -39,6 +39,10 @@ pub(crate) struct Size {
     scores: i64,
     /// Items whose products with their weights go through L0 at a time.
     steps: i64,
+    /// Items that come to L1 at a time.
+    packet: i64,
+    /// Whether the rows' factors stay in L0A for as long as the block of rows is.
+    resident: bool,
 }
 
 impl Size {
@@ -133,13 +137,46 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
                     copies,
                     scores,
                     steps,
+                    packet: steps.max(scores),
+                    resident: false,
                 };
-                sizes.push(size);
+                sizes.push(size.with_room(cx, stream));
             }
         }
     }
     sizes
 }
+
+impl Size {
+    /// With packets as long as L1 has room for two of each kind, and the rows' factors in L0A if there is room beside the
+    /// weights.
+    fn with_room(self, cx: &StepCx<'_>, stream: &Stream) -> Size {
+        if cx.level == Level::O0 {
+            return self;
+        }
+        let room = |space: Space| i64::try_from(cx.chip.usable_bytes(space)).unwrap_or(0);
+        let extent = |index: Index| round_up(cx.algo.indices[index].extent, 16);
+        let depths: i64 = stream.scores.iter().map(|p| extent(p.k)).sum();
+        let widths: i64 = stream.sums.iter().map(|(_, p)| extent(p.n)).sum();
+        let sums = i64::try_from(stream.sums.len()).unwrap_or(1);
+        // Elements of two bytes, two copies of each.
+        let rows = self.m.saturating_mul(depths).saturating_mul(4);
+        let item = (depths + widths + sums * self.m).saturating_mul(4);
+        let most = (room(Space::L1) - rows) / item.max(1);
+        let fits = |packet: &i64| *packet <= most && *packet <= self.n;
+        let packet = PACKETS.into_iter().find(fits).unwrap_or(self.packet);
+        let weights = self.m * self.steps * sums * 4;
+        let right = (depths * self.scores + widths * self.steps).saturating_mul(4);
+        Size {
+            packet: packet.max(self.packet),
+            resident: rows / 2 + weights <= room(Space::L0a) && right <= room(Space::L0b),
+            ..self
+        }
+    }
+}
+
+/// Lengths of packets of items worth trying.
+const PACKETS: [i64; 3] = [512, 256, 128];
 
 /// What both programs know.
 struct Pass<'a> {

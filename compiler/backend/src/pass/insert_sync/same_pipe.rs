@@ -8,8 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ir::tile::{Arg, Block, Buf, Func, Inst, Op, View};
+use ir::tile::{Arg, Block, Buf, EwOp, Func, Inst, Op, Operand, View};
 use isa::types::Pipe;
+use smallvec::SmallVec;
 
 use super::edits::{Edits, When};
 use super::flags::next_sites;
@@ -151,13 +152,15 @@ impl Walk<'_> {
         })
     }
 
-    /// Whether two loads into one generation of a buffer provably fill different parts of it.
+    /// Whether one operation provably touches no byte of what the other one writes to one generation of a buffer.
     fn apart(&self, inst: Inst, writer: Inst, buf: Buf, written: Buf) -> bool {
         let (one, other) = (&self.func.insts[inst].op, &self.func.insts[writer].op);
-        match (filled(one), filled(other)) {
-            (Some(a), Some(b)) if buf == written => inst != writer && disjoint(a, b),
-            _ => false,
-        }
+        let (Some(to), true) = (filled(other), buf == written && inst != writer) else {
+            return false;
+        };
+        let parts = touched(one);
+        let mut of_buf = parts.iter().flatten().filter(|part| part.0.buf == buf);
+        parts.is_some() && of_buf.all(|part| disjoint(*part, to))
     }
 
     fn barrier(&mut self, block: Block, at: usize, pipe: Pipe, pending: &mut Pending) {
@@ -228,16 +231,55 @@ fn overlap(func: &Func, a: Buf, b: Buf) -> bool {
     func.bufs[a].space == func.bufs[b].space && a_start < b_end && b_start < a_end
 }
 
-/// The view that a load fills, with its extents.
-fn filled(op: &Op) -> Option<(View, Arg, Arg)> {
+/// A view with its extents.
+type Part = (View, Arg, Arg);
+
+/// The part that an operation fills, and nothing else: a load, or arithmetic that is one instruction an element.
+fn filled(op: &Op) -> Option<Part> {
     if let Op::Load {
         dst, rows, cols, ..
     } = op
     {
-        Some((*dst, *rows, *cols))
-    } else {
-        None
+        return Some((*dst, *rows, *cols));
     }
+    if let Op::Ew {
+        op: EwOp::Add | EwOp::Sub | EwOp::Mul | EwOp::Max | EwOp::Min,
+        dst,
+        rows,
+        cols,
+        ..
+    } = op
+    {
+        return Some((*dst, *rows, *cols));
+    }
+    None
+}
+
+/// The parts of buffers that an operation reads or writes, if it says.
+fn touched(op: &Op) -> Option<SmallVec<[Part; 4]>> {
+    let mut parts = SmallVec::new();
+    parts.push(filled(op)?);
+    let Op::Ew {
+        a,
+        b,
+        c,
+        rows,
+        cols,
+        ..
+    } = op
+    else {
+        return Some(parts);
+    };
+    for operand in [Some(*a), *b, *c].into_iter().flatten() {
+        match operand {
+            Operand::Full(view) => parts.push((view, *rows, *cols)),
+            Operand::EachRow(view) => parts.push((view, Arg::Const(1), *cols)),
+            // A row has one block of a spread value, and masks are bits.
+            Operand::EachCol(_) => return None,
+            Operand::Bits(_) | Operand::Scalar(_) => {}
+        }
+    }
+    Some(parts)
 }
 
 fn disjoint((a, a_rows, a_cols): (View, Arg, Arg), (b, b_rows, b_cols): (View, Arg, Arg)) -> bool {

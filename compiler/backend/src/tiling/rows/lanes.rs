@@ -13,6 +13,10 @@ use crate::tiling::expr::{Emitter, Internal, Kind, Val, float_bits, int_range, l
 
 /// Lanes of a row's partial sums: those of one f32 repeat.
 const LANES: i64 = 64;
+/// Chunks of lanes that are joined pair by pair at most, an operation each: beyond, halves are.
+const MOST_PAIRS: i64 = 8;
+/// Rows from which an operation a pair is worth its start: they are its repeats.
+const LEAST_ROWS: i64 = 8;
 
 impl Plan<'_> {
     pub(super) fn start_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Buf {
@@ -69,6 +73,32 @@ impl Plan<'_> {
         Ok(())
     }
 
+    /// The lanes of a reduction whose columns are all there: joined in any order that takes least time, for the order of
+    /// a maximum changes no bit, and that of a sum where it is free is nobody's business. None if the order counts.
+    pub(super) fn lanes_at_once(
+        &self,
+        e: &mut Emitter<'_>,
+        def: usize,
+        reduce: &Reduce,
+    ) -> Result<Option<Buf>> {
+        if self.cx.level == Level::O0 || reduce.mask.is_some() {
+            return Ok(None);
+        }
+        let sum = reduce.op == ReduceOp::Sum && self.order_free;
+        let float = self.result_elem(def).is_float();
+        let (true, Arg::Const(cols)) = (sum && float, e.extent.col_count) else {
+            return self.extreme(e, def, reduce);
+        };
+        let half = largest_half(cols);
+        if half < LANES || 2 * half != cols {
+            return Ok(None);
+        }
+        let item = item(e, reduce)?;
+        let src = e.materialise(Kind::Full, Elem::F32, item);
+        let part = self.by_halves(e, EwOp::Add, Elem::F32, (src, cols), half);
+        Ok(Some(part))
+    }
+
     /// A maximum or minimum by halves, in the type that the items have in memory: no order and no exact conversion
     /// changes a bit of it. None if this is not one, or its columns are not known.
     fn accumulate_extreme(
@@ -78,6 +108,22 @@ impl Plan<'_> {
         reduce: &Reduce,
         acc: Buf,
     ) -> Result<Option<()>> {
+        let Some(part) = self.extreme(e, def, reduce)? else {
+            return Ok(None);
+        };
+        let rows = e.extent.row_count;
+        e.b.push(Op::Accumulate {
+            op: red_op(reduce.op),
+            acc: whole(acc),
+            src: whole(part),
+            rows,
+            cols: Arg::Const(LANES),
+        });
+        Ok(Some(()))
+    }
+
+    /// The lanes of a maximum or minimum over the columns that are there.
+    fn extreme(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Result<Option<Buf>> {
         let op = match reduce.op {
             ReduceOp::Max => EwOp::Max,
             ReduceOp::Min => EwOp::Min,
@@ -102,28 +148,19 @@ impl Plan<'_> {
         let val = e.value(body)?;
         let src = e.materialise(Kind::Full, elem, val);
         let part = self.by_halves(e, op, elem, (src, cols), half);
-        let part = if elem == lanes {
-            part
-        } else {
-            let wide = e.b.buf("part", self.part_shape(lanes, LANES));
-            let dims = (e.extent.row_count, Arg::Const(LANES));
-            let exact = EwOp::Cast(Round::Even, Overflow::Keep);
-            e.b.ew(exact, wide, Operand::Full(whole(part)), None, dims);
-            wide
-        };
-        let rows = e.extent.row_count;
-        e.b.push(Op::Accumulate {
-            op: red_op(reduce.op),
-            acc: whole(acc),
-            src: whole(part),
-            rows,
-            cols: Arg::Const(LANES),
-        });
-        Ok(Some(()))
+        if elem == lanes {
+            return Ok(Some(part));
+        }
+        let wide = e.b.buf("part", self.part_shape(lanes, LANES));
+        let dims = (e.extent.row_count, Arg::Const(LANES));
+        let exact = EwOp::Cast(Round::Even, Overflow::Keep);
+        e.b.ew(exact, wide, Operand::Full(whole(part)), None, dims);
+        Ok(Some(wide))
     }
 
     /// Joins columns by halves until a repeat's lanes are left; the first step makes their number a power of two, where
-    /// its halves may overlap.
+    /// its halves may overlap. Of few columns of many rows neighbouring chunks are joined instead: halves lie a multiple
+    /// of the banks' period apart, so that each of their reads would wait for the other (davinci-facts §7, rule 1).
     fn by_halves(
         &self,
         e: &mut Emitter<'_>,
@@ -133,18 +170,38 @@ impl Plan<'_> {
         half: i64,
     ) -> Buf {
         let part = e.b.buf("part", self.part_shape(elem, half));
+        let mut into = part;
+        let many = matches!(e.extent.row_count, Arg::Const(rows) if rows >= LEAST_ROWS);
         let (mut from, mut width, mut right) = (src, half, cols - half);
         loop {
-            let at = |col: i64| {
-                Operand::Full(View {
-                    col: Arg::Const(col),
-                    ..whole(from)
-                })
+            if width == LANES && half > LANES && bytes(elem) == 4 {
+                // Rows of lanes follow each other.
+                into = e.b.buf("lanes", self.part_shape(elem, LANES));
+            }
+            let even = right == width && width <= MOST_PAIRS * LANES;
+            let (pieces, apart) = match even && many && bytes(elem) == 4 {
+                true => (width / LANES, LANES),
+                false => (1, right),
             };
-            let dims = (e.extent.row_count, Arg::Const(width));
-            e.b.ew(op, part, at(0), Some(at(right)), dims);
+            for piece in 0..pieces {
+                let at = |buf: Buf, col: i64| View {
+                    col: Arg::Const(col),
+                    ..whole(buf)
+                };
+                let first = 2 * piece * LANES;
+                let rows = e.extent.row_count;
+                e.b.push(Op::Ew {
+                    op,
+                    dst: at(into, piece * LANES),
+                    a: Operand::Full(at(from, first)),
+                    b: Some(Operand::Full(at(from, first + apart))),
+                    c: None,
+                    rows,
+                    cols: Arg::Const(width / pieces),
+                });
+            }
             if width == LANES {
-                return part;
+                return into;
             }
             (from, width, right) = (part, width / 2, width / 2);
         }

@@ -51,10 +51,11 @@ pub(super) fn emit(pass: &Pass<'_>, b: &mut Builder) {
     });
 }
 
-/// The rows of a left factor, in L1 for as long as the block of rows is.
+/// The rows of a left factor, in L1 for as long as the block of rows is, and in L0A too if there is room.
 struct Side<'a> {
     product: &'a Product,
     buf: Buf,
+    near: Option<Buf>,
 }
 
 impl<'a> Side<'a> {
@@ -64,7 +65,11 @@ impl<'a> Side<'a> {
         let m = (pass.size.m, rows.m);
         let k = (depth, Arg::Const(depth));
         let buf = packet(pass, b, &product.a, at, m, k);
-        Side { product, buf }
+        let near = pass.size.resident.then(|| {
+            let turned = product.a.k_major;
+            tile(pass, b, (Space::L0a, 1), whole(buf), (m, k), turned)
+        });
+        Side { product, buf, near }
     }
 }
 
@@ -131,7 +136,7 @@ fn load(
 fn tile(
     pass: &Pass<'_>,
     b: &mut Builder,
-    space: Space,
+    (space, depth): (Space, u32),
     src: View,
     (rows, cols): ((i64, Arg), (i64, Arg)),
     transposed: bool,
@@ -147,7 +152,7 @@ fn tile(
         elem,
         space,
         layout,
-        depth: pass.cx.depth(),
+        depth: depth.min(pass.cx.depth()),
         rows: round_up(rows.0, 16),
         cols: round_up(cols.0, 16),
     };
@@ -217,25 +222,63 @@ fn scores(pass: &Pass<'_>, b: &mut Builder, (side, chan): (&Side<'_>, Chan), row
     let right = base(pass, b, product, &product.b, rows);
     let depth = pass.extent(product.k);
     let most = pass.size.n.min(round_up(pass.items(), 16));
-    parts(b, (most, count), pass.size.scores, |b, n0, n| {
-        let item = b.add(first, n0);
+    parts(b, (most, count), pass.size.packet, |b, n1, in_packet| {
+        let item = b.add(first, n1);
         let down = b.mul(item, product.b.at.stride(product.n));
         let at = b.add(right, down);
-        let packet = packet(pass, b, &product.b, at, n, (depth, Arg::Const(depth)));
-        let c = accumulator(pass, b, "dots", n.0, 2);
-        parts(b, (depth, Arg::Const(depth)), SCORE_DEPTH, |b, k0, k| {
-            let m = (pass.size.m, rows.m);
-            let left = from(side.buf, &product.a, k0);
-            let a0 = tile(pass, b, Space::L0a, left, (m, k), product.a.k_major);
-            let right = from(packet, &product.b, k0);
-            let b0 = tile(pass, b, Space::L0b, right, (k, n), !product.b.k_major);
-            multiply(b, c, (a0, b0), (rows.m, k.1, n.1), k0);
+        let items = packet(
+            pass,
+            b,
+            &product.b,
+            at,
+            in_packet,
+            (depth, Arg::Const(depth)),
+        );
+        parts(b, in_packet, pass.size.scores, |b, n0, n| {
+            let c = accumulator(pass, b, "dots", n.0, 2);
+            dots(pass, b, side, c, (items, n0), (rows.m, n));
+            let within = b.add(n1, n0);
+            let at = b.add(Arg::Val(slot), within);
+            let ring = b.func.chans[chan].tensor;
+            drain(b, ring, at, c, (rows.m, n.1), pass.size.n);
         });
-        let at = b.add(Arg::Val(slot), n0);
-        let ring = b.func.chans[chan].tensor;
-        drain(b, ring, at, c, (rows.m, n.1), pass.size.n);
     });
     b.push(Op::Publish { chan });
+}
+
+/// A tile of scores: all of the rows' factor at once if it stays in L0A, else part by part.
+fn dots(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    side: &Side<'_>,
+    c: Buf,
+    (items, n0): (Buf, Arg),
+    (m, n): (Arg, (i64, Arg)),
+) {
+    let product = side.product;
+    let turned = !product.b.k_major;
+    let depth = pass.extent(product.k);
+    let all = (depth, Arg::Const(depth));
+    let from_items = |k0: Arg| {
+        let (row, col) = if turned { (n0, k0) } else { (k0, n0) };
+        View {
+            buf: items,
+            row,
+            col,
+        }
+    };
+    if let Some(a0) = side.near {
+        let zero = Arg::Const(0);
+        let b0 = tile(pass, b, (Space::L0b, 2), from_items(zero), (all, n), turned);
+        return multiply(b, c, (a0, b0), (m, all.1, n.1), zero);
+    }
+    parts(b, all, SCORE_DEPTH, |b, k0, k| {
+        let left = from(side.buf, &product.a, k0);
+        let rows = (pass.size.m, m);
+        let a0 = tile(pass, b, (Space::L0a, 2), left, (rows, k), product.a.k_major);
+        let b0 = tile(pass, b, (Space::L0b, 2), from_items(k0), (k, n), turned);
+        multiply(b, c, (a0, b0), (m, k.1, n.1), k0);
+    });
 }
 
 fn multiply(
@@ -290,18 +333,26 @@ fn part(pass: &Pass<'_>, b: &mut Builder, number: usize, rows: &Rows, block: Arg
     let c = accumulator(pass, b, "sums", width.0, 1);
     let most = pass.size.n.min(round_up(pass.items(), 16));
     let ring = b.func.chans[weights].tensor;
-    parts(b, (most, count), pass.size.steps, |b, k0, k| {
+    parts(b, (most, count), pass.size.packet, |b, k1, in_packet| {
         let m = (pass.size.m, rows.m);
-        let at = b.add(Arg::Val(taken), k0);
-        let left = load(pass, b, (ring, at, pass.size.n), m, k);
-        let item = b.add(first, k0);
+        let at = b.add(Arg::Val(taken), k1);
+        let left = load(pass, b, (ring, at, pass.size.n), m, in_packet);
+        let item = b.add(first, k1);
         let down = b.mul(item, product.b.at.stride(product.k));
         let at = b.add(right, down);
-        let packet = packet(pass, b, &product.b, at, width, k);
-        let a0 = tile(pass, b, Space::L0a, whole(left), (m, k), false);
-        let turned = !product.b.k_major;
-        let b0 = tile(pass, b, Space::L0b, whole(packet), (k, width), turned);
-        multiply(b, c, (a0, b0), (rows.m, k.1, width.1), k0);
+        let items = packet(pass, b, &product.b, at, width, in_packet);
+        parts(b, in_packet, pass.size.steps, |b, k0, k| {
+            let weights = View {
+                col: k0,
+                ..whole(left)
+            };
+            let a0 = tile(pass, b, (Space::L0a, 2), weights, (m, k), false);
+            let turned = !product.b.k_major;
+            let values = from(items, &product.b, k0);
+            let b0 = tile(pass, b, (Space::L0b, 2), values, (k, width), turned);
+            let position = b.add(k1, k0);
+            multiply(b, c, (a0, b0), (rows.m, k.1, width.1), position);
+        });
     });
     b.push(Op::Release { chan: weights });
     let at = b.func.add_value();

@@ -78,6 +78,8 @@ fn columns_extent(pass: &Pass<'_>, columns: i64) -> Extent {
         cap_cols: width,
         col_count: Arg::Const(columns),
         padded: width == columns,
+        // What comes here is read at once: the next part is on its way meanwhile.
+        depth: pass.cx.depth(),
         ..items_extent(pass)
     }
 }
@@ -461,7 +463,9 @@ fn record(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept, weights: &[Buf]) -
         defs: Vec::new(),
     };
     let block = Block::packed(em.extent.cap_rows, em.extent.cap_cols);
-    let plan = Plan::new(pass.cx, &space, block);
+    let mut plan = Plan::new(pass.cx, &space, block);
+    // Blocks of items are merged in any case.
+    plan.order_free = true;
     bind_maps(pass, em);
     for (number, field) in pass.stream.cascade.fields.iter().enumerate() {
         let Some(def) = pass.def(field.tensor) else {
