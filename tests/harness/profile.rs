@@ -116,3 +116,83 @@ fn more_of_anything_makes_nobody_slower() {
         }
     }
 }
+
+#[test]
+fn the_page_is_whole_and_needs_nothing_else() {
+    let folder = super::cli::fresh_folder(&super::case::here().join("harness/profile.rs"));
+    let kernel = root().join("stdlib/kernels/gemm_bias_gelu.vn");
+    let kernel = kernel.to_string_lossy();
+    let words = [
+        "vinci",
+        "profile",
+        &kernel,
+        "--what-if",
+        "never",
+        "--html",
+        "page.html",
+        "--trace",
+        "trace.json",
+        "-D",
+        "M=70",
+        "-D",
+        "K=130",
+        "-D",
+        "N=45",
+    ];
+    super::command::run(&folder, &words, b"").expect_done();
+    let page = fs::read_to_string(folder.join("page.html")).expect("it was written");
+    assert_eq!(unclosed(&page), Vec::<String>::new(), "every element ends");
+    for outside in ["http://", "https://", " src=", "@import", "fetch("] {
+        assert!(!page.contains(outside), "the page asks for `{outside}`");
+    }
+    let (_, rest) = page
+        .split_once("<script id=\"data\" type=\"application/json\">")
+        .expect("the data is there");
+    let (data, _) = rest.split_once("</script>").expect("the data ends");
+    let data: serde_json::Value = serde_json::from_str(data).expect("the data is JSON");
+    let rows = data["timeline"]["rows"].as_array().expect("rows");
+    assert!(rows.iter().any(|row| row["pipe"] == "M"), "the cube ran");
+    assert!(
+        rows.iter().any(|row| row["pipe"] == "V"),
+        "the vector unit ran"
+    );
+    let spaces = data["memory"].as_array().expect("a memory map");
+    assert!(
+        spaces.iter().any(|space| space["space"] == "l0c"),
+        "{spaces:?}"
+    );
+    let text = data["sources"][0]["text"]
+        .as_str()
+        .expect("the source is shown");
+    assert!(text.contains("gemm_bias_gelu"), "{text}");
+    let trace = fs::read_to_string(folder.join("trace.json")).expect("it was written");
+    let trace: serde_json::Value = serde_json::from_str(&trace).expect("the trace is JSON");
+    assert!(
+        trace["traceEvents"]
+            .as_array()
+            .is_some_and(|events| events.len() > 100)
+    );
+}
+
+/// The elements that a page opens and does not close, its script and data left out.
+fn unclosed(page: &str) -> Vec<String> {
+    let mut open: Vec<String> = Vec::new();
+    let mut rest = page;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        let end = rest.find('>').expect("a tag ends");
+        let tag = &rest[..end];
+        let name = tag.split_whitespace().next().unwrap_or_default();
+        rest = &rest[end + 1..];
+        if let Some(name) = name.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name), "elements nest");
+        } else if !name.starts_with('!') && name != "meta" {
+            open.push(name.to_owned());
+        }
+        if name == "script" {
+            let end = rest.find("</script>").expect("a script ends");
+            rest = &rest[end..];
+        }
+    }
+    open
+}

@@ -17,6 +17,7 @@ pub(crate) mod isa;
 pub(crate) mod lsp;
 pub(crate) mod man;
 pub(crate) mod new;
+pub(crate) mod profile;
 pub(crate) mod run;
 pub(crate) mod sweep;
 pub(crate) mod test;
@@ -52,6 +53,9 @@ commands! {
 
     #[doc = "Compiles if needed, emulates, checks and reports"]
     Run = run::Run;
+
+    #[doc = "Where the cycles went: waits of every pipe, critical path, what more of a resource would bring"]
+    Profile = profile::ProfileArgs;
 
     #[doc = "Runs a file step by step at a prompt"]
     Debug = debug::Debug;

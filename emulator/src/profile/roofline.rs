@@ -11,7 +11,7 @@ use crate::report::{Path, Report};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roof {
     /// The resource: `cube`.
-    pub resource: &'static str,
+    pub resource: String,
     /// What the run asked of it: `2 147 483 648 multiply-adds`, without the number.
     pub unit: &'static str,
     /// How much of that.
@@ -26,14 +26,15 @@ pub struct Roof {
 pub fn roofline(report: &Report, chip: &Chip) -> Vec<Roof> {
     let mut roofs = compulsory(report, chip);
     roofs.extend(asked(report, chip));
+    roofs.extend(worked(report));
     roofs.retain(|roof| roof.cycles > 0);
     roofs
 }
 
 /// What no schedule can avoid.
 fn compulsory(report: &Report, chip: &Chip) -> Vec<Roof> {
-    let roof = |resource, unit, amount, cycles| Roof {
-        resource,
+    let roof = |resource: &str, unit, amount, cycles| Roof {
+        resource: resource.to_owned(),
         unit,
         amount,
         cycles,
@@ -64,8 +65,8 @@ fn compulsory(report: &Report, chip: &Chip) -> Vec<Roof> {
 
 /// What this schedule asked for.
 fn asked(report: &Report, chip: &Chip) -> Vec<Roof> {
-    let roof = |resource, unit, amount: u64, cycles| Roof {
-        resource,
+    let roof = |resource: &str, unit, amount: u64, cycles| Roof {
+        resource: resource.to_owned(),
         unit,
         amount,
         cycles,
@@ -135,4 +136,15 @@ fn asked(report: &Report, chip: &Chip) -> Vec<Roof> {
             port(drained, cubes, chip.fix.gm_port_shared),
         ),
     ]
+}
+
+/// What each pipe did, waits for what cores share left out: its queue is in order, so the run takes no less.
+fn worked(report: &Report) -> impl Iterator<Item = Roof> {
+    report.pipes.iter().map(|pipe| Roof {
+        resource: format!("pipe {}", pipe.pipe),
+        unit: "instructions",
+        amount: pipe.instructions,
+        cycles: (pipe.busy - pipe.stall_memory) / pipe.cores.max(1),
+        compulsory: false,
+    })
 }

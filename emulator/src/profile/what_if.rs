@@ -5,6 +5,7 @@
 
 use isa::chip::{Chip, VecCost};
 use isa::object::Object;
+use rayon::prelude::*;
 
 use crate::fault::Fault;
 use crate::options::Options;
@@ -154,6 +155,8 @@ pub fn what_if(
         timing_only: true,
         trace: false,
         profile: false,
+        // The changes run side by side instead.
+        threads: 1,
         ..*options
     };
     let timed = |change: &Change| {
@@ -163,7 +166,7 @@ pub fn what_if(
             cycles: outcome.report.cycles,
         })
     };
-    Change::ALL.iter().map(timed).collect()
+    Change::ALL.par_iter().map(timed).collect()
 }
 
 fn free_cube(chip: &mut Chip) {
