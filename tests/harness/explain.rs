@@ -1,9 +1,12 @@
 //! The pages of the codes: the failing example gives exactly that code, the mended ones give none.
 //!
-//! Examples in `vn`, `tile` and `vasm` are run. `console` examples are command lines, which `cli` tests; the examples of faults
-//! say in words what a program would have to do.
+//! Examples in `vn`, `tile` and `vasm` are compiled, those of faults are run. `console` examples are command lines: each is run
+//! in a folder with a few kernels of the library. `text` examples say in words what no text can do.
 
-use super::case::Case;
+use std::fs;
+use std::path::Path;
+
+use super::case::{Case, root};
 use super::cli::fresh_folder;
 use super::command;
 
@@ -16,39 +19,67 @@ pub(crate) fn check(path: &str) {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    for (at, block) in blocks(&case.text).into_iter().enumerate() {
+    for block in blocks(&case.text) {
         let fails = block.words.contains(&"fails");
-        let Some(language @ ("vn" | "tile" | "vasm")) = block.words.first().copied() else {
+        let Some(language) = block.words.first().copied() else {
             continue;
         };
-        if code.starts_with('F') {
-            continue;
-        }
-        let name = format!("example{at}.{language}");
         let folder = fresh_folder(&case.path);
-        std::fs::write(folder.join(&name), wrapped(language, &block.text)).expect("ours");
-        let args = block
-            .text
-            .lines()
-            .find_map(|line| line.strip_prefix("//! args:"));
-        let words: Vec<&str> = ["vincic", &name, "--error-format=json", "--emit=asm=-"]
-            .into_iter()
-            .chain(args.unwrap_or_default().split_whitespace())
-            .collect();
-        let ran = command::run(&folder, &words, b"");
-        let codes = codes(&ran.err);
+        let said = match language {
+            "vn" | "tile" | "vasm" => example(&code, language, &block.text, &folder),
+            "console" => console(&block.text, &folder),
+            _ => continue,
+        };
+        let codes = codes(&said);
         if fails {
-            assert_eq!(
-                codes,
-                [code.as_str()],
-                "{path}:\n{}\n{}",
-                block.text,
-                ran.err
-            );
+            assert_eq!(codes, [code.as_str()], "{path}:\n{}\n{said}", block.text);
         } else {
-            assert!(codes.is_empty(), "{path}:\n{}\n{}", block.text, ran.err);
+            assert!(codes.is_empty(), "{path}:\n{}\n{said}", block.text);
         }
     }
+}
+
+/// Compiles an example; what the emulator finds, it finds when it runs.
+fn example(code: &str, language: &str, text: &str, folder: &Path) -> String {
+    let name = format!("example.{language}");
+    fs::write(folder.join(&name), wrapped(language, text)).expect("ours");
+    let directive = |key: &str| {
+        let mut lines = text.lines();
+        lines.find_map(|line| {
+            line.strip_prefix("//! ")?
+                .strip_prefix(key)?
+                .strip_prefix(": ")
+        })
+    };
+    let command = directive("command");
+    let command = command.unwrap_or(match code.starts_with('F') {
+        true => "vinci run",
+        false => "vincic --emit=asm=-",
+    });
+    let words = command.split_whitespace();
+    let words = words.chain([name.as_str(), "--error-format=json"]);
+    let args = directive("args").unwrap_or_default();
+    let words: Vec<&str> = words.chain(args.split_whitespace()).collect();
+    command::run(folder, &words, b"").err
+}
+
+/// Runs a command line where a few files lie that pages speak of.
+fn console(line: &str, folder: &Path) -> String {
+    let copy = |from: &str, to: &str| {
+        fs::copy(root().join(from), folder.join(to)).expect("the fixtures are there");
+    };
+    let gemm = fs::read_to_string(root().join("stdlib/kernels/gemm.vn")).expect("it is there");
+    let small = gemm.replacen("M=1024 K=1024 N=1024", "M=4 K=5 N=6", 1);
+    fs::write(folder.join("gemm.vn"), small).expect("ours");
+    copy("tests/data/gemm_bias_gelu_17x33x65/a.npy", "a.npy");
+    copy("tests/data/softmax_3x7_float32/x.npy", "float32.npy");
+    copy("README.md", "README.md");
+    copy("README.md", "README.md.vo");
+    command::run(folder, &["vincic", "gemm.vn"], b"").expect_done();
+    let fast = r#"{"rows":[{"kernel":"gemm","target":"910b2","opt":"O1","sizes":{"M":4,"K":5,"N":6},"cycles":9}]}"#;
+    fs::write(folder.join("fast.json"), fast).expect("ours");
+    let words = line.split_whitespace().chain(["--error-format=json"]);
+    command::run(folder, &words.collect::<Vec<_>>(), b"").err
 }
 
 struct Block<'a> {
