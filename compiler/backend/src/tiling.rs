@@ -369,7 +369,7 @@ fn step_phases(cx: &StepCx<'_>, step: &Step, out: Func, gm: &GmMap) -> Result<(F
                 cx,
                 stream::sizes(cx, pass),
                 stream::Size::values,
-                &|given, all| stream::given(given, all),
+                &|given, all| stream::given((cx, pass), given, all),
             )?;
             first_that_fits(cx, &out, &sizes, &mut |base, size| {
                 stream::emit(cx, pass, size, base, gm)

@@ -61,7 +61,11 @@ impl Size {
 }
 
 /// Sizes of what is given, the rest as one of the usual sizes has it; those that can be made.
-pub(crate) fn given(given: &Given, usual: &[Size]) -> Vec<Size> {
+pub(crate) fn given(
+    (cx, stream): (&StepCx<'_>, &Stream),
+    given: &Given,
+    usual: &[Size],
+) -> Vec<Size> {
     let value = |knob: Knob, own: i64| given.values.get(&knob).copied().unwrap_or(own);
     let with = |size: &Size| Size {
         m: value(Knob::Rows, size.m),
@@ -70,6 +74,7 @@ pub(crate) fn given(given: &Given, usual: &[Size]) -> Vec<Size> {
         copies: u32::try_from(value(Knob::StripDepth, i64::from(size.copies))).unwrap_or(1),
         scores: value(Knob::Scores, size.scores),
         steps: value(Knob::Weights, size.steps),
+        ..*size
     };
     let possible = |size: &Size| {
         size.m % 32 == 0
@@ -84,7 +89,8 @@ pub(crate) fn given(given: &Given, usual: &[Size]) -> Vec<Size> {
             && size.steps % 16 == 0
             && size.steps <= size.n.min(SCORE_DEPTH)
     };
-    usual.iter().map(with).filter(possible).collect()
+    let possible = usual.iter().map(with).filter(possible);
+    possible.map(|size| size.with_room(cx, stream)).collect()
 }
 
 /// Rows that a group has at most, and items whose scores go through L0 at a time: what L0C has room for twice.
@@ -151,8 +157,13 @@ impl Size {
     /// With packets as long as L1 has room for two of each kind, and the rows' factors in L0A if there is room beside the
     /// weights.
     fn with_room(self, cx: &StepCx<'_>, stream: &Stream) -> Size {
+        let least = self.steps.max(self.scores);
         if cx.level == Level::O0 {
-            return self;
+            return Size {
+                packet: least,
+                resident: false,
+                ..self
+            };
         }
         let room = |space: Space| i64::try_from(cx.chip.usable_bytes(space)).unwrap_or(0);
         let extent = |index: Index| round_up(cx.algo.indices[index].extent, 16);
@@ -164,11 +175,11 @@ impl Size {
         let item = (depths + widths + sums * self.m).saturating_mul(4);
         let most = (room(Space::L1) - rows) / item.max(1);
         let fits = |packet: &i64| *packet <= most && *packet <= self.n;
-        let packet = PACKETS.into_iter().find(fits).unwrap_or(self.packet);
+        let packet = PACKETS.into_iter().find(fits).unwrap_or(least);
         let weights = self.m * self.steps * sums * 4;
         let right = (depths * self.scores + widths * self.steps).saturating_mul(4);
         Size {
-            packet: packet.max(self.packet),
+            packet: packet.max(least),
             resident: rows / 2 + weights <= room(Space::L0a) && right <= room(Space::L0b),
             ..self
         }
