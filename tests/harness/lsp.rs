@@ -71,7 +71,8 @@ impl Client {
             library: Some(fresh_folder(case)),
         };
         let server = thread::spawn(move || {
-            lsp::serve(&server, Arc::new(commands)).expect("the server comes to its end");
+            let end = lsp::serve(&server, Arc::new(commands));
+            assert_eq!(end, lsp::End::Asked, "the server comes to its end");
         });
         let mut client = Client {
             connection,
@@ -85,6 +86,10 @@ impl Client {
                 "capabilities": {
                     "general": { "positionEncodings": [encoding] },
                     "workspace": { "codeLens": { "refreshSupport": true } },
+                    "textDocument": {
+                        "diagnostic": {},
+                        "publishDiagnostics": { "relatedInformation": true },
+                    },
                 },
             }),
         );

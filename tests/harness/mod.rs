@@ -17,6 +17,7 @@ mod numpy;
 pub(crate) mod onnx;
 pub(crate) mod pass;
 mod profile;
+mod protocol;
 #[expect(dead_code, reason = "the bench uses the rest")]
 mod random;
 mod random_sample;

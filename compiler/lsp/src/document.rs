@@ -1,13 +1,16 @@
 //! A text of the client, and what is known of it, computed when first asked for and thrown away when it changes.
 
 use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use diag::{Diagnostic, FileId, SourceMap};
+use frontend::Checked;
 use frontend::ide::{Fact, Names, facts};
 use frontend::program::{Library, Neighbours, Program};
 use lsp_types::{TextDocumentContentChangeEvent, Uri};
+use syntax::ast::{CallableKind, ItemKind};
 
 use crate::position::{Encoding, Lines};
 
@@ -50,9 +53,21 @@ pub(crate) struct Analysis {
     /// The text itself is file 0; then what it can call.
     pub(crate) sources: SourceMap,
     pub(crate) program: Program<'static>,
-    pub(crate) names: Names,
-    pub(crate) facts: Vec<Fact>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    checked: Checked,
+    // What a keystroke does not need is computed when first asked for.
+    names: OnceCell<Names>,
+    facts: OnceCell<Vec<Fact>>,
+    slices: OnceCell<Vec<Slice>>,
+}
+
+/// A kernel with everything of its file that it can need, as a text of its own: it compiles to the same instructions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(crate) kernel: String,
+    /// Where the kernel is in the whole text.
+    pub(crate) span: diag::Span,
+    pub(crate) text: String,
 }
 
 /// The library, read once.
@@ -82,25 +97,38 @@ impl Document {
         }
     }
 
-    /// Applies the client's edits in order.
-    pub(crate) fn change(&mut self, version: i32, changes: Vec<TextDocumentContentChangeEvent>) {
+    /// Applies the client's edits in order; gives the byte behind the last one.
+    pub(crate) fn change(
+        &mut self,
+        version: i32,
+        changes: Vec<TextDocumentContentChangeEvent>,
+    ) -> Option<usize> {
+        let mut behind = None;
         for change in changes {
             match change.range {
                 Some(range) => {
                     let bytes = self.lines.bytes(&self.text, range);
+                    behind = Some(bytes.start + change.text.len());
+                    self.lines.replace(bytes.clone(), &change.text);
                     self.text.replace_range(bytes, &change.text);
                 }
-                None => self.text = change.text,
+                None => {
+                    self.lines = Lines::new(&change.text, self.lines.encoding());
+                    self.text = change.text;
+                }
             }
-            self.lines = Lines::new(&self.text, self.lines.encoding());
         }
         self.version = version;
         self.forget();
+        behind
     }
 
     /// Throws away what is known, because a file that it uses has changed.
     pub(crate) fn forget(&mut self) {
-        self.analysis = OnceCell::new();
+        if let Some(old) = self.analysis.take() {
+            // A large text's trees take as long to free as to build: nobody waits for that.
+            crate::server::background::spawn(move || drop(old));
+        }
     }
 
     /// What is known of a kernel text; `neighbour` finds the texts of modules.
@@ -127,11 +155,82 @@ impl Analysis {
         diagnostics.extend(checked.diagnostics.iter().cloned());
         diagnostics.retain(|found| found.span().file == MAIN);
         Analysis {
-            names: program.names(),
-            facts: facts(&checked),
             sources,
             program,
             diagnostics,
+            checked,
+            names: OnceCell::new(),
+            facts: OnceCell::new(),
+            slices: OnceCell::new(),
         }
     }
+
+    /// What each name means.
+    pub(crate) fn names(&self) -> &Names {
+        self.names.get_or_init(|| self.program.names())
+    }
+
+    /// Types and sizes.
+    pub(crate) fn facts(&self) -> &[Fact] {
+        self.facts.get_or_init(|| facts(&self.checked))
+    }
+
+    /// The kernels of the text, each with what it needs.
+    pub(crate) fn slices(&self) -> &[Slice] {
+        self.slices
+            .get_or_init(|| slices(self.sources.text(MAIN), &self.program.main))
+    }
+}
+
+/// Cuts a file into its kernels: with each go the directives, `use`, assertions, its schedules, and the items that it
+/// names, also through others.
+fn slices(text: &str, file: &syntax::ast::File) -> Vec<Slice> {
+    let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut always = Vec::new();
+    for (at, item) in file.items.iter().enumerate() {
+        match &item.kind {
+            ItemKind::Callable(callable) => named.entry(&callable.name.text).or_default().push(at),
+            ItemKind::Monoid(monoid) => named.entry(&monoid.name.text).or_default().push(at),
+            ItemKind::Const(constant) => named.entry(&constant.name.text).or_default().push(at),
+            ItemKind::Schedule(schedule) => {
+                named.entry(&schedule.kernel.text).or_default().push(at)
+            }
+            ItemKind::Assert(_) | ItemKind::Use(_) => always.push(at),
+            ItemKind::Error { .. } => {}
+        }
+    }
+    let part = |at: usize| text.get(file.items[at].span.range()).unwrap_or_default();
+    let top: String = text
+        .split_inclusive('\n')
+        .take_while(|line| line.starts_with("//") || line.trim().is_empty())
+        .filter(|line| line.starts_with("//!"))
+        .collect();
+    let kernels = file.items.iter().enumerate();
+    let slice = |(at, item): (usize, &syntax::ast::Item)| {
+        let ItemKind::Callable(callable) = &item.kind else {
+            return None;
+        };
+        if callable.kind != CallableKind::Kernel {
+            return None;
+        }
+        let mut taken: BTreeSet<usize> = always.iter().copied().chain([at]).collect();
+        let mut open: Vec<usize> = taken.iter().copied().collect();
+        while let Some(at) = open.pop() {
+            let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+            let found = part(at).split(word).filter_map(|word| named.get(word));
+            for &other in found.flatten() {
+                if taken.insert(other) {
+                    open.push(other);
+                }
+            }
+        }
+        let parts = taken.into_iter().map(part);
+        let text = parts.fold(top.clone(), |text, part| text + part + "\n");
+        Some(Slice {
+            kernel: callable.name.text.clone(),
+            span: item.span,
+            text,
+        })
+    };
+    kernels.filter_map(slice).collect()
 }

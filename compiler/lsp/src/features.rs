@@ -24,13 +24,13 @@ use lsp_types::{
     WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 
-use crate::position::Encoding;
+use crate::server::state::State;
 
 /// What the server can do.
-pub(crate) fn capabilities(encoding: Encoding) -> ServerCapabilities {
+pub(crate) fn capabilities(state: &State) -> ServerCapabilities {
     let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect());
     ServerCapabilities {
-        position_encoding: Some(encoding.kind()),
+        position_encoding: Some(state.encoding.kind()),
         text_document_sync: Some(TextDocumentSyncCapability::Options(
             TextDocumentSyncOptions {
                 open_close: Some(true),
@@ -90,16 +90,19 @@ pub(crate) fn capabilities(encoding: Encoding) -> ServerCapabilities {
         document_range_formatting_provider: Some(OneOf::Left(true)),
         folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
         selection_range_provider: Some(SelectionRangeProviderCapability::Simple(true)),
-        diagnostic_provider: Some(DiagnosticServerCapabilities::Options(DiagnosticOptions {
-            identifier: Some("vinci".to_owned()),
-            inter_file_dependencies: true,
-            workspace_diagnostics: false,
-            ..DiagnosticOptions::default()
-        })),
+        // Only to clients that ask by themselves: others would show everything twice.
+        diagnostic_provider: state.abilities.pulls.then(|| {
+            DiagnosticServerCapabilities::Options(DiagnosticOptions {
+                identifier: Some("vinci".to_owned()),
+                inter_file_dependencies: true,
+                workspace_diagnostics: false,
+                ..DiagnosticOptions::default()
+            })
+        }),
         workspace: Some(WorkspaceServerCapabilities {
             workspace_folders: Some(WorkspaceFoldersServerCapabilities {
                 supported: Some(true),
-                change_notifications: None,
+                change_notifications: Some(OneOf::Left(true)),
             }),
             file_operations: None,
         }),

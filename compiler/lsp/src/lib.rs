@@ -5,21 +5,23 @@
 //! the back end or the emulator (cycles of a kernel, its tile form, a run) comes through [`Toolchain`], which the driver
 //! implements, and is computed on a thread of its own: a keystroke never waits for it.
 //!
-//! `server.rs` is the loop, `document.rs` a text and what is known of it, `features/` one file a feature.
+//! `transport.rs` cuts bytes into messages, `server.rs` is the loop, `document.rs` a text and what is known of it, `features/` one file a feature.
 
 mod document;
 mod features;
 mod position;
 mod server;
+mod transport;
 
 use std::path::Path;
 
-pub use server::serve;
+pub use server::{End, serve};
+pub use transport::{Threads, connect};
 
 /// What the server asks of the rest of the toolchain. Takes texts as they are in the editor.
 pub trait Toolchain: Send + Sync {
-    /// The modelled time of every kernel of a `.vn` text at its first `//! shape:` line.
-    fn costs(&self, source: &Source<'_>) -> Vec<Cost>;
+    /// The modelled time of a kernel of a `.vn` text: at the sizes of the source, else at its first `//! shape:` line.
+    fn cost(&self, source: &Source<'_>, kernel: &str) -> Cost;
 
     /// A level of a text's kernel: `tile` or `asm`.
     fn show(&self, source: &Source<'_>, kernel: &str, level: Level) -> Result<String, String>;
@@ -43,6 +45,8 @@ pub struct Source<'a> {
     pub text: &'a str,
     /// The chip, if the client's configuration names one.
     pub target: Option<&'a str>,
+    /// Sizes that the client's configuration assumes, as `M=128`; those that a kernel has not are for others.
+    pub sizes: &'a [String],
 }
 
 /// Levels that can be shown beside a source.

@@ -56,6 +56,18 @@ impl Lines {
         }
     }
 
+    /// Follows an edit of the text: `bytes` of it become `new`.
+    pub(crate) fn replace(&mut self, bytes: Range<usize>, new: &str) {
+        let first = self.starts.partition_point(|&start| start <= bytes.start);
+        let behind = self.starts.partition_point(|&start| start <= bytes.end);
+        let breaks = new.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts: Vec<usize> = breaks.map(|(at, _)| bytes.start + at + 1).collect();
+        for start in &mut self.starts[behind..] {
+            *start = *start + new.len() - bytes.len();
+        }
+        self.starts.splice(first..behind, starts);
+    }
+
     /// The position of a byte; one inside a character counts as its start.
     pub(crate) fn position(&self, text: &str, byte: usize) -> Position {
         let byte = floor(text, byte.min(text.len()));
@@ -124,6 +136,27 @@ fn utf16_byte(line: &str, units: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn edits_move_the_lines_behind_them() {
+        let mut text = "one\ntwo\n\nthree".to_owned();
+        let mut lines = Lines::new(&text, Encoding::Utf8);
+        for (bytes, new) in [
+            (4..4, "x\ny\n"),
+            (3..9, ""),
+            (0..0, "\n"),
+            (2..5, "\n\nz"),
+            (0..6, "é"),
+        ] {
+            lines.replace(bytes.clone(), new);
+            text.replace_range(bytes, new);
+            assert_eq!(
+                lines.starts,
+                Lines::new(&text, Encoding::Utf8).starts,
+                "{text:?}"
+            );
+        }
+    }
 
     #[test]
     fn there_and_back_in_both_units() {

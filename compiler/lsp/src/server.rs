@@ -1,88 +1,84 @@
 //! The loop: messages in, answers and notifications out. One message at a time; background work comes back as events.
+//!
+//! Nothing that a client sends ends the loop but `exit`: a message at the wrong time is refused, a panic while answering
+//! costs that answer.
 
+pub(crate) mod background;
 mod costs;
 pub(crate) mod dispatch;
 pub(crate) mod state;
 
-use std::collections::{BTreeSet, VecDeque};
-use std::error::Error;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use lsp_server::{Connection, Message, Notification, RequestId, Response};
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::{InitializeParams, InitializeResult, ServerInfo};
+use serde_json::{Value, json};
 
 use crate::Toolchain;
 use crate::features::capabilities;
-use crate::position::Encoding;
-use costs::Costs;
+use dispatch::Answer;
 use state::State;
 
+/// How a session ended.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By `shutdown` and `exit`.
+    Asked,
+    /// The client went away, or said `exit` without `shutdown`.
+    Abrupt,
+}
+
 /// Serves a client until it says `exit` or goes away.
-pub fn serve(
-    connection: &Connection,
-    toolchain: Arc<dyn Toolchain>,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let (id, params) = connection.initialize_start()?;
-    let params: InitializeParams = serde_json::from_value(params)?;
-    let general = params.capabilities.general.as_ref();
-    let offered = general.and_then(|general| general.position_encodings.as_deref());
-    let encoding = Encoding::negotiate(offered);
-    let result = InitializeResult {
-        capabilities: capabilities(encoding),
-        server_info: Some(ServerInfo {
-            name: "vinci".to_owned(),
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        }),
-    };
-    connection.initialize_finish(id, serde_json::to_value(result)?)?;
-    let costs = Costs::start(Arc::clone(&toolchain));
-    let state = State::new(&params, encoding, toolchain, costs);
-    Loop {
+pub fn serve(connection: &Connection, toolchain: Arc<dyn Toolchain>) -> End {
+    let state = State::new(toolchain);
+    let mut session = Loop {
         connection,
         state,
+        phase: Phase::Begun,
         waiting: VecDeque::new(),
-        next_request: 0,
-    }
-    .run()
+    };
+    // A closed channel is a client that has gone.
+    session.run().unwrap_or(End::Abrupt)
+}
+
+/// What the client has said so far.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Phase {
+    Begun,
+    Initialized,
+    ShutDown,
 }
 
 struct Loop<'a> {
     connection: &'a Connection,
     state: State,
+    phase: Phase,
     /// Messages that have come and are not answered.
     waiting: VecDeque<Message>,
-    next_request: i32,
 }
 
 impl Loop<'_> {
-    fn run(mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    /// Nothing if the client has gone.
+    fn run(&mut self) -> Option<End> {
         loop {
-            let Some(message) = self.next() else {
-                return Ok(());
-            };
-            match message {
-                Message::Request(request) => {
-                    if self.connection.handle_shutdown(&request)? {
-                        return Ok(());
-                    }
-                    let response = if self.cancelled(&request.id) {
-                        let code = lsp_server::ErrorCode::RequestCanceled as i32;
-                        Response::new_err(request.id, code, "cancelled".to_owned())
-                    } else {
-                        dispatch::request(&mut self.state, request)
-                    };
-                    self.send(Message::Response(response))?;
+            match self.next()? {
+                Message::Request(request) => self.request(request)?,
+                Message::Notification(note) if note.method == "exit" => {
+                    return Some(match self.phase {
+                        Phase::ShutDown => End::Asked,
+                        Phase::Begun | Phase::Initialized => End::Abrupt,
+                    });
                 }
-                Message::Notification(notification) => {
-                    dispatch::notification(&mut self.state, notification);
-                }
-                Message::Response(_) => {}
+                Message::Notification(note) => self.notification(note),
+                Message::Response(response) => self.state.answered(response),
             }
             self.flush()?;
         }
     }
 
-    /// The next message; finished background work is taken while there is none. Nothing if the client has gone.
+    /// The next message; finished background work is taken while there is none.
     fn next(&mut self) -> Option<Message> {
         loop {
             self.waiting.extend(self.connection.receiver.try_iter());
@@ -93,59 +89,130 @@ impl Loop<'_> {
                 recv(self.connection.receiver) -> message => self.waiting.push_back(message.ok()?),
                 recv(self.state.costs.done) -> done => {
                     if let Ok(done) = done {
-                        self.state.costs.keep(done);
-                        self.refresh().ok()?;
+                        self.state.timed(done);
                     }
                 }
+                recv(self.state.background.done) -> done => {
+                    if let Ok(done) = done {
+                        self.state.finished(done);
+                    }
+                }
+            }
+            self.flush()?;
+        }
+    }
+
+    fn request(&mut self, request: Request) -> Option<()> {
+        let id = request.id.clone();
+        let refusal = |code: ErrorCode, why: &str| {
+            Some(Response::new_err(id.clone(), code as i32, why.to_owned()))
+        };
+        let response = match (self.phase, request.method.as_str()) {
+            (Phase::Begun, "initialize") => Some(self.initialize(request)),
+            (Phase::Begun, _) => refusal(ErrorCode::ServerNotInitialized, "not initialized"),
+            (Phase::ShutDown, _) => refusal(ErrorCode::InvalidRequest, "shut down"),
+            (Phase::Initialized, "initialize") => {
+                refusal(ErrorCode::InvalidRequest, "initialized already")
+            }
+            (Phase::Initialized, "shutdown") => {
+                self.phase = Phase::ShutDown;
+                Some(Response::new_ok(request.id, Value::Null))
+            }
+            (Phase::Initialized, _) if self.cancelled(&request.id) => {
+                refusal(ErrorCode::RequestCanceled, "cancelled")
+            }
+            (Phase::Initialized, _) => {
+                let state = &mut self.state;
+                let answer = catch_unwind(AssertUnwindSafe(|| dispatch::request(state, request)));
+                match answer {
+                    Ok(Answer::Now(response)) => Some(response),
+                    Ok(Answer::Later) => None,
+                    Err(_) => refusal(ErrorCode::InternalError, "a defect of the server"),
+                }
+            }
+        };
+        match response {
+            Some(response) => self.send(Message::Response(response)),
+            None => Some(()),
+        }
+    }
+
+    fn initialize(&mut self, request: Request) -> Response {
+        let params: InitializeParams = match serde_json::from_value(request.params) {
+            Ok(params) => params,
+            Err(error) => {
+                let code = ErrorCode::InvalidParams as i32;
+                return Response::new_err(request.id, code, error.to_string());
+            }
+        };
+        self.state.initialize(&params);
+        self.phase = Phase::Initialized;
+        let result = InitializeResult {
+            capabilities: capabilities(&self.state),
+            server_info: Some(ServerInfo {
+                name: "vinci".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+        };
+        Response::new_ok(request.id, result)
+    }
+
+    fn notification(&mut self, note: Notification) {
+        match (self.phase, note.method.as_str()) {
+            (Phase::Begun | Phase::ShutDown, _) => {}
+            (Phase::Initialized, "initialized") => self.state.begin(),
+            (Phase::Initialized, "$/cancelRequest") => {
+                if let Some(id) = cancelled_id(&note.params) {
+                    self.state.cancel(&id);
+                }
+            }
+            (Phase::Initialized, _) => {
+                let state = &mut self.state;
+                // What a defect leaves half done, the next edit makes anew.
+                let _ = catch_unwind(AssertUnwindSafe(|| dispatch::notification(state, note)));
             }
         }
     }
 
     /// Whether the client has taken a request back that still waits.
     fn cancelled(&self, id: &RequestId) -> bool {
-        let cancel = |message: &Message| {
-            let Message::Notification(note) = message else {
-                return false;
-            };
-            note.method == "$/cancelRequest"
-                && note.params.get("id").is_some_and(|taken| {
-                    taken
-                        .as_i64()
-                        .is_some_and(|n| i32::try_from(n).is_ok_and(|n| RequestId::from(n) == *id))
-                        || taken
-                            .as_str()
-                            .is_some_and(|s| RequestId::from(s.to_owned()) == *id)
-                })
-        };
-        self.waiting.iter().any(cancel)
+        self.waiting.iter().any(|message| {
+            matches!(message, Message::Notification(note) if note.method == "$/cancelRequest"
+                && cancelled_id(&note.params).as_ref() == Some(id))
+        })
     }
 
-    fn send(&self, message: Message) -> Result<(), Box<dyn Error + Send + Sync>> {
-        Ok(self.connection.sender.send(message)?)
+    fn send(&self, message: Message) -> Option<()> {
+        self.connection.sender.send(message).ok()
     }
 
-    /// Sends what handling a message left to say: diagnostics of the documents that changed.
-    fn flush(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    /// Sends what handling a message left to say: diagnostics of the documents that changed, requests, progress.
+    fn flush(&mut self) -> Option<()> {
         // While edits wait, what is said of older texts is out of date.
-        if self.waiting.iter().any(|message| matches!(message, Message::Notification(note) if note.method == "textDocument/didChange")) {
-            return Ok(());
+        let edits = self.waiting.iter().any(|message| {
+            matches!(message, Message::Notification(note) if note.method == "textDocument/didChange")
+        });
+        if !edits && self.phase == Phase::Initialized {
+            let state = &mut self.state;
+            let _ = catch_unwind(AssertUnwindSafe(|| state.publish()));
         }
-        let notes: Vec<Notification> = self.state.outgoing();
-        for note in notes {
-            self.send(Message::Notification(note))?;
+        for message in std::mem::take(&mut self.state.outbox) {
+            self.send(message)?;
         }
-        Ok(())
+        Some(())
     }
+}
 
-    /// Asks the client to take lenses and hints anew.
-    fn refresh(&mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let wanted: BTreeSet<&str> = self.state.refreshes();
-        for method in wanted {
-            self.next_request += 1;
-            let id = RequestId::from(format!("vinci-{}", self.next_request));
-            let request = lsp_server::Request::new(id, method.to_owned(), serde_json::Value::Null);
-            self.send(Message::Request(request))?;
-        }
-        Ok(())
-    }
+/// The request that a `$/cancelRequest` takes back.
+fn cancelled_id(params: &Value) -> Option<RequestId> {
+    let id = params.get("id")?;
+    let number = id.as_i64().and_then(|id| i32::try_from(id).ok());
+    let word = || id.as_str().map(|id| RequestId::from(id.to_owned()));
+    number.map(RequestId::from).or_else(word)
+}
+
+/// A notification of progress.
+pub(crate) fn progress(token: &Value, value: Value) -> Message {
+    let params = json!({ "token": token, "value": value });
+    Message::Notification(Notification::new("$/progress".to_owned(), params))
 }

@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use diag::{Diagnostic, SourceMap};
-use lsp::{Cost, Cycles, Level, Source, Toolchain};
-use lsp_server::Connection;
+use lsp::{Cost, Cycles, End, Level, Source, Toolchain};
 use serde_json::Value;
-use syntax::ast::{CallableKind, ItemKind};
+use syntax::ast::ItemKind;
 
 use crate::files::Form;
 use crate::host::{Host, Status, Stop};
@@ -25,19 +24,21 @@ pub(crate) struct Lsp;
 
 /// Serves standard input and output until the client is done.
 pub(crate) fn run(_args: &Lsp, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    let (connection, threads) = Connection::stdio();
-    let served = lsp::serve(&connection, Arc::new(Commands { library: cache() }));
+    let (connection, threads) = match lsp::connect(io::stdin(), io::stdout()) {
+        Ok(both) => both,
+        Err(error) => {
+            session.host.complain(&format!("error: {error}\n"));
+            return Err(Stop::Said);
+        }
+    };
+    let end = lsp::serve(&connection, Arc::new(Commands { library: cache() }));
     drop(connection);
-    let ended = threads.join();
-    if let Err(error) = served {
-        session.host.complain(&format!("error: {error}\n"));
-        return Err(Stop::Said);
+    // A client that has gone reads no last words.
+    let _ = threads.join();
+    match end {
+        End::Asked => Ok(()),
+        End::Abrupt => Err(Stop::Said),
     }
-    if let Err(error) = ended {
-        session.host.complain(&format!("error: {error}\n"));
-        return Err(Stop::Said);
-    }
-    Ok(())
 }
 
 /// The toolchain by its commands, with the editor's text as standard input.
@@ -57,25 +58,8 @@ fn cache() -> Option<PathBuf> {
 }
 
 impl Toolchain for Commands {
-    fn costs(&self, source: &Source<'_>) -> Vec<Cost> {
-        let parsed = syntax::parse_kernel(diag::FileId(0), source.text);
-        let kernels = parsed
-            .file
-            .items
-            .iter()
-            .filter_map(|item| match &item.kind {
-                ItemKind::Callable(callable) if callable.kind == CallableKind::Kernel => {
-                    Some(callable.name.text.clone())
-                }
-                ItemKind::Callable(_)
-                | ItemKind::Monoid(_)
-                | ItemKind::Const(_)
-                | ItemKind::Assert(_)
-                | ItemKind::Use(_)
-                | ItemKind::Schedule(_)
-                | ItemKind::Error { .. } => None,
-            });
-        kernels.map(|kernel| cost(source, kernel)).collect()
+    fn cost(&self, source: &Source<'_>, kernel: &str) -> Cost {
+        cost(source, kernel)
     }
 
     fn show(&self, source: &Source<'_>, kernel: &str, level: Level) -> Result<String, String> {
@@ -106,9 +90,43 @@ impl Toolchain for Commands {
     }
 }
 
-/// What a command prints about the editor's text, or what it complains of.
+/// The sizes of the client's configuration that a kernel has.
+fn sizes<'a>(source: &Source<'a>, kernel: &str) -> Vec<&'a str> {
+    if source.sizes.is_empty() {
+        return Vec::new();
+    }
+    let parsed = syntax::parse_kernel(diag::FileId(0), source.text);
+    let items = parsed.file.items.iter();
+    let generics = items.filter_map(|item| match &item.kind {
+        ItemKind::Callable(callable) if callable.name.text == kernel => Some(&callable.generics),
+        ItemKind::Callable(_)
+        | ItemKind::Monoid(_)
+        | ItemKind::Const(_)
+        | ItemKind::Assert(_)
+        | ItemKind::Use(_)
+        | ItemKind::Schedule(_)
+        | ItemKind::Error { .. } => None,
+    });
+    let names: Vec<&str> = generics.flatten().map(|g| g.name.text.as_str()).collect();
+    let has = |word: &&str| {
+        let name = word.split('=').next().unwrap_or_default();
+        names.contains(&name)
+    };
+    source
+        .sizes
+        .iter()
+        .map(String::as_str)
+        .filter(has)
+        .collect()
+}
+
+/// What a command prints about the editor's text, or what it complains of. The last word is the kernel.
 fn command(source: &Source<'_>, words: &[&str]) -> Result<String, String> {
     let mut args: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
+    let kernel = words.last().copied().unwrap_or_default();
+    for size in sizes(source, kernel) {
+        args.extend(["-D".into(), size.into()]);
+    }
     if let Some(target) = source.target {
         args.extend(["--target".into(), target.into()]);
     }
@@ -129,7 +147,7 @@ fn command(source: &Source<'_>, words: &[&str]) -> Result<String, String> {
 }
 
 /// The modelled time of a kernel, without values.
-fn cost(source: &Source<'_>, kernel: String) -> Cost {
+fn cost(source: &Source<'_>, kernel: &str) -> Cost {
     let words = [
         "vinci",
         "run",
@@ -138,7 +156,7 @@ fn cost(source: &Source<'_>, kernel: String) -> Cost {
         "--report",
         "json",
         "--kernel",
-        &kernel,
+        kernel,
     ];
     let answer = command(source, &words).and_then(|text| {
         serde_json::from_str::<Value>(&text)
@@ -149,7 +167,7 @@ fn cost(source: &Source<'_>, kernel: String) -> Cost {
         Err(text) => {
             let first = text.lines().next().unwrap_or_default().to_owned();
             return Cost {
-                kernel,
+                kernel: kernel.to_owned(),
                 sizes: String::new(),
                 cycles: Err(first),
             };
@@ -158,7 +176,7 @@ fn cost(source: &Source<'_>, kernel: String) -> Cost {
     let sizes = report["sizes"].as_object().into_iter().flatten();
     let sizes: Vec<String> = sizes.map(|(name, size)| format!("{name}={size}")).collect();
     Cost {
-        kernel,
+        kernel: kernel.to_owned(),
         sizes: sizes.join(" "),
         cycles: Ok(Cycles {
             cycles: report["cycles"].as_u64().unwrap_or_default(),

@@ -23,7 +23,7 @@ fn item(
     analysis: &Analysis,
     id: DefId,
 ) -> Option<CallHierarchyItem> {
-    let def = analysis.names.def(id);
+    let def = analysis.names().def(id);
     let sources = Some(&analysis.sources);
     let whole = location(state, document, sources, def.whole)?;
     Some(CallHierarchyItem {
@@ -46,7 +46,7 @@ pub(crate) fn prepare(
     else {
         return Ok(None);
     };
-    let found = is_item(analysis.names.def(found.def).kind)
+    let found = is_item(analysis.names().def(found.def).kind)
         .then(|| item(state, document, analysis, found.def))
         .flatten();
     Ok(found.map(|item| vec![item]))
@@ -70,7 +70,7 @@ fn again<'a>(
 /// The places in a file where one item names others.
 fn calls(analysis: &Analysis) -> impl Iterator<Item = (DefId, Use)> + '_ {
     let items = analysis
-        .names
+        .names()
         .defs
         .iter()
         .enumerate()
@@ -79,9 +79,9 @@ fn calls(analysis: &Analysis) -> impl Iterator<Item = (DefId, Use)> + '_ {
         let inside = move |found: &&Use| {
             def.whole.start <= found.span.start && found.span.end <= def.whole.end && !found.defines
         };
-        let named = move |found: &&Use| is_item(analysis.names.def(found.def).kind);
+        let named = move |found: &&Use| is_item(analysis.names().def(found.def).kind);
         analysis
-            .names
+            .names()
             .uses
             .iter()
             .filter(inside)
@@ -100,7 +100,7 @@ pub(crate) fn incoming(
     let mut found: Vec<CallHierarchyIncomingCall> = Vec::new();
     for (caller, place) in calls(analysis).filter(|(_, place)| place.def == id) {
         let range = document.range(place.span);
-        let name = &analysis.names.def(caller).name;
+        let name = &analysis.names().def(caller).name;
         match found.iter_mut().find(|call| call.from.name == *name) {
             Some(call) => call.from_ranges.push(range),
             None => found.extend(item(state, document, analysis, caller).map(|from| {
@@ -124,7 +124,7 @@ pub(crate) fn outgoing(
     let mut found: Vec<CallHierarchyOutgoingCall> = Vec::new();
     for (_, place) in calls(analysis).filter(|(caller, _)| *caller == id) {
         let range = document.range(place.span);
-        let name = &analysis.names.def(place.def).name;
+        let name = &analysis.names().def(place.def).name;
         match found.iter_mut().find(|call| call.to.name == *name) {
             Some(call) => call.from_ranges.push(range),
             None => found.extend(item(state, document, analysis, place.def).map(|to| {

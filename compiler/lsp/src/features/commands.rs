@@ -1,11 +1,15 @@
 //! Commands behind the lenses: run a kernel, show a level of it. The answer is text for the client to show.
 
-use lsp_types::ExecuteCommandParams;
-use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::Level;
+use lsp_server::RequestId;
+use lsp_types::ExecuteCommandParams;
+use serde_json::json;
+
 use crate::server::dispatch::Refused;
 use crate::server::state::State;
+use crate::{Level, Source};
 
 /// Runs a kernel in the emulator.
 pub(crate) const RUN: &str = "vinci.run";
@@ -16,36 +20,72 @@ pub(crate) const SHOW_ASSEMBLY: &str = "vinci.showAssembly";
 /// All of them.
 pub(crate) const NAMES: [&str; 3] = [RUN, SHOW_TILE, SHOW_ASSEMBLY];
 
-/// Arguments are the document's address and the kernel's name.
+/// Arguments are the document's address and the kernel's name. A thread works on it.
 pub(crate) fn execute(
     state: &mut State,
+    id: RequestId,
     params: ExecuteCommandParams,
-) -> Result<Option<Value>, Refused> {
+) -> Result<(), Refused> {
     let mut words = params
         .arguments
         .iter()
         .map(|argument| argument.as_str().unwrap_or_default());
     let (uri, kernel) = (
         words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default().to_owned(),
     );
+    let (language, title) = match params.command.as_str() {
+        RUN => ("text", "running"),
+        SHOW_TILE => ("vinci-tile", "compiling"),
+        SHOW_ASSEMBLY => ("vinci-asm", "compiling"),
+        other => return Err(Refused::new(format!("`{other}` is no command"))),
+    };
     let document = state
         .documents
         .get(uri)
         .ok_or_else(|| Refused::new(format!("`{uri}` is not open")))?;
-    let source = state.source(document);
-    let (language, answer) = match params.command.as_str() {
-        RUN => ("text", state.toolchain.run(&source, kernel)),
-        SHOW_TILE => (
-            "vinci-tile",
-            state.toolchain.show(&source, kernel, Level::Tile),
-        ),
-        SHOW_ASSEMBLY => (
-            "vinci-asm",
-            state.toolchain.show(&source, kernel, Level::Assembly),
-        ),
-        other => return Err(Refused::new(format!("`{other}` is no command"))),
-    };
-    let text = answer.map_err(Refused::new)?;
-    Ok(Some(json!({ "language": language, "text": text })))
+    let job = Job::of(&state.source(document));
+    let toolchain = Arc::clone(&state.toolchain);
+    let own = params.work_done_progress_params.work_done_token;
+    let own = own.and_then(|token| serde_json::to_value(token).ok());
+    let token = state.begin_progress(own, &id, &format!("{title} {kernel}"));
+    state.background.start(id, token, move || {
+        let source = job.source();
+        let answer = match language {
+            "text" => toolchain.run(&source, &kernel),
+            "vinci-tile" => toolchain.show(&source, &kernel, Level::Tile),
+            _ => toolchain.show(&source, &kernel, Level::Assembly),
+        };
+        let text = answer.map_err(Refused::new)?;
+        Ok(json!({ "language": language, "text": text }))
+    });
+    Ok(())
+}
+
+/// A source that a thread can keep.
+struct Job {
+    path: PathBuf,
+    text: String,
+    target: Option<String>,
+    sizes: Vec<String>,
+}
+
+impl Job {
+    fn of(source: &Source<'_>) -> Job {
+        Job {
+            path: source.path.to_owned(),
+            text: source.text.to_owned(),
+            target: source.target.map(str::to_owned),
+            sizes: source.sizes.to_vec(),
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            path: &self.path,
+            text: &self.text,
+            target: self.target.as_deref(),
+            sizes: &self.sizes,
+        }
+    }
 }

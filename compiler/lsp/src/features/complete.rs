@@ -81,8 +81,8 @@ fn kernel(analysis: &Analysis, document: &Document, byte: u32) -> Vec<Completion
         return types(analysis, byte);
     }
     let mut items: Vec<CompletionItem> = Vec::new();
-    for (rank, id) in analysis.names.visible(byte).into_iter().enumerate() {
-        let def = analysis.names.def(id);
+    for (rank, id) in analysis.names().visible(byte).into_iter().enumerate() {
+        let def = analysis.names().def(id);
         let mut one = declared(analysis, def);
         // The nearest first, whatever the letters.
         one.sort_text = Some(format!("{}{rank:04}", u8::from(def.item.is_none())));
@@ -101,10 +101,10 @@ fn kernel(analysis: &Analysis, document: &Document, byte: u32) -> Vec<Completion
 
 fn types(analysis: &Analysis, byte: u32) -> Vec<CompletionItem> {
     let params = analysis
-        .names
+        .names()
         .visible(byte)
         .into_iter()
-        .map(|id| analysis.names.def(id));
+        .map(|id| analysis.names().def(id));
     let params = params.filter(|def| def.kind == DefKind::Type);
     let params = params.map(|def| {
         item(
@@ -120,7 +120,7 @@ fn types(analysis: &Analysis, byte: u32) -> Vec<CompletionItem> {
 
 fn fields(analysis: &Analysis) -> Vec<CompletionItem> {
     let fields = analysis
-        .names
+        .names()
         .defs
         .iter()
         .filter(|def| def.kind == DefKind::Field);

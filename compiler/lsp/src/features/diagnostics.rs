@@ -2,7 +2,7 @@
 
 use diag::{Diagnostic, NoteKind, Severity, SourceMap};
 use lsp_types::{
-    DiagnosticRelatedInformation, DiagnosticSeverity, DocumentDiagnosticParams,
+    CodeDescription, DiagnosticRelatedInformation, DiagnosticSeverity, DocumentDiagnosticParams,
     DocumentDiagnosticReport, DocumentDiagnosticReportResult, FullDocumentDiagnosticReport,
     Location, NumberOrString, RelatedFullDocumentDiagnosticReport,
 };
@@ -59,13 +59,29 @@ fn converted(
             Severity::Warning => DiagnosticSeverity::WARNING,
             Severity::Remark => DiagnosticSeverity::INFORMATION,
         }),
-        code: Some(NumberOrString::String(code)),
+        code: Some(NumberOrString::String(code.clone())),
         source: Some("vinci".to_owned()),
         related_information: Some(related(state, document, sources, found))
-            .filter(|all| !all.is_empty()),
+            .filter(|all| state.abilities.related && !all.is_empty()),
+        code_description: page(state, &code).map(|href| CodeDescription { href }),
         message,
         ..lsp_types::Diagnostic::default()
     }
+}
+
+/// The page of a code as a file, for clients that open it.
+fn page(state: &State, code: &str) -> Option<lsp_types::Uri> {
+    if !state.abilities.code_pages {
+        return None;
+    }
+    let text = diag::explain(diag::Code::lookup(code)?);
+    let path = state
+        .toolchain
+        .library_folder()?
+        .join("explain")
+        .join(format!("{code}.md"));
+    super::navigate::laid_down(&path, text)?;
+    uri_of(&path)
 }
 
 /// The other places that a finding names.

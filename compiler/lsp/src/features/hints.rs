@@ -10,7 +10,7 @@ use syntax::ast::{ItemKind, StmtKind};
 
 use super::commands;
 use crate::Cost;
-use crate::document::{Document, Form};
+use crate::document::{Document, Form, MAIN};
 use crate::server::dispatch::Refused;
 use crate::server::state::State;
 
@@ -108,29 +108,27 @@ pub(crate) fn lenses(
     }
     let analysis = state.analysis(document);
     let kernels = analysis
-        .names
+        .names()
         .defs
         .iter()
-        .filter(|def| def.kind == DefKind::Kernel && def.span.file == crate::document::MAIN);
+        .filter(|def| def.kind == DefKind::Kernel && def.span.file == MAIN);
     let kernels: Vec<(String, lsp_types::Range)> = kernels
         .map(|def| (def.name.clone(), document.range(def.span)))
         .collect();
     let right = !analysis.diagnostics.iter().any(diag::Diagnostic::is_error);
-    let version = document.version;
     if right && !kernels.is_empty() {
-        let source = crate::Source {
-            path: &document.path,
-            text: &document.text,
-            target: state.target.as_deref(),
-        };
-        state.costs.ask(&key, version, &source);
+        state.time(&key);
     }
-    let (costs, fresh) = state.costs.of(&key, version);
+    let Some(document) = state.documents.get(&key) else {
+        return Ok(None);
+    };
+    let slices = state.analysis(document).slices();
     let mut lenses = Vec::new();
     for (kernel, range) in kernels {
-        let cost = costs.iter().find(|cost| cost.kernel == kernel);
+        let slice = slices.iter().find(|slice| slice.kernel == kernel);
+        let cost = slice.and_then(|slice| state.costs.of(&key, slice));
         let run = match cost {
-            Some(cost) if fresh => format!("run in emulator · {}", cost_text(cost)),
+            Some((cost, true)) => format!("run in emulator · {}", cost_text(cost)),
             Some(_) | None => "run in emulator".to_owned(),
         };
         let arguments = vec![json!(key), json!(kernel)];

@@ -58,7 +58,7 @@ fn declaration(
     analysis: &Analysis,
     id: frontend::ide::DefId,
 ) -> String {
-    let def = analysis.names.def(id);
+    let def = analysis.names().def(id);
     let signature = match def.kind {
         DefKind::Kernel | DefKind::Function | DefKind::Monoid | DefKind::Constant => {
             let text = analysis
@@ -84,8 +84,12 @@ fn declaration(
         text = format!("{text}\n\n{}", def.docs.join("\n"));
     }
     if def.kind == DefKind::Kernel {
-        let (costs, fresh) = state.costs.of(document.uri.as_str(), document.version);
-        for cost in costs.iter().filter(|cost| cost.kernel == def.name) {
+        let slice = analysis
+            .slices()
+            .iter()
+            .find(|slice| slice.span == def.whole);
+        let cost = slice.and_then(|slice| state.costs.of(document.uri.as_str(), slice));
+        if let Some((cost, fresh)) = cost {
             let age = if fresh {
                 ""
             } else {
@@ -105,7 +109,7 @@ pub(crate) fn head(text: &str) -> String {
 
 pub(crate) fn known(analysis: &Analysis, span: diag::Span) -> Option<&Fact> {
     analysis
-        .facts
+        .facts()
         .iter()
         .find(|fact| fact.kind.is_some() && fact.span == span)
 }
@@ -118,7 +122,7 @@ fn expression(analysis: &Analysis, text: &str, byte: u32) -> Option<(diag::Span,
             && fact.span.start <= byte
             && byte < fact.span.end
     };
-    let facts = analysis.facts.iter().filter(around);
+    let facts = analysis.facts().iter().filter(around);
     let fact = facts.min_by_key(|fact| fact.span.end - fact.span.start)?;
     let shown = text.get(fact.span.range())?;
     if shown.contains('\n') {

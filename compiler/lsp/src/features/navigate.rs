@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use frontend::ide::{DefId, Use};
 use lsp_types::{
@@ -26,7 +26,7 @@ pub(crate) fn name_at<'a>(
         return None;
     }
     let analysis = state.analysis(document);
-    let found = analysis.names.at(document.byte(params.position))?;
+    let found = analysis.names().at(document.byte(params.position))?;
     Some((document, analysis, found))
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn definition(
             &params.text_document_position_params,
         ));
     };
-    let span = analysis.names.def(found.def).span;
+    let span = analysis.names().def(found.def).span;
     let place = location(state, document, Some(&analysis.sources), span);
     Ok(place.map(GotoDefinitionResponse::Scalar))
 }
@@ -93,7 +93,7 @@ pub(crate) fn references(
         return Ok(None);
     };
     let declared = params.context.include_declaration;
-    let def = analysis.names.def(found.def);
+    let def = analysis.names().def(found.def);
     let places = places(analysis, found.def);
     let places = places.filter(|place| declared || place.span != def.span);
     let locations = places.map(|place| Location {
@@ -105,8 +105,8 @@ pub(crate) fn references(
 
 /// Every place of what must be renamed together.
 fn places(analysis: &Analysis, def: DefId) -> impl Iterator<Item = Use> + '_ {
-    let together = analysis.names.together(def);
-    let all = analysis.names.uses.iter().copied();
+    let together = analysis.names().together(def);
+    let all = analysis.names().uses.iter().copied();
     all.filter(move |place| together.contains(&place.def))
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn highlights(
         }),
     };
     Ok(Some(
-        analysis.names.places(found.def).map(highlight).collect(),
+        analysis.names().places(found.def).map(highlight).collect(),
     ))
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn prepare_rename(
     let Some((document, analysis, found)) = name_at(state, &params) else {
         return Ok(None);
     };
-    let def = analysis.names.def(found.def);
+    let def = analysis.names().def(found.def);
     if def.span.file != MAIN {
         return Err(Refused::new(format!(
             "`{}` is declared in another file",
@@ -159,7 +159,7 @@ pub(crate) fn rename(
         return Ok(None);
     };
     let new = params.new_name;
-    let def = analysis.names.def(found.def);
+    let def = analysis.names().def(found.def);
     if def.span.file != MAIN {
         return Err(Refused::new(format!(
             "`{}` is declared in another file",
@@ -185,16 +185,16 @@ pub(crate) fn rename(
 
 /// What already has the new name where the old one stands.
 fn conflict(analysis: &Analysis, id: DefId, new: &str) -> Option<String> {
-    let def = analysis.names.def(id);
+    let def = analysis.names().def(id);
     if def.name == new {
         return None;
     }
     let places = places(analysis, id);
     for place in places {
-        let visible = analysis.names.visible(place.span.start);
+        let visible = analysis.names().visible(place.span.start);
         let taken = visible
             .into_iter()
-            .map(|other| analysis.names.def(other))
+            .map(|other| analysis.names().def(other))
             .find(|other| other.name == new);
         if let Some(taken) = taken
             && (taken.item.is_some() || def.item.is_none())
@@ -220,10 +220,16 @@ pub(crate) fn path_of_source(
         return Some(folder.join(name));
     };
     let path = state.toolchain.library_folder()?.join(inside);
-    let same = fs::read_to_string(&path).is_ok_and(|there| there == text);
+    laid_down(&path, text)?;
+    Some(path)
+}
+
+/// Writes a text of ours where editors can open it, unless it is there.
+pub(crate) fn laid_down(path: &Path, text: &str) -> Option<()> {
+    let same = fs::read_to_string(path).is_ok_and(|there| there == text);
     if !same {
         fs::create_dir_all(path.parent()?).ok()?;
-        fs::write(&path, text).ok()?;
+        fs::write(path, text).ok()?;
     }
-    Some(path)
+    Some(())
 }

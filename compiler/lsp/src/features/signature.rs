@@ -30,9 +30,9 @@ pub(crate) fn help(
     };
     let analysis = state.analysis(document);
     let Some(def) = analysis
-        .names
+        .names()
         .item(&callee)
-        .map(|id| analysis.names.def(id))
+        .map(|id| analysis.names().def(id))
     else {
         return Ok(None);
     };

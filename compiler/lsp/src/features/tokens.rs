@@ -84,7 +84,7 @@ fn coloured(state: &State, document: &Document) -> Vec<Coloured> {
     if document.form == Form::Assembly {
         return assembly(&document.text);
     }
-    let names = (document.form == Form::Kernel).then(|| &state.analysis(document).names);
+    let names = (document.form == Form::Kernel).then(|| state.analysis(document).names());
     let word = |(range, class): (Range<usize>, WordClass)| {
         let start = u32::try_from(range.start).unwrap_or(u32::MAX);
         let meaning = names.and_then(|names| {

@@ -1,114 +1,235 @@
-//! Cycles of kernels, computed on a thread of their own. Only the newest text of a document counts.
+//! Cycles of kernels, computed on a thread of their own, the kernel under the cursor first.
+//!
+//! A kernel's time depends on its slice (itself and what it names), so an edit elsewhere leaves it known, and only the
+//! newest slice of a kernel is worth the time. Some kernels take long: the one under the cursor waits for no other.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::background::spawn;
+use crate::document::Slice;
 use crate::{Cost, Source, Toolchain};
 
-/// A text whose kernels are to be timed.
-struct Job {
+/// The kernels of a document that are to be timed, the first first; older wishes for this document are void.
+struct Wish {
     uri: String,
-    version: i32,
     path: PathBuf,
-    text: String,
     target: Option<String>,
+    sizes: Vec<String>,
+    slices: Vec<Slice>,
 }
 
-/// The costs of a version of a document.
+/// The time of a kernel.
 pub(crate) struct Done {
     uri: String,
-    version: i32,
-    costs: Vec<Cost>,
+    slice: Slice,
+    cost: Option<Cost>,
+    /// It was under the cursor.
+    pub(crate) near: bool,
+    /// Kernels that are still to be timed.
+    pub(crate) left: usize,
 }
 
-/// Costs by document, and the thread that makes them.
+/// Threads for kernels under the cursor: whoever types goes on while older texts are still timed.
+const NEAR: usize = 3;
+
+/// Costs by document and kernel, and the thread that makes them.
 pub(crate) struct Costs {
-    jobs: Sender<Job>,
+    toolchain: Arc<dyn Toolchain>,
+    wishes: Sender<Wish>,
+    results: Sender<Done>,
     pub(crate) done: Receiver<Done>,
-    known: BTreeMap<String, (i32, Vec<Cost>)>,
-    asked: BTreeMap<String, i32>,
+    /// Threads at work for kernels under the cursor.
+    busy: usize,
+    known: BTreeMap<(String, String), (String, Option<Cost>)>,
+    asked: BTreeMap<(String, String), String>,
 }
 
 impl Costs {
     pub(crate) fn start(toolchain: Arc<dyn Toolchain>) -> Costs {
-        let (jobs, incoming) = unbounded::<Job>();
+        let (wishes, incoming) = unbounded::<Wish>();
         let (outgoing, done) = unbounded();
-        // The thread ends with the sender of its jobs, and is not waited for.
-        thread::spawn(move || work(toolchain.as_ref(), &incoming, &outgoing));
+        // The thread ends with the sender of its wishes, and is not waited for.
+        let (results, far) = (outgoing.clone(), Arc::clone(&toolchain));
+        spawn(move || work(far.as_ref(), &incoming, &outgoing));
         Costs {
-            jobs,
+            toolchain,
+            wishes,
+            results,
             done,
+            busy: 0,
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
         }
     }
 
-    /// Asks for the costs of a text, once a version.
-    pub(crate) fn ask(&mut self, uri: &str, version: i32, source: &Source<'_>) {
-        if self.asked.get(uri) == Some(&version) {
-            return;
-        }
-        self.asked.insert(uri.to_owned(), version);
-        let job = Job {
-            uri: uri.to_owned(),
-            version,
-            path: source.path.to_owned(),
-            text: source.text.to_owned(),
-            target: source.target.map(str::to_owned),
+    /// Asks for what is not known of these slices, one of which may be under the cursor; gives the number of kernels that
+    /// are now waited for.
+    pub(crate) fn ask(
+        &mut self,
+        uri: &str,
+        source: &Source<'_>,
+        slices: &[Slice],
+        near: Option<&Slice>,
+    ) -> usize {
+        let key = |slice: &Slice| (uri.to_owned(), slice.kernel.clone());
+        let open = |slice: &&Slice| {
+            (self.known.get(&key(slice))).is_none_or(|(known, _)| *known != slice.text)
         };
+        let mut open: Vec<Slice> = slices.iter().filter(open).cloned().collect();
+        let waited_for = |slice: &Slice| self.asked.get(&key(slice)) == Some(&slice.text);
+        if open.iter().all(waited_for) {
+            return 0;
+        }
+        let count = open.len();
+        let under = near.and_then(|near| open.iter().position(|slice| slice == near));
+        let near = under.map(|at| open.remove(at));
+        // A kernel that a thread has already taken comes without being asked for.
+        let near = near.filter(|slice| {
+            self.asked.insert(key(slice), slice.text.clone()).as_ref() != Some(&slice.text)
+        });
+        for slice in &open {
+            self.asked.insert(key(slice), slice.text.clone());
+        }
+        let mut wish = Wish {
+            uri: uri.to_owned(),
+            path: source.path.to_owned(),
+            target: source.target.map(str::to_owned),
+            sizes: source.sizes.to_vec(),
+            slices: open,
+        };
+        match near {
+            Some(slice) if self.busy < NEAR => self.start_near(&wish, slice),
+            Some(slice) => wish.slices.insert(0, slice),
+            None => {}
+        }
         // Without the thread there are no hints, and everything else goes on.
-        let _ = self.jobs.send(job);
+        let _ = self.wishes.send(wish);
+        count
+    }
+
+    fn start_near(&mut self, wish: &Wish, slice: Slice) {
+        self.busy += 1;
+        let wish = Wish {
+            uri: wish.uri.clone(),
+            path: wish.path.clone(),
+            target: wish.target.clone(),
+            sizes: wish.sizes.clone(),
+            slices: Vec::new(),
+        };
+        let (toolchain, results) = (Arc::clone(&self.toolchain), self.results.clone());
+        spawn(move || {
+            let cost = timed(toolchain.as_ref(), &wish, &slice);
+            let uri = wish.uri;
+            // Nobody waits if the session has ended.
+            let _ = results.send(Done {
+                uri,
+                slice,
+                cost,
+                near: true,
+                left: 0,
+            });
+        });
     }
 
     pub(crate) fn keep(&mut self, done: Done) {
-        self.known.insert(done.uri, (done.version, done.costs));
-    }
-
-    /// The costs of this version, or those of the last one known with `false`.
-    pub(crate) fn of(&self, uri: &str, version: i32) -> (&[Cost], bool) {
-        match self.known.get(uri) {
-            Some((known, costs)) => (costs, *known == version),
-            None => (&[], false),
+        self.busy -= usize::from(done.near);
+        let key = (done.uri, done.slice.kernel);
+        // What was asked before the chip changed is not waited for any more.
+        if self.asked.get(&key) == Some(&done.slice.text) {
+            self.asked.remove(&key);
+            self.known.insert(key, (done.slice.text, done.cost));
         }
     }
 
-    pub(crate) fn forget(&mut self, uri: &str) {
-        self.known.remove(uri);
-        self.asked.remove(uri);
+    /// The cost of a kernel with this slice, or that of the last one known with `false`.
+    pub(crate) fn of(&self, uri: &str, slice: &Slice) -> Option<(&Cost, bool)> {
+        let (known, cost) = self.known.get(&(uri.to_owned(), slice.kernel.clone()))?;
+        cost.as_ref().map(|cost| (cost, *known == slice.text))
     }
 
-    /// Forgets all, because the chip is another one.
+    pub(crate) fn forget(&mut self, uri: &str) {
+        self.known.retain(|(of, _), _| of != uri);
+        self.asked.retain(|(of, _), _| of != uri);
+    }
+
+    /// Forgets all, because the chip, the sizes or a file that others use has changed.
     pub(crate) fn forget_all(&mut self) {
         self.known.clear();
         self.asked.clear();
     }
+
+    /// Gives up what is not done yet.
+    pub(crate) fn stop(&mut self) {
+        for (uri, _) in std::mem::take(&mut self.asked).into_keys() {
+            let _ = self.wishes.send(Wish {
+                uri,
+                path: PathBuf::new(),
+                target: None,
+                sizes: Vec::new(),
+                slices: Vec::new(),
+            });
+        }
+    }
 }
 
-fn work(toolchain: &dyn Toolchain, incoming: &Receiver<Job>, outgoing: &Sender<Done>) {
-    while let Ok(first) = incoming.recv() {
-        // Of several versions of one text the last is worth the time.
-        let mut jobs = vec![first];
-        jobs.extend(incoming.try_iter());
-        while let Some(job) = jobs.pop() {
-            jobs.retain(|older| older.uri != job.uri);
-            let source = Source {
-                path: &job.path,
-                text: &job.text,
-                target: job.target.as_deref(),
-            };
-            let done = Done {
-                costs: toolchain.costs(&source),
-                uri: job.uri,
-                version: job.version,
-            };
-            if outgoing.send(done).is_err() {
-                return;
+/// The time of a kernel; nothing if that hit a defect.
+fn timed(toolchain: &dyn Toolchain, wish: &Wish, slice: &Slice) -> Option<Cost> {
+    let source = Source {
+        path: &wish.path,
+        text: &slice.text,
+        target: wish.target.as_deref(),
+        sizes: &wish.sizes,
+    };
+    catch_unwind(AssertUnwindSafe(|| toolchain.cost(&source, &slice.kernel))).ok()
+}
+
+fn work(toolchain: &dyn Toolchain, incoming: &Receiver<Wish>, outgoing: &Sender<Done>) {
+    let mut wishes: Vec<Wish> = Vec::new();
+    // A slice that was wished for again while it was timed has its answer.
+    let mut last: Option<(String, Slice, Option<String>, Vec<String>)> = None;
+    loop {
+        if wishes.is_empty() {
+            match incoming.recv() {
+                Ok(wish) => wishes.push(wish),
+                Err(_) => return,
             }
-            jobs.extend(incoming.try_iter());
+        }
+        for wish in incoming.try_iter() {
+            wishes.retain(|older| older.uri != wish.uri);
+            wishes.push(wish);
+        }
+        wishes.retain(|wish| !wish.slices.is_empty());
+        let Some(wish) = wishes.last_mut() else {
+            continue;
+        };
+        let slice = wish.slices.remove(0);
+        let this = (
+            wish.uri.clone(),
+            slice.clone(),
+            wish.target.clone(),
+            wish.sizes.clone(),
+        );
+        if last.as_ref() == Some(&this) {
+            continue;
+        }
+        let cost = timed(toolchain, wish, &slice);
+        last = Some(this);
+        let uri = wish.uri.clone();
+        let left = wishes.iter().map(|wish| wish.slices.len()).sum();
+        let done = Done {
+            uri,
+            slice,
+            cost,
+            near: false,
+            left,
+        };
+        if outgoing.send(done).is_err() {
+            return;
         }
     }
 }

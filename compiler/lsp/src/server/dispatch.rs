@@ -1,9 +1,10 @@
 //! Which function answers which method.
 
-use lsp_server::{ErrorCode, ExtractError, Notification, Request, Response};
+use lsp_server::{ErrorCode, ExtractError, Notification, Request, RequestId, Response};
 use lsp_types::notification::{
-    DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument,
-    DidOpenTextDocument, DidSaveTextDocument, Notification as _,
+    DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles,
+    DidChangeWorkspaceFolders, DidCloseTextDocument, DidOpenTextDocument, DidSaveTextDocument,
+    Notification as _, WorkDoneProgressCancel,
 };
 use lsp_types::request::{
     CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare,
@@ -16,6 +17,7 @@ use lsp_types::request::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::state::{State, path_of};
 use crate::document::{Document, Form};
@@ -37,10 +39,47 @@ impl Refused {
             message: message.into(),
         }
     }
+
+    pub(crate) fn response(self, id: RequestId) -> Response {
+        Response::new_err(id, self.code as i32, self.message)
+    }
 }
 
-/// Answers a request; every request has an answer.
-pub(crate) fn request(state: &mut State, request: Request) -> Response {
+/// Every request has an answer, some later.
+pub(crate) enum Answer {
+    Now(Response),
+    /// A thread works on it.
+    Later,
+}
+
+/// Answers a request.
+pub(crate) fn request(state: &mut State, request: Request) -> Answer {
+    look(state, &request.params);
+    if request.method == ExecuteCommand::METHOD {
+        let id = request.id.clone();
+        return match request.extract(ExecuteCommand::METHOD) {
+            Ok((id, params)) => match commands::execute(state, id.clone(), params) {
+                Ok(()) => Answer::Later,
+                Err(refused) => Answer::Now(refused.response(id)),
+            },
+            Err(error) => Answer::Now(unreadable(id, error)),
+        };
+    }
+    Answer::Now(at_once(state, request))
+}
+
+/// Remembers the place that a request is about.
+fn look(state: &mut State, params: &Value) {
+    let uri = params.pointer("/textDocument/uri").and_then(Value::as_str);
+    let position = params.get("position").cloned();
+    if let (Some(uri), Some(position)) = (uri, position)
+        && let Ok(position) = serde_json::from_value(position)
+    {
+        state.look_at(uri, position);
+    }
+}
+
+fn at_once(state: &mut State, request: Request) -> Response {
     let mut router = Router {
         state,
         request: Some(request),
@@ -65,13 +104,21 @@ pub(crate) fn request(state: &mut State, request: Request) -> Response {
         .on::<InlayHintRequest>(hints::inlay)
         .on::<CodeLensRequest>(hints::lenses)
         .on::<CodeActionRequest>(actions::actions)
-        .on::<ExecuteCommand>(commands::execute)
         .on::<Formatting>(layout::format)
         .on::<RangeFormatting>(layout::format_range)
         .on::<FoldingRangeRequest>(layout::folding)
         .on::<SelectionRangeRequest>(layout::selection)
         .on::<DocumentDiagnosticRequest>(diagnostics::pull)
         .finish()
+}
+
+/// The parameters are not those of the method.
+fn unreadable(id: RequestId, error: ExtractError<Request>) -> Response {
+    let message = match error {
+        ExtractError::MethodMismatch(request) => request.method,
+        ExtractError::JsonError { method, error } => format!("{method}: {error}"),
+    };
+    Response::new_err(id, ErrorCode::InvalidParams as i32, message)
 }
 
 struct Router<'a> {
@@ -98,17 +145,12 @@ impl Router<'_> {
             Ok((id, params)) => {
                 self.response = Some(match answer(self.state, params) {
                     Ok(result) => Response::new_ok(id, result),
-                    Err(refused) => Response::new_err(id, refused.code as i32, refused.message),
+                    Err(refused) => refused.response(id),
                 });
             }
             Err(ExtractError::MethodMismatch(request)) => self.request = Some(request),
-            Err(ExtractError::JsonError { method, error }) => {
-                let message = format!("{method}: {error}");
-                self.response = Some(Response::new_err(
-                    id,
-                    ErrorCode::InvalidParams as i32,
-                    message,
-                ));
+            Err(error @ ExtractError::JsonError { .. }) => {
+                self.response = Some(unreadable(id, error));
             }
         }
         self
@@ -152,8 +194,8 @@ pub(crate) fn notification(state: &mut State, note: Notification) {
             if let Some(params) = params::<DidChangeTextDocument>(note) {
                 let id = params.text_document;
                 if let Some(document) = state.documents.get_mut(id.uri.as_str()) {
-                    document.change(id.version, params.content_changes);
-                    state.edited(&id.uri);
+                    let behind = document.change(id.version, params.content_changes);
+                    state.edited(&id.uri, behind);
                 }
             }
         }
@@ -176,7 +218,25 @@ pub(crate) fn notification(state: &mut State, note: Notification) {
         }
         DidChangeConfiguration::METHOD => {
             if let Some(params) = params::<DidChangeConfiguration>(note) {
-                state.configure(Some(&params.settings));
+                state.reconfigure(&params.settings);
+            }
+        }
+        DidChangeWorkspaceFolders::METHOD => {
+            if let Some(params) = params::<DidChangeWorkspaceFolders>(note) {
+                let gone: Vec<_> = params
+                    .event
+                    .removed
+                    .iter()
+                    .map(|f| path_of(&f.uri))
+                    .collect();
+                state.roots.retain(|root| !gone.contains(root));
+                let new = params.event.added.iter().map(|f| path_of(&f.uri));
+                state.roots.extend(new);
+            }
+        }
+        WorkDoneProgressCancel::METHOD => {
+            if let Some(token) = note.params.get("token") {
+                state.cancel_progress(token);
             }
         }
         _ => {}

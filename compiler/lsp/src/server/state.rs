@@ -1,89 +1,226 @@
-//! What the server knows between messages: documents, the client's abilities and wishes, costs.
+//! What the server knows between messages: documents, the client's abilities and wishes, costs, what is left to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lsp_server::Notification;
+use lsp_server::{Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{Notification as _, PublishDiagnostics};
 use lsp_types::{InitializeParams, PublishDiagnosticsParams, Uri};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::costs::Costs;
+use super::background::{self, Background};
+use super::costs::{self, Costs};
+use super::progress;
 use crate::document::{Analysis, Document, Form};
 use crate::features::diagnostics;
 use crate::position::Encoding;
 use crate::{Source, Toolchain};
+
+/// What the client said that it can do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Abilities {
+    /// It asks for diagnostics by itself.
+    pub(crate) pulls: bool,
+    /// It shows the other places that a diagnostic names.
+    pub(crate) related: bool,
+    /// It opens the page of a diagnostic's code.
+    pub(crate) code_pages: bool,
+    /// It shows progress that the server begins.
+    progress: bool,
+    /// It can be asked for its configuration.
+    configuration: bool,
+    /// It can be asked to watch files.
+    watch: bool,
+    /// Requests by which it can be told to ask again.
+    refresh: BTreeSet<&'static str>,
+}
+
+impl Abilities {
+    fn of(params: &InitializeParams) -> Abilities {
+        let capabilities = serde_json::to_value(&params.capabilities).unwrap_or_default();
+        let can = |path: &str| capabilities.pointer(path).and_then(Value::as_bool) == Some(true);
+        let refresh = [
+            ("/workspace/codeLens/refreshSupport", LENSES),
+            ("/workspace/inlayHint/refreshSupport", HINTS),
+            ("/workspace/diagnostics/refreshSupport", DIAGNOSTICS),
+            ("/workspace/diagnostic/refreshSupport", DIAGNOSTICS),
+        ];
+        Abilities {
+            pulls: capabilities
+                .pointer("/textDocument/diagnostic")
+                .is_some_and(|d| !d.is_null()),
+            related: can("/textDocument/publishDiagnostics/relatedInformation"),
+            code_pages: can("/textDocument/publishDiagnostics/codeDescriptionSupport"),
+            progress: can("/window/workDoneProgress"),
+            configuration: can("/workspace/configuration"),
+            watch: can("/workspace/didChangeWatchedFiles/dynamicRegistration"),
+            refresh: refresh
+                .into_iter()
+                .filter(|(path, _)| can(path))
+                .map(|(_, method)| method)
+                .collect(),
+        }
+    }
+}
+
+const LENSES: &str = "workspace/codeLens/refresh";
+const HINTS: &str = "workspace/inlayHint/refresh";
+const DIAGNOSTICS: &str = "workspace/diagnostic/refresh";
+
+/// The token of the progress of cost hints.
+const TIMING: &str = "vinci/timing";
+
+/// Costs that come in before the client is told again; the first one and the last one are always told.
+const COSTS_A_REFRESH: usize = 16;
 
 /// The state of a session.
 pub(crate) struct State {
     pub(crate) documents: BTreeMap<String, Document>,
     pub(crate) roots: Vec<PathBuf>,
     pub(crate) encoding: Encoding,
+    pub(crate) abilities: Abilities,
     pub(crate) toolchain: Arc<dyn Toolchain>,
     pub(crate) costs: Costs,
+    pub(crate) background: Background,
+    /// What is to be sent.
+    pub(crate) outbox: Vec<Message>,
     /// The chip of the client's configuration.
-    pub(crate) target: Option<String>,
-    /// Whether the client asks for diagnostics by itself.
-    pulls: bool,
-    /// Requests by which the client can be told to ask again.
-    refresh: BTreeSet<&'static str>,
+    target: Option<String>,
+    /// Sizes that cost hints assume: `M=128`.
+    sizes: Vec<String>,
+    /// Where the client last asked or wrote something: a document and a byte.
+    cursor: Option<(String, usize)>,
     /// Documents whose diagnostics the client must hear of.
     stale: BTreeSet<String>,
     /// Documents whose diagnostics the client shows.
     shown: BTreeSet<String>,
+    /// Other documents changed what is wrong with these.
+    elsewhere: bool,
+    /// Requests of ours, by what they are about.
+    asked: BTreeMap<RequestId, Asked>,
+    next_request: i32,
+    /// Kernels that are timed with progress: how many there were, and how many costs came since the last refresh.
+    timing: Option<usize>,
+    unsaid: usize,
+}
+
+/// A request of the server.
+enum Asked {
+    Configuration,
+    Other,
 }
 
 impl State {
-    pub(crate) fn new(
-        params: &InitializeParams,
-        encoding: Encoding,
-        toolchain: Arc<dyn Toolchain>,
-        costs: Costs,
-    ) -> State {
-        let folders = params.workspace_folders.iter().flatten();
-        let documents = params.capabilities.text_document.as_ref();
-        let workspace = params.capabilities.workspace.as_ref();
-        let mut refresh = BTreeSet::new();
-        if workspace
-            .and_then(|w| w.code_lens.as_ref())
-            .and_then(|c| c.refresh_support)
-            == Some(true)
-        {
-            refresh.insert("workspace/codeLens/refresh");
-        }
-        if workspace
-            .and_then(|w| w.inlay_hint.as_ref())
-            .and_then(|c| c.refresh_support)
-            == Some(true)
-        {
-            refresh.insert("workspace/inlayHint/refresh");
-        }
-        let mut state = State {
+    pub(crate) fn new(toolchain: Arc<dyn Toolchain>) -> State {
+        State {
             documents: BTreeMap::new(),
-            roots: folders.map(|folder| path_of(&folder.uri)).collect(),
-            encoding,
+            roots: Vec::new(),
+            encoding: Encoding::default(),
+            abilities: Abilities::default(),
+            costs: Costs::start(Arc::clone(&toolchain)),
+            background: Background::new(),
+            outbox: Vec::new(),
             toolchain,
-            costs,
             target: None,
-            pulls: documents.is_some_and(|documents| documents.diagnostic.is_some()),
-            refresh,
+            sizes: Vec::new(),
+            cursor: None,
             stale: BTreeSet::new(),
             shown: BTreeSet::new(),
-        };
-        state.configure(params.initialization_options.as_ref());
-        state
+            elsewhere: false,
+            asked: BTreeMap::new(),
+            next_request: 0,
+            timing: None,
+            unsaid: 0,
+        }
     }
 
-    /// Takes the client's configuration: `{"target": "910b2"}`, alone or below `vinci`.
-    pub(crate) fn configure(&mut self, options: Option<&Value>) {
+    /// Takes what the client says of itself.
+    pub(crate) fn initialize(&mut self, params: &InitializeParams) {
+        let general = params.capabilities.general.as_ref();
+        let offered = general.and_then(|general| general.position_encodings.as_deref());
+        self.encoding = Encoding::negotiate(offered);
+        self.abilities = Abilities::of(params);
+        let folders = params.workspace_folders.iter().flatten();
+        self.roots = folders.map(|folder| path_of(&folder.uri)).collect();
+        self.configure(params.initialization_options.as_ref());
+    }
+
+    /// The client is ready to be asked.
+    pub(crate) fn begin(&mut self) {
+        if self.abilities.watch {
+            let watcher = json!({ "globPattern": "**/*.vn" });
+            let options = json!({ "watchers": [watcher] });
+            let registration = json!({
+                "id": "vinci-files",
+                "method": "workspace/didChangeWatchedFiles",
+                "registerOptions": options,
+            });
+            let params = json!({ "registrations": [registration] });
+            self.ask("client/registerCapability", params, Asked::Other);
+        }
+        self.ask_configuration();
+    }
+
+    fn ask(&mut self, method: &str, params: Value, what: Asked) {
+        self.next_request += 1;
+        let id = RequestId::from(format!("vinci-{}", self.next_request));
+        self.asked.insert(id.clone(), what);
+        let request = Request::new(id, method.to_owned(), params);
+        self.outbox.push(Message::Request(request));
+    }
+
+    fn ask_configuration(&mut self) {
+        if self.abilities.configuration {
+            let params = json!({ "items": [{ "section": "vinci" }] });
+            self.ask("workspace/configuration", params, Asked::Configuration);
+        }
+    }
+
+    /// Takes the client's answer to a request of ours. A refusal changes nothing.
+    pub(crate) fn answered(&mut self, response: Response) {
+        let asked = self.asked.remove(&response.id);
+        if let (Some(Asked::Configuration), Ok(value)) = (asked, response.response_result)
+            && let Some(settings) = value.get(0).filter(|settings| settings.is_object())
+        {
+            self.configure(Some(settings));
+        }
+    }
+
+    /// The client's configuration has changed; some clients say to what, others want to be asked.
+    pub(crate) fn reconfigure(&mut self, settings: &Value) {
+        if settings.is_object() {
+            self.configure(Some(settings));
+        } else {
+            self.ask_configuration();
+        }
+    }
+
+    /// Takes a configuration: `{"target": "910b2", "sizes": {"M": 128}}`, alone or below `vinci`.
+    fn configure(&mut self, options: Option<&Value>) {
         let options = options.map(|options| options.get("vinci").unwrap_or(options));
         let target = options.and_then(|options| options.get("target"));
-        self.target = target
+        let target = target
             .and_then(Value::as_str)
             .filter(|name| !name.is_empty())
             .map(str::to_owned);
-        self.costs.forget_all();
+        let sizes = options.and_then(|options| options.get("sizes"));
+        let sizes = sizes.and_then(Value::as_object).into_iter().flatten();
+        let sizes: Vec<String> = sizes
+            .map(|(name, size)| match size {
+                Value::String(word) => format!("{name}={word}"),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_) => format!("{name}={size}"),
+            })
+            .collect();
+        if (&target, &sizes) != (&self.target, &self.sizes) {
+            (self.target, self.sizes) = (target, sizes);
+            self.costs.forget_all();
+            self.refresh(&[LENSES, HINTS]);
+        }
     }
 
     pub(crate) fn open(&mut self, document: Document) {
@@ -106,25 +243,42 @@ impl State {
 
     /// Texts that use the one at this path are to be read again.
     pub(crate) fn changed(&mut self, path: &Path) {
+        let mut users = Vec::new();
         for (key, document) in &mut self.documents {
             if document.form == Form::Kernel
                 && document.path != path
                 && document.text.contains("use ")
             {
                 document.forget();
-                self.stale.insert(key.clone());
+                users.push(key.clone());
             }
+        }
+        self.elsewhere |= !users.is_empty();
+        for key in users {
+            self.costs.forget(&key);
+            self.stale.insert(key);
         }
     }
 
-    /// A document has a new text.
-    pub(crate) fn edited(&mut self, uri: &Uri) {
+    /// A document has a new text; the client wrote before this byte.
+    pub(crate) fn edited(&mut self, uri: &Uri, behind: Option<usize>) {
         let key = uri.as_str().to_owned();
         if let Some(document) = self.documents.get(&key) {
             let path = document.path.clone();
             self.changed(&path);
         }
+        if let Some(byte) = behind {
+            self.cursor = Some((key.clone(), byte));
+        }
         self.stale.insert(key);
+    }
+
+    /// The client asks about a place.
+    pub(crate) fn look_at(&mut self, uri: &str, position: lsp_types::Position) {
+        if let Some(document) = self.documents.get(uri) {
+            let byte = document.byte(position) as usize;
+            self.cursor = Some((uri.to_owned(), byte));
+        }
     }
 
     pub(crate) fn document(&self, uri: &Uri) -> Option<&Document> {
@@ -150,16 +304,140 @@ impl State {
             path: &document.path,
             text: &document.text,
             target: self.target.as_deref(),
+            sizes: &self.sizes,
         }
     }
 
-    /// Diagnostics of documents that changed, for clients that do not ask; empty ones for documents that are closed.
-    pub(crate) fn outgoing(&mut self) -> Vec<Notification> {
-        let stale = std::mem::take(&mut self.stale);
-        if self.pulls {
-            return Vec::new();
+    /// Wishes to know the time of every kernel of a text, that under the cursor first.
+    pub(crate) fn time(&mut self, key: &str) {
+        let Some(document) = self.documents.get(key) else {
+            return;
+        };
+        let slices = self.analysis(document).slices();
+        let cursor = self.cursor.as_ref().filter(|(of, _)| of == key);
+        let near = cursor.and_then(|(_, byte)| {
+            slices
+                .iter()
+                .find(|slice| slice.span.range().contains(byte))
+        });
+        let source = Source {
+            path: &document.path,
+            text: &document.text,
+            target: self.target.as_deref(),
+            sizes: &self.sizes,
+        };
+        let (slices, near) = (slices.to_vec(), near.cloned());
+        let count = self.costs.ask(key, &source, &slices, near.as_ref());
+        // A kernel or two are there before a bar would be seen.
+        if count > 2 && self.abilities.progress && self.timing.is_none() {
+            let params = json!({ "token": TIMING });
+            self.ask("window/workDoneProgress/create", params, Asked::Other);
+            let begin = json!({ "kind": "begin", "title": "timing kernels", "cancellable": true, "percentage": 0 });
+            self.outbox.push(progress(&json!(TIMING), begin));
+            self.timing = Some(count);
         }
-        let mut notes = Vec::new();
+    }
+
+    /// The time of a kernel is there.
+    pub(crate) fn timed(&mut self, done: costs::Done) {
+        let (left, near) = (done.left, done.near);
+        self.costs.keep(done);
+        if near {
+            return self.refresh(&[LENSES, HINTS]);
+        }
+        if let Some(all) = &mut self.timing {
+            *all = (*all).max(left + 1);
+            let percentage = 100 * (*all - left) / *all;
+            let message = format!("{}/{all}", *all - left);
+            let value = if left == 0 {
+                json!({ "kind": "end" })
+            } else {
+                json!({ "kind": "report", "message": message, "percentage": percentage })
+            };
+            self.outbox.push(progress(&json!(TIMING), value));
+            if left == 0 {
+                self.timing = None;
+            }
+        }
+        if self.unsaid == 0 || left == 0 {
+            self.refresh(&[LENSES, HINTS]);
+        }
+        self.unsaid = if left == 0 {
+            0
+        } else {
+            (self.unsaid + 1) % COSTS_A_REFRESH
+        };
+    }
+
+    /// A request that took long has its answer.
+    pub(crate) fn finished(&mut self, done: background::Done) {
+        if let Some((response, token)) = self.background.finish(done) {
+            self.say(response, token);
+        }
+    }
+
+    /// The client takes a request back that is worked on.
+    pub(crate) fn cancel(&mut self, id: &RequestId) {
+        if let Some((response, token)) = self.background.cancel(id) {
+            self.say(response, token);
+        }
+    }
+
+    fn say(&mut self, response: Response, token: Option<Value>) {
+        if let Some(token) = token {
+            self.outbox.push(progress(&token, json!({ "kind": "end" })));
+        }
+        self.outbox.push(Message::Response(response));
+    }
+
+    /// The client has ended a progress by hand.
+    pub(crate) fn cancel_progress(&mut self, token: &Value) {
+        if token == TIMING {
+            self.costs.stop();
+            if self.timing.take().is_some() {
+                self.outbox.push(progress(token, json!({ "kind": "end" })));
+            }
+        } else if let Some(id) = self.background.by_token(token) {
+            self.cancel(&id);
+        }
+    }
+
+    /// Begins to show progress of a request: under the client's token, or under one of ours if the client can do that.
+    pub(crate) fn begin_progress(
+        &mut self,
+        own: Option<Value>,
+        id: &RequestId,
+        title: &str,
+    ) -> Option<Value> {
+        let token = match own {
+            Some(token) => token,
+            None if self.abilities.progress => {
+                let token = json!(format!("vinci/{id}"));
+                self.ask(
+                    "window/workDoneProgress/create",
+                    json!({ "token": token }),
+                    Asked::Other,
+                );
+                token
+            }
+            None => return None,
+        };
+        let begin = json!({ "kind": "begin", "title": title, "cancellable": true });
+        self.outbox.push(progress(&token, begin));
+        Some(token)
+    }
+
+    /// Leaves diagnostics of documents that changed to be sent, for clients that do not ask; empty ones for documents that
+    /// are closed. Clients that ask are told to, if it was another document that changed.
+    pub(crate) fn publish(&mut self) {
+        let stale = std::mem::take(&mut self.stale);
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        if self.abilities.pulls {
+            if elsewhere {
+                self.refresh(&[DIAGNOSTICS]);
+            }
+            return;
+        }
         for key in stale {
             let (uri, found, version) = match self.documents.get(&key) {
                 Some(document) => (
@@ -182,17 +460,18 @@ impl State {
                 diagnostics: found,
                 version,
             };
-            notes.push(Notification::new(
-                PublishDiagnostics::METHOD.to_owned(),
-                params,
-            ));
+            let note = Notification::new(PublishDiagnostics::METHOD.to_owned(), params);
+            self.outbox.push(Message::Notification(note));
         }
-        notes
     }
 
-    /// What the client can be asked to ask again.
-    pub(crate) fn refreshes(&self) -> BTreeSet<&'static str> {
-        self.refresh.clone()
+    /// Asks the client to ask again, where it can be asked.
+    fn refresh(&mut self, methods: &[&'static str]) {
+        for method in methods {
+            if self.abilities.refresh.contains(method) {
+                self.ask(method, Value::Null, Asked::Other);
+            }
+        }
     }
 }
 
