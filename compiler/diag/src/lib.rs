@@ -17,7 +17,9 @@ mod suggest;
 pub use codes::{Code, Severity, explain};
 pub use diagnostic::{Applicability, Diagnostic, Fix, Label, Note, NoteKind};
 pub use edit::{Edit, apply};
-pub use render::{render_json, render_short, render_summary, render_text, sort};
+pub use render::{
+    Look, render_json, render_short, render_summary, render_text, render_text_as, sort,
+};
 pub use source::{Shared, SourceFile, SourceMap};
 pub use span::{FileId, Span};
 pub use suggest::{edit_distance, similar};

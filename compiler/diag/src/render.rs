@@ -3,8 +3,10 @@
 //! codespan-reporting draws the snippets and is known here only. Spans are
 //! moved into their texts first, so no span can make a renderer fail.
 
+mod diff;
 mod json;
 mod snippet;
+mod window;
 
 use crate::codes::Severity;
 use crate::diagnostic::Diagnostic;
@@ -25,9 +27,27 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
 /// Renders findings with their snippets, in sorted order, each followed by an
 /// empty line; `color` adds ANSI escapes.
 pub fn render_text(diagnostics: &[Diagnostic], sources: &SourceMap, color: bool) -> String {
+    let look = Look {
+        color,
+        columns: None,
+    };
+    render_text_as(diagnostics, sources, look)
+}
+
+/// How findings look.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Whether there are ANSI escapes.
+    pub color: bool,
+    /// Lines of sources that are longer are cut round what is pointed at.
+    pub columns: Option<usize>,
+}
+
+/// As [`render_text`], for a terminal of some width.
+pub fn render_text_as(diagnostics: &[Diagnostic], sources: &SourceMap, look: Look) -> String {
     let mut text = String::new();
     for diagnostic in sorted(diagnostics) {
-        text.push_str(&snippet::render(&diagnostic, sources, color));
+        text.push_str(&snippet::render(&diagnostic, sources, look));
     }
     text
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use diag::{Diagnostic, FileId, SourceFile, SourceMap};
+use diag::{Diagnostic, FileId, Look, SourceFile, SourceMap};
 use isa::chip::Chip;
 use isa::object::Object;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub(crate) struct Session<'h, 'w> {
     /// Findings that do not stop anything, shown at the end.
     pub(crate) warnings: Vec<Diagnostic>,
     format: ErrorFormat,
-    color: bool,
+    look: Look,
     quiet: bool,
     lints: Lints,
     json: Vec<JsonKind>,
@@ -42,6 +42,7 @@ impl<'h, 'w> Session<'h, 'w> {
             Color::Always => true,
             Color::Never => false,
         };
+        let columns = host.columns;
         Session {
             host,
             sources: SourceMap::new(),
@@ -50,7 +51,10 @@ impl<'h, 'w> Session<'h, 'w> {
                 true => findings.error_format,
                 false => ErrorFormat::Json,
             },
-            color,
+            look: Look {
+                color,
+                columns: findings.diagnostic_width.or(columns),
+            },
             quiet: findings.quiet,
             lints: Lints::default(),
             json: findings.json.clone(),
@@ -110,7 +114,7 @@ impl<'h, 'w> Session<'h, 'w> {
         let sources = &self.sources;
         let text = match self.format {
             ErrorFormat::Human => {
-                diag::render_text(&all, sources, self.color) + &diag::render_summary(&all)
+                diag::render_text_as(&all, sources, self.look) + &diag::render_summary(&all)
             }
             ErrorFormat::Short => diag::render_short(&all, sources),
             ErrorFormat::Json => all

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::snippet;
+use super::{Look, snippet};
 use crate::codes::Severity;
 use crate::diagnostic::{Applicability, Diagnostic, NoteKind};
 use crate::source::{SourceFile, SourceMap};
@@ -72,7 +72,7 @@ pub fn render_json(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
         level: level(diagnostic.severity),
         spans: spans.collect(),
         children: children(diagnostic, sources),
-        rendered: Some(snippet::render(diagnostic, sources, false)),
+        rendered: Some(snippet::render(diagnostic, sources, Look::default())),
     };
     serde_json::to_string(&message).expect("strings and numbers always serialise")
 }

@@ -44,6 +44,46 @@ fn color_changes_escapes_only() {
 }
 
 #[test]
+fn a_fix_is_shown_as_lines_before_and_after() {
+    let mut sources = SourceMap::new();
+    let file = sources.add("g.vn", "a\nlet c = 5.;\nd\n");
+    let found = Diagnostic::new(codes::E0107, "malformed number")
+        .primary(Span::new(file, 10..12), "")
+        .fix("add a zero", Span::new(file, 12..12), "0");
+    let text = render_text(&[found], &sources, false);
+    assert!(
+        text.ends_with("= help: add a zero\n  |\n2 - let c = 5.;\n2 + let c = 5.0;\n\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn long_lines_are_cut_round_the_label() {
+    let mut sources = SourceMap::new();
+    let line = format!("{} = wrong + {};\n", "x".repeat(100), "y".repeat(100));
+    let file = sources.add("g.vn", format!("short\n{line}"));
+    let found = Diagnostic::new(codes::E0201, "unknown name `wrong`")
+        .primary(Span::new(file, 109..114), "not found");
+    let look = Look {
+        color: false,
+        columns: Some(60),
+    };
+    let text = render_text_as(&[found], &sources, look);
+    let shown: Vec<&str> = text.lines().collect();
+    assert_eq!(shown[1], "  --> g.vn:2:104");
+    assert!(
+        shown[3].starts_with("2 | …xxx") && shown[3].ends_with("yyy…"),
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 60),
+        "{text}"
+    );
+    let caret = |line: &str, c: char| line.chars().position(|other| other == c);
+    assert_eq!(caret(shown[4], '^'), caret(shown[3], 'w'), "{text}");
+}
+
+#[test]
 fn short_form_is_one_line_in_source_order() {
     let (sources, diagnostic) = sample();
     let first =
