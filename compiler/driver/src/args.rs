@@ -139,10 +139,19 @@ pub(crate) struct Compile {
     pub(crate) unstable: Vec<String>,
 }
 
+/// What `--help` says of the environment.
+const ENVIRONMENT: &str = "Environment:
+  NO_COLOR, CLICOLOR_FORCE, TERM=dumb  whether there are colours if `--color` does not say
+  COLUMNS                              how wide findings are if `--diagnostic-width` does not say
+
+An argument `@FILE` stands for the lines of a file.
+Status: 0 done, 1 the input or the command line is wrong, 101 a defect of ours, 130 interrupted.";
+
 /// Compiles Vinci kernels for modelled Ascend chips.
 #[derive(Parser, Clone, Debug)]
 #[command(
     name = "vincic",
+    after_long_help = ENVIRONMENT,
     disable_version_flag = true,
     arg_required_else_help = false
 )]
@@ -161,6 +170,9 @@ pub(crate) struct Vincic {
     pub(crate) emit: Vec<String>,
     #[command(flatten)]
     pub(crate) compile: Compile,
+    /// Names a path otherwise in findings and line tables, so that objects do not tell where they were built
+    #[arg(long, value_name = "FROM=TO")]
+    pub(crate) remap_path_prefix: Vec<String>,
     /// Explains a code, for example E0304
     #[arg(long, value_name = "CODE")]
     pub(crate) explain: Option<String>,
@@ -181,6 +193,7 @@ pub(crate) struct Vincic {
 #[derive(Parser, Clone, Debug)]
 #[command(
     name = "vinci",
+    after_long_help = ENVIRONMENT,
     disable_version_flag = true,
     arg_required_else_help = false
 )]

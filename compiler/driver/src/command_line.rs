@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use crate::args::{Color, ErrorFormat, Findings, Vinci, Vincic};
@@ -131,9 +131,11 @@ fn parse<P: Parser>(name: &str, args: &[OsString], host: &mut Host<'_>) -> Resul
     } else {
         text.to_string()
     };
-    if let Some(near) = similar_command::<P>(&error) {
-        let tip = format!("\n  tip: a similar subcommand exists: '{near}'\n\nUsage:");
-        text = text.replacen("\nUsage:", &tip, 1);
+    let tip = similar_command::<P>(&error)
+        .map(|near| format!("a similar subcommand exists: '{near}'"))
+        .or_else(|| Some(other_dialect(&error, args)?.to_owned()));
+    if let Some(tip) = tip {
+        text = text.replacen("\nUsage:", &format!("\n  tip: {tip}\n\nUsage:"), 1);
     }
     if wrong {
         host.complain(&text);
@@ -156,6 +158,37 @@ fn similar_command<P: CommandFactory>(error: &clap::Error) -> Option<String> {
     let definition = P::command();
     let names = definition.get_subcommands().map(clap::Command::get_name);
     diag::similar(word, names).map(str::to_owned)
+}
+
+/// How other compilers spell what we have.
+const DIALECTS: [(&str, &str); 8] = [
+    ("-S", "`--emit=asm` writes assembly"),
+    ("-c", "an object is what is written anyway"),
+    ("-g", "an object always has its line table"),
+    ("-march", "`--target NAME` chooses the chip"),
+    ("-mcpu", "`--target NAME` chooses the chip"),
+    (
+        "--opt-level",
+        "`-O0`, `-O1` and `-O3` are the levels, also as `-C opt-level=1`",
+    ),
+    ("--cfg", "`-D NAME=VALUE` gives sizes and element types"),
+    ("--define", "`-D NAME=VALUE` gives sizes and element types"),
+];
+
+/// What an option of another compiler is called here.
+fn other_dialect(error: &clap::Error, args: &[OsString]) -> Option<&'static str> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let said = |option: &str| {
+        let mut words = words
+            .iter()
+            .map(|word| word.split('=').next().unwrap_or_default());
+        words.any(|word| word == option)
+    };
+    let known = DIALECTS.iter().find(|(option, _)| said(option));
+    known.map(|(_, here)| *here)
 }
 
 fn print_help<P: CommandFactory>(host: &mut Host<'_>) -> Result<(), Stop> {

@@ -32,6 +32,10 @@ pub(crate) struct Session<'h, 'w> {
     quiet: bool,
     lints: Lints,
     json: Vec<JsonKind>,
+    /// Most errors that are shown.
+    pub(crate) error_limit: Option<usize>,
+    /// Beginnings of paths, and what is shown in their place.
+    pub(crate) remap: Vec<(String, String)>,
 }
 
 impl<'h, 'w> Session<'h, 'w> {
@@ -58,6 +62,8 @@ impl<'h, 'w> Session<'h, 'w> {
             quiet: findings.quiet,
             lints: Lints::default(),
             json: findings.json.clone(),
+            error_limit: None,
+            remap: Vec::new(),
         }
     }
 
@@ -111,6 +117,7 @@ impl<'h, 'w> Session<'h, 'w> {
         let mut all = std::mem::take(&mut self.warnings);
         all.extend(found);
         diag::sort(&mut all);
+        let hidden = self.limit(&mut all);
         let sources = &self.sources;
         let text = match self.format {
             ErrorFormat::Human => {
@@ -123,6 +130,29 @@ impl<'h, 'w> Session<'h, 'w> {
                 .collect::<String>(),
         };
         self.host.complain(&text);
+        if hidden > 0 && self.format == ErrorFormat::Human {
+            let errors = if hidden == 1 {
+                "error is"
+            } else {
+                "errors are"
+            };
+            self.host.complain(&format!(
+                "note: {hidden} more {errors} not shown: `-C error-limit`\n"
+            ));
+        }
+    }
+
+    /// Leaves out the errors beyond `-C error-limit`; gives how many.
+    fn limit(&self, found: &mut Vec<Diagnostic>) -> usize {
+        let Some(most) = self.error_limit else {
+            return 0;
+        };
+        let (mut errors, before) = (0, found.len());
+        found.retain(|found| {
+            errors += usize::from(found.is_error());
+            !found.is_error() || errors <= most
+        });
+        before - found.len()
     }
 
     /// Shows the warnings of a command that came to its end.
@@ -138,7 +168,7 @@ impl<'h, 'w> Session<'h, 'w> {
         let name = if path == "-" { STDIN_NAME } else { path };
         match String::from_utf8(bytes) {
             Ok(text) => {
-                let name = paths::shown(name);
+                let name = shown_name(&self.remap, name);
                 // A command may read a file for each of many runs.
                 let known =
                     |(_, file): &(FileId, &SourceFile)| file.name == name && file.text == text;
@@ -164,14 +194,15 @@ impl<'h, 'w> Session<'h, 'w> {
         path: &str,
         file: FileId,
     ) -> Result<KernelFile, Vec<Diagnostic>> {
-        let host = &self.host;
         let folder = if path == "-" { "" } else { path };
         let folder = Path::new(folder).parent().unwrap_or(Path::new(""));
+        let place = self.host.path("");
+        let remap = self.remap.clone();
         let beside = |module: &str| {
             let name = folder.join(format!("{module}.vn"));
             let name = name.to_string_lossy().into_owned();
-            let text = fs::read_to_string(host.path(&name)).ok()?;
-            Some((name, text))
+            let text = fs::read_to_string(place.join(paths::real(&name))).ok()?;
+            Some((shown_name(&remap, &name), text))
         };
         let mut found = Vec::new();
         let loaded = kernel::load_with(file, &mut self.sources, &mut found, &beside)?;
@@ -263,4 +294,12 @@ impl<'h, 'w> Session<'h, 'w> {
             |base: &str| fs::read_to_string(folder.as_ref()?.join(format!("{base}.toml"))).ok();
         Chip::from_toml(self.sources.text(file), &beside).map_err(|e| errors::bad_target(name, &e))
     }
+}
+
+/// The name of a path in findings and line tables.
+fn shown_name(remap: &[(String, String)], path: &str) -> String {
+    let shown = paths::shown(path);
+    let renamed =
+        |(from, to): &(String, String)| Some(format!("{to}{}", shown.strip_prefix(from.as_str())?));
+    remap.iter().rev().find_map(renamed).unwrap_or(shown)
 }

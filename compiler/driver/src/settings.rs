@@ -49,6 +49,10 @@ fn passes() -> Vec<&'static str> {
 pub(crate) const CODEGEN: &[(&str, &str)] = &[
     ("opt-level=0|1|3", "the same as -O"),
     (
+        "error-limit=N",
+        "shows no more errors than that; 0 shows all",
+    ),
+    (
         "schedule=FILE",
         "takes the schedules of a file instead of those in the source",
     ),
@@ -101,9 +105,10 @@ impl Settings {
         let mut settings = Settings::new(chip, level("-O", args.opt.as_deref().unwrap_or("1"))?);
         settings.target_given = args.target.is_some();
         for option in &args.codegen {
-            match option.strip_prefix("schedule=") {
-                Some(path) => settings.schedule = Some(schedule(path, session)?),
-                None => settings.codegen(option, args.opt.is_some())?,
+            match option.split_once('=') {
+                Some(("schedule", path)) => settings.schedule = Some(schedule(path, session)?),
+                Some(("error-limit", text)) => session.error_limit = error_limit(text)?,
+                Some(_) | None => settings.codegen(option, args.opt.is_some())?,
             }
         }
         for option in &args.unstable {
@@ -195,6 +200,19 @@ impl Settings {
             _ => return Err(errors::option_key("-Z", option, UNSTABLE)),
         }
         Ok(())
+    }
+}
+
+/// The value of `-C error-limit=N`; 0 is none.
+fn error_limit(text: &str) -> Result<Option<usize>, Diagnostic> {
+    match text.parse() {
+        Ok(0) => Ok(None),
+        Ok(most) => Ok(Some(most)),
+        Err(_) => Err(errors::option_form(
+            "-C",
+            &format!("error-limit={text}"),
+            "error-limit=NUMBER",
+        )),
     }
 }
 

@@ -79,6 +79,12 @@ impl Levels {
 
 /// Compiles, or prints what was asked for instead.
 pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    for option in &args.remap_path_prefix {
+        let Some((from, to)) = option.split_once('=') else {
+            return Err(errors::option_form("--remap-path-prefix", option, "FROM=TO").into());
+        };
+        session.remap.push((from.to_owned(), to.to_owned()));
+    }
     if let Some(code) = &args.explain {
         return cmd::explain::page(code, session);
     }
