@@ -18,6 +18,17 @@ pub(crate) const FRACTAL_WORDS: usize = 256;
 /// Bytes of a row of a block of the result.
 const ROW: usize = 64;
 
+/// Asks the host to bring an item near, because it will be needed soon. Changes nothing but time.
+#[inline]
+pub(crate) fn bring_near<T>(items: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(item) = items.get(at) {
+        x86::bring_near(item);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (items, at);
+}
+
 /// How a step accumulates.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {

@@ -2,9 +2,6 @@
 //!
 //! Entries of one time are in the order of cores and pipes.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use isa::types::Pipe;
 
 /// Something that happens at a time that other cores may depend on.
@@ -28,55 +25,134 @@ pub(super) enum PostWhat {
 const SET: u64 = 1 << 16;
 
 impl Post {
-    /// The entry as one number, in the order of times, then of cores, pieces before sets.
-    fn packed(self) -> u128 {
+    /// The entry as two numbers, in the order of times, then of cores, pieces before sets.
+    fn packed(self) -> Entry {
         let what = match self.what {
             PostWhat::Piece(pipe) => pipe.index() as u64,
             PostWhat::Set(mode, id) => SET | u64::from(mode) << 8 | u64::from(id),
         };
-        u128::from(self.at) << 64 | u128::from(u64::from(self.core) << 32 | what)
+        Entry {
+            at: self.at,
+            rank: u64::from(self.core) << 32 | what,
+        }
     }
 
-    fn of(packed: u128) -> Post {
-        let rank = packed as u64;
+    fn of(Entry { at, rank }: Entry) -> Post {
         let what = match rank & SET {
             0 => PostWhat::Piece(Pipe::ALL[(rank & 7) as usize]),
             _ => PostWhat::Set((rank >> 8) as u8, rank as u8),
         };
         Post {
-            at: (packed >> 64) as u64,
+            at,
             core: (rank >> 32) as u32,
             what,
         }
     }
 }
 
-/// The list.
+#[derive(Copy, Clone, Debug)]
+struct Entry {
+    at: u64,
+    rank: u64,
+}
+
+impl Entry {
+    #[inline]
+    fn is_before(self, other: Entry) -> bool {
+        // As one number each: without a branch, because nobody can foretell which way it would go.
+        let number = |entry: Entry| u128::from(entry.at) << 64 | u128::from(entry.rank);
+        number(self) < number(other)
+    }
+}
+
+/// The list: a heap, no entry of which comes before the one at half its place.
+///
+/// Of its own, because the first entry is replaced all the time, and that of the standard library is then read again as a
+/// whole right after its halves are written, which processors are slow at.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    posts: BinaryHeap<Reverse<u128>>,
+    posts: Vec<Entry>,
 }
 
 impl Agenda {
     pub(super) fn add(&mut self, post: Post) {
-        self.posts.push(Reverse(post.packed()));
+        let entry = post.packed();
+        let mut place = self.posts.len();
+        self.posts.push(entry);
+        while place > 0 && entry.is_before(self.posts[(place - 1) / 2]) {
+            self.posts[place] = self.posts[(place - 1) / 2];
+            place = (place - 1) / 2;
+        }
+        self.posts[place] = entry;
     }
 
     /// The first.
     #[inline]
     pub(super) fn first(&self) -> Option<Post> {
-        self.posts.peek().map(|post| Post::of(post.0))
+        self.posts.first().map(|&entry| Post::of(entry))
     }
 
     /// Puts another in the place of the first.
     #[inline]
     pub(super) fn replace_first(&mut self, post: Post) {
-        if let Some(mut first) = self.posts.peek_mut() {
-            first.0 = post.packed();
+        if !self.posts.is_empty() {
+            self.sink(post.packed());
         }
     }
 
     pub(super) fn drop_first(&mut self) {
-        self.posts.pop();
+        if let Some(last) = self.posts.pop()
+            && !self.posts.is_empty()
+        {
+            self.sink(last);
+        }
+    }
+
+    /// Lets an entry sink from the first place to its own.
+    #[inline]
+    fn sink(&mut self, entry: Entry) {
+        let posts = &mut self.posts[..];
+        let mut place = 0;
+        loop {
+            let left = 2 * place + 1;
+            let Some(&one) = posts.get(left) else { break };
+            let other = posts.get(left + 1).copied().unwrap_or(one);
+            let child = left + usize::from(other.is_before(one));
+            let next = posts[child];
+            if !next.is_before(entry) {
+                break;
+            }
+            posts[place] = next;
+            place = child;
+        }
+        posts[place] = entry;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_in_the_order_of_time() {
+        let mut agenda = Agenda::default();
+        let post = |at, core| Post {
+            at,
+            core,
+            what: PostWhat::Piece(Pipe::Mte2),
+        };
+        for n in 0..100_u32 {
+            agenda.add(post(u64::from(n * 37 % 64), n));
+        }
+        let mut seen = Vec::new();
+        while let Some(first) = agenda.first() {
+            seen.push((first.at, first.core));
+            match seen.len() <= 50 {
+                true => agenda.replace_first(post(first.at + 70, first.core)),
+                false => agenda.drop_first(),
+            }
+        }
+        assert_eq!(seen.len(), 150);
+        assert!(seen.is_sorted());
     }
 }

@@ -55,7 +55,6 @@ pub(super) struct CoreSim<'a> {
     free: bool,
     gap_taken: bool,
     scalar: u64,
-    scalar_time: PipeTime,
     queues: [Queue; 7],
     flags: Flags,
     port: Port,
@@ -88,7 +87,6 @@ impl<'a> CoreSim<'a> {
             free: !stream.kinds.iter().any(has_unit_flag),
             gap_taken: false,
             scalar: 0,
-            scalar_time: PipeTime::default(),
             queues: std::array::from_fn(|_| Queue::new()),
             flags: Flags::new(),
             port: Port::new(chip),
@@ -121,6 +119,12 @@ impl<'a> CoreSim<'a> {
         }
     }
 
+    /// How the scalar unit spent its time: in the place of the queue that it does not have.
+    #[inline]
+    fn scalar_time(&mut self) -> &mut PipeTime {
+        &mut self.queues[Pipe::S.index()].time
+    }
+
     fn wake(&mut self, pipe: Pipe) {
         self.awake |= 1 << pipe.index();
     }
@@ -143,7 +147,7 @@ impl<'a> CoreSim<'a> {
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        self.at == self.stream.events.len() && self.queues.iter().all(|q| q.items.is_empty())
+        self.at == self.stream.events.len() && self.queues.iter().all(|q| q.is_empty())
     }
 
     pub(super) fn into_time(self) -> (CoreTime, Vec<TraceSpan>, Record) {
@@ -151,7 +155,6 @@ impl<'a> CoreSim<'a> {
         for (time, queue) in pipes.iter_mut().zip(&self.queues) {
             *time = queue.time;
         }
-        pipes[Pipe::S.index()] = self.scalar_time;
         let end = self
             .queues
             .iter()
@@ -173,7 +176,7 @@ impl<'a> CoreSim<'a> {
         };
         if !self.gap_taken {
             self.scalar += u64::from(event.gap);
-            self.scalar_time.busy += u64::from(event.gap);
+            self.scalar_time().busy += u64::from(event.gap);
             self.gap_taken = true;
         }
         let kind = stream.kind(self.at as u32);
@@ -201,24 +204,27 @@ impl<'a> CoreSim<'a> {
         let Some(slot) = queue.slot(self.depth) else {
             return false;
         };
-        self.scalar_time.starved += slot.saturating_sub(self.scalar);
-        self.scalar = self.scalar.max(slot) + self.chip.scalar.alu;
-        self.scalar_time.busy += self.chip.scalar.alu;
         queue.pushed += 1;
-        let item = Item {
-            event: self.at as u32,
-            copy: self.copies,
-            dispatched: self.scalar,
-            cube,
-            fix,
-        };
+        let is_empty = queue.is_empty();
+        let (before, alu) = (self.scalar, self.chip.scalar.alu);
+        self.scalar = before.max(slot) + alu;
+        let time = self.scalar_time();
+        time.starved += slot.saturating_sub(before);
+        time.busy += alu;
         let copies = matches!(kind.what, What::Copy | What::UnitCopy);
+        let (event, copy, dispatched) = (self.at as u32, self.copies, self.scalar);
         self.copies += u32::from(copies);
         // What finds its queue empty and waits for nobody need not stand in it.
-        if self.free && queue.items.is_empty() && !copies && self.take(pipe, item) {
+        if self.free && is_empty && !copies && self.take(pipe, event, dispatched) {
             return true;
         }
-        self.queues[pipe.index()].items.push_back(item);
+        self.queues[pipe.index()].push(Item {
+            event,
+            copy,
+            dispatched,
+            cube,
+            fix,
+        });
         self.wake(pipe);
         true
     }
@@ -232,7 +238,7 @@ impl<'a> CoreSim<'a> {
                 let Some(at) = self.flags.take(usize::from(kind.extra)) else {
                     return false;
                 };
-                self.scalar_time.flag += at.saturating_sub(from);
+                self.scalar_time().flag += at.saturating_sub(from);
                 self.scalar = from.max(at);
             }
             What::SetFlag => self.set_flag(usize::from(kind.extra), from + occ),
@@ -246,7 +252,7 @@ impl<'a> CoreSim<'a> {
                     .map(|q| q.done.max(q.gate))
                     .max()
                     .unwrap_or(0);
-                self.scalar_time.barrier += drained.saturating_sub(from);
+                self.scalar_time().barrier += drained.saturating_sub(from);
                 self.scalar = from.max(drained);
             }
             What::Xset => self.post_set(kind, from),
@@ -254,7 +260,7 @@ impl<'a> CoreSim<'a> {
                 let Some(at) = self.take_counter(kind) else {
                     return false;
                 };
-                self.scalar_time.cross += at.saturating_sub(from);
+                self.scalar_time().cross += at.saturating_sub(from);
                 self.scalar = from.max(at);
             }
             What::Work
@@ -265,47 +271,48 @@ impl<'a> CoreSim<'a> {
             | What::Scalar => {}
         }
         self.scalar += occ;
-        self.scalar_time.busy += occ;
+        self.scalar_time().busy += occ;
         true
     }
 
     /// Takes the front of a queue as far as it goes; false if there is none or it waits.
     fn step_pipe(&mut self, pipe: Pipe) -> bool {
         let queue = &self.queues[pipe.index()];
-        let Some(&item) = queue.items.front() else {
+        let Some(item) = queue.front() else {
             return false;
         };
         if queue.transfer.is_some() {
             return false;
         }
-        self.take(pipe, item)
+        let (event, dispatched) = (item.event, item.dispatched);
+        self.take(pipe, event, dispatched)
     }
 
     /// Takes an instruction, which is the front of its queue or finds it empty, as far as it goes; false if it waits.
-    fn take(&mut self, pipe: Pipe, item: Item) -> bool {
+    fn take(&mut self, pipe: Pipe, event: u32, dispatched: u64) -> bool {
         let stream = self.stream;
-        let kind = stream.kind(item.event);
+        let kind = stream.kind(event);
         let queue = &self.queues[pipe.index()];
-        let ready = queue.gate.max(item.dispatched);
+        let ready = queue.gate.max(dispatched);
         let (occ, done) = (u64::from(kind.occ), queue.done);
         match kind.what {
             What::UnitWork | What::UnitCopy => {
-                let Some(at) = self.unit_ready(pipe, &item) else {
+                let Some(at) = self.unit_ready(pipe) else {
                     return false;
                 };
                 let queue = &mut self.queues[pipe.index()];
                 match pipe {
                     // A drain is under way while it waits for the blocks of the cube.
-                    Pipe::Fix => queue.occupy(item.dispatched, at),
+                    Pipe::Fix => queue.occupy(dispatched, at),
                     Pipe::S | Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 => {
                         queue.hold(ready, at, Cause::Flag);
                     }
                 }
-                self.work(pipe, item, kind);
+                self.work(pipe, event, dispatched, kind);
                 return true;
             }
             What::Work | What::Copy | What::Scalar => {
-                self.work(pipe, item, kind);
+                self.work(pipe, event, dispatched, kind);
                 return true;
             }
             What::SetFlag => {
@@ -337,7 +344,7 @@ impl<'a> CoreSim<'a> {
         }
         let queue = &mut self.queues[pipe.index()];
         queue.issue(queue.gate, self.depth);
-        if let Some(times) = self.record.at(item.event as usize) {
+        if let Some(times) = self.record.at(event as usize) {
             times.begin = queue.gate;
             times.done = ready.max(done) + occ;
         }
@@ -347,7 +354,8 @@ impl<'a> CoreSim<'a> {
 
     /// When the other side of the unit flag has done its first block of what it got before; none while that is not known.
     /// There is a flag a block, so each side follows the other through the tile.
-    fn unit_ready(&self, pipe: Pipe, item: &Item) -> Option<u64> {
+    fn unit_ready(&self, pipe: Pipe) -> Option<u64> {
+        let item = self.queues[pipe.index()].front()?;
         let (other, needed) = match pipe {
             Pipe::M => (Pipe::Fix, item.fix),
             Pipe::S | Pipe::V | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix => {
@@ -379,17 +387,17 @@ impl<'a> CoreSim<'a> {
     }
 
     /// Begins the work at the front of a queue, and ends it unless it is a copy.
-    fn work(&mut self, pipe: Pipe, item: Item, kind: &Kind) {
-        let traffic = self.traffic(kind, &item);
+    fn work(&mut self, pipe: Pipe, event: u32, dispatched: u64, kind: &Kind) {
+        let traffic = self.traffic(kind, pipe);
         let other_end = self.unit_end(pipe, kind);
         let queue = &mut self.queues[pipe.index()];
-        let begin = queue.begin(item.dispatched, u64::from(kind.head));
+        let begin = queue.begin(dispatched, u64::from(kind.head));
         queue.issue(begin, self.depth);
         // A place in the queue is free.
         self.awake |= 1 << Pipe::S.index();
         if let Some(&traffic) = traffic {
             queue.transfer = Some(Transfer::new(kind, traffic, begin));
-            if let Some(times) = self.record.at(item.event as usize) {
+            if let Some(times) = self.record.at(event as usize) {
                 times.begin = begin;
             }
             self.posts.push(Post {
@@ -405,7 +413,7 @@ impl<'a> CoreSim<'a> {
         queue.done = queue.done.max(queue.end + u64::from(kind.tail));
         queue.time.busy += u64::from(kind.occ);
         let ended = queue.end;
-        if let Some(times) = self.record.at(item.event as usize) {
+        if let Some(times) = self.record.at(event as usize) {
             times.begin = begin;
             times.end = ended;
             times.done = queue.done;

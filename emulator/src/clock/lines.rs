@@ -7,6 +7,7 @@
 use isa::chip::Chip;
 
 use super::memory::Piece;
+use crate::kernel::bring_near;
 use crate::stream::Traffic;
 
 /// Bytes of whole sectors that a piece touched; sectors while they are counted.
@@ -179,6 +180,16 @@ impl Lines {
             }
         }
         self.in_bytes(out)
+    }
+
+    /// Brings the states near that a piece will ask for, one of each row.
+    #[inline]
+    pub(super) fn expect(&self, traffic: &Traffic, piece: Piece) {
+        let start = traffic.address + piece.row * traffic.stride + piece.offset;
+        for row in 0..piece.rows {
+            let line = self.line_bytes.divide(start + row * traffic.stride).0;
+            bring_near(&self.lines, (line - self.first) as usize);
+        }
     }
 
     fn in_bytes(&self, out: Touched) -> Touched {

@@ -149,22 +149,33 @@ impl Memory {
         let visit = Visit::new(at / TICKS, core, self.window);
         let touched = self.lines.touch(traffic, piece, visit);
         self.count(&touched);
-        let mut latest = [0; Resource::ALL.len()];
-        latest[Resource::L2 as usize] = self.all.serve(at, touched.bytes);
+        let l2 = self.all.serve(at, touched.bytes);
+        let mut reads = 0;
         if !traffic.write {
             let slowed = touched.shared * (self.shared_milli - 1000) / 1000;
-            latest[Resource::L2Reads as usize] = self.reads.serve(at, touched.bytes + slowed);
+            reads = self.reads.serve(at, touched.bytes + slowed);
         }
+        let mut fix = 0;
         if traffic.path == GmPath::Fix {
-            latest[Resource::FixShared as usize] = self.fix.serve(at, piece.rows * piece.bytes);
+            fix = self.fix.serve(at, piece.rows * piece.bytes);
         }
-        latest[Resource::Hbm as usize] = self.hbm.serve(at, touched.fetched + touched.evicted);
-        self.latest = latest;
-        let end = latest.into_iter().fold(at, u64::max);
+        let hbm = self.hbm.serve(at, touched.fetched + touched.evicted);
+        // Each in its place: an array would be read again while it is being written.
+        self.latest[Resource::L2 as usize] = l2;
+        self.latest[Resource::L2Reads as usize] = reads;
+        self.latest[Resource::FixShared as usize] = fix;
+        self.latest[Resource::Hbm as usize] = hbm;
+        let end = at.max(l2).max(reads).max(fix).max(hbm);
         Served {
             end,
             missed: touched.fetched > 0,
         }
+    }
+
+    /// Prepares for a piece that will be served soon.
+    #[inline]
+    pub(super) fn expect(&self, traffic: &Traffic, piece: Piece) {
+        self.lines.expect(traffic, piece);
     }
 
     /// What the latest piece waited for.

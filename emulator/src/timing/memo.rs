@@ -171,7 +171,11 @@ impl Place {
         let inside = address
             .checked_add(self.reach)
             .is_some_and(|end| end <= self.size);
-        inside && address.is_multiple_of(self.align)
+        let aligned = match self.align.is_power_of_two() {
+            true => address & (self.align - 1) == 0,
+            false => address.is_multiple_of(self.align),
+        };
+        inside && aligned
     }
 }
 

@@ -8,8 +8,6 @@ use crate::clock::memory::{Memory, Piece};
 use crate::clock::record::{Resource, Waits, longest};
 use crate::stream::{Kind, Traffic, What};
 
-use super::queue::Item;
-
 /// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
 const PIECE_BYTES: u64 = 4096;
 
@@ -48,9 +46,12 @@ impl Transfer {
 
 impl<'a> CoreSim<'a> {
     /// What a copy moves; none if it moves nothing.
-    pub(super) fn traffic(&self, kind: &Kind, item: &Item) -> Option<&'a Traffic> {
+    pub(super) fn traffic(&self, kind: &Kind, pipe: Pipe) -> Option<&'a Traffic> {
         let traffic = match kind.what {
-            What::Copy | What::UnitCopy => self.stream.traffic.get(item.copy as usize)?,
+            What::Copy | What::UnitCopy => {
+                let item = self.queues[pipe.index()].front()?;
+                self.stream.traffic.get(item.copy as usize)?
+            }
             What::Work
             | What::UnitWork
             | What::SetFlag
@@ -103,6 +104,7 @@ impl<'a> CoreSim<'a> {
             copy.row += piece.rows;
         }
         if copy.row < rows {
+            memory.expect(&copy.traffic, next_piece(copy, rows, row_bytes));
             return Some(end);
         }
         let copy = *copy;
@@ -121,7 +123,7 @@ impl<'a> CoreSim<'a> {
         queue.time.busy += took;
         queue.time.memory += took - occ;
         let ended = queue.end;
-        if let Some(item) = queue.items.front()
+        if let Some(item) = queue.front()
             && let Some(times) = self.record.at(item.event as usize)
         {
             times.end = ended;

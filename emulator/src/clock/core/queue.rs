@@ -1,7 +1,5 @@
 //! One pipe of a core: what waits in its queue, when its work begins, and where its time goes.
 
-use std::collections::VecDeque;
-
 use super::copy::Transfer;
 
 /// How a pipe spent its time, in cycles.
@@ -32,7 +30,7 @@ pub(super) enum Cause {
 }
 
 /// An instruction in a queue.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, Default)]
 pub(super) struct Item {
     /// Its number in the stream.
     pub(super) event: u32,
@@ -47,7 +45,11 @@ pub(super) struct Item {
 /// One pipe.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
-    pub(super) items: VecDeque<Item>,
+    /// What waits, by its number in the queue modulo the length.
+    items: Vec<Item>,
+    /// Number of the front in the order in which instructions came to stand here, and that of the next to come.
+    front: u64,
+    back: u64,
     pub(super) pushed: u64,
     /// When the latest instructions left the queue, by their numbers modulo the length; as many as it has places at least.
     starts: Vec<u64>,
@@ -68,7 +70,9 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new() -> Queue {
         Queue {
-            items: VecDeque::new(),
+            items: Vec::new(),
+            front: 0,
+            back: 0,
             pushed: 0,
             starts: Vec::new(),
             issued: 0,
@@ -81,6 +85,43 @@ impl Queue {
             transfer: None,
             time: PipeTime::default(),
         }
+    }
+
+    /// Whether nothing stands here.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.front == self.back
+    }
+
+    /// The front.
+    #[inline]
+    pub(super) fn front(&self) -> Option<&Item> {
+        match self.is_empty() {
+            true => None,
+            false => self.items.get(self.front as usize & (self.items.len() - 1)),
+        }
+    }
+
+    /// Lets an instruction stand here.
+    #[inline]
+    pub(super) fn push(&mut self, item: Item) {
+        if self.back - self.front == self.items.len() as u64 {
+            self.grow();
+        }
+        let place = self.back as usize & (self.items.len() - 1);
+        self.items[place] = item;
+        self.back += 1;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let length = (2 * self.items.len()).max(64);
+        let mut items = vec![Item::default(); length];
+        for number in self.front..self.back {
+            let old = self.items[number as usize & (self.items.len() - 1)];
+            items[number as usize & (length - 1)] = old;
+        }
+        self.items = items;
     }
 
     /// When a further instruction may enter; none while that is not known.
@@ -104,8 +145,9 @@ impl Queue {
     }
 
     /// Removes the front, which is over.
+    #[inline]
     pub(super) fn finish(&mut self) {
-        self.items.pop_front();
+        self.front += u64::from(!self.is_empty());
         self.finished += 1;
     }
 
