@@ -39,6 +39,9 @@ impl Core<'_> {
         at: usize,
         len: usize,
     ) -> Result<(), Stop> {
+        if !self.launch.sanitize.hazards {
+            return Ok(());
+        }
         let known = self.order.known[self.lane];
         self.writes_knowing(operand, space, at, len, &known)
     }

@@ -219,8 +219,8 @@ pub(crate) struct Core<'a> {
     pub(crate) late: Option<Box<Late>>,
     /// Whether an instruction is executed and nothing else.
     plain: bool,
-    /// Whether nobody asks what is ordered before what.
-    unordered: bool,
+    /// Whether nobody asks what is ordered before what, so that knowledge of it is not passed on.
+    pub(crate) unordered: bool,
     /// What was accessed since somebody last looked, if anybody looks.
     pub(crate) seen_accesses: Option<Vec<Seen>>,
     /// The first results that are no finite numbers, one of each sort.

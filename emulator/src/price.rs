@@ -93,14 +93,13 @@ impl Prices {
         regs: &impl Regs,
         chip: &Chip,
     ) -> Cost {
-        let mut key = Key {
+        // Each by itself, so that none goes through memory.
+        let value = |n: usize| named.get(n).map_or(0, |&reg| regs.reg(reg));
+        let key = Key {
             pc,
             lanes: regs.lanes(),
-            registers: [0; REGISTERS],
+            registers: [value(0), value(1), value(2), value(3)],
         };
-        for (value, &reg) in key.registers.iter_mut().zip(named) {
-            *value = regs.reg(reg);
-        }
         // In either of two neighbours; the older one is forgotten first.
         let first = slot(&key) & !1;
         if let Some(pair) = self.entries.get(first..first + 2) {

@@ -164,11 +164,18 @@ impl<'c> Stream<'c> {
     /// Writes the event of an instruction with the registers as they are.
     #[inline]
     pub(crate) fn record(&mut self, program: &Program, at: usize, regs: &impl Regs) {
-        match &program.kinds[at] {
-            Some(kind) if kind.what != What::Scalar => {
+        match (&program.kinds[at], &program.named[at]) {
+            (Some(kind), _) if kind.what != What::Scalar => {
                 self.push(*kind);
             }
-            Some(_) | None => {
+            // Work of the vector unit, which moves nothing in global memory.
+            (None, Some(named)) if program.fixed[at].is_none() => {
+                let inst = &program.code[at];
+                let cost = self.prices.of(at as u32, inst, named, regs, self.chip);
+                let pipe = program.queues[at];
+                self.push(Kind::new(&cost, What::Work, pipe, 0, at as u32));
+            }
+            (Some(_) | None, _) => {
                 let event = self.prepare(program, at, regs);
                 self.commit(event);
             }

@@ -159,14 +159,14 @@ impl Core<'_> {
     fn scalar(&mut self, at: usize, inst: &Inst) -> Result<bool, Fault> {
         self.next = at + 1;
         if let Some(cycles) = self.program.cycles(at) {
-            return match self.execute(at, inst, Pipe::S.index())? {
-                None => {
+            return match self.try_execute(at, inst, Pipe::S.index()) {
+                Ok(()) => {
                     self.stream.pass(cycles, at as u32);
                     Ok(true)
                 }
-                Some(reason) => {
+                Err(halt) => {
                     self.next = at;
-                    self.blocked_on = Some(reason);
+                    self.blocked_on = self.halted(at, halt)?;
                     Ok(false)
                 }
             };
@@ -195,15 +195,21 @@ impl Core<'_> {
         }
         self.stream.record(self.program, at, &self.context);
         self.next = at + 1;
-        let known = self.dispatch_knowledge();
-        self.seen = self.executed;
         let mut waits = None;
+        let known = match self.unordered {
+            // Nobody asks what it knows.
+            true => Known::default(),
+            false => self.dispatch_knowledge(),
+        };
+        self.seen = self.executed;
         if self.queues[lane].is_empty() && self.late.is_none() {
-            self.order.learn(lane, &known);
-            self.hear_scalar(lane);
-            waits = self.execute(at, inst, lane)?;
-            if waits.is_none() {
-                return Ok(true);
+            if !self.unordered {
+                self.order.learn(lane, &known);
+                self.hear_scalar(lane);
+            }
+            match self.try_execute(at, inst, lane) {
+                Ok(()) => return Ok(true),
+                Err(halt) => waits = self.halted(at, halt)?,
             }
         }
         let context = match self.spare.pop() {
@@ -270,8 +276,10 @@ impl Core<'_> {
         };
         // Only the scalar unit changes these registers.
         let own = std::mem::replace(&mut self.context, *head.context);
-        self.order.learn(lane, &head.known);
-        hear(&mut self.heard[lane], &head.heard);
+        if !self.unordered {
+            self.order.learn(lane, &head.known);
+            hear(&mut self.heard[lane], &head.heard);
+        }
         self.seen = head.seen;
         let program = self.program;
         let at = head.pc as usize;
@@ -317,21 +325,33 @@ impl Core<'_> {
         inst: &Inst,
         lane: usize,
     ) -> Result<Option<WaitReason>, Fault> {
+        match self.try_execute(at, inst, lane) {
+            Ok(()) => Ok(None),
+            Err(halt) => self.halted(at, halt),
+        }
+    }
+
+    /// Executes an instruction in a lane.
+    #[inline]
+    fn try_execute(&mut self, at: usize, inst: &Inst, lane: usize) -> Result<(), Halt> {
         self.lane = lane;
         self.version += 1;
         self.pc = at as u32;
         self.order.begin(lane, self.pc);
-        let outcome = match self.plain {
-            true => call(inst, self),
-            false => self.execute_around(inst),
-        };
-        match outcome {
-            Ok(()) => {
-                self.done[lane] += 1;
-                Ok(None)
-            }
-            Err(Halt::Wait(reason)) => Ok(Some(reason)),
-            Err(Halt::Fault(kind)) => Err(self.fault_at(at, *kind)),
+        match self.plain {
+            true => call(inst, self)?,
+            false => self.execute_around(inst)?,
+        }
+        self.done[lane] += 1;
+        Ok(())
+    }
+
+    /// What an instruction that was halted waits for.
+    #[cold]
+    fn halted(&self, at: usize, halt: Halt) -> Result<Option<WaitReason>, Fault> {
+        match halt {
+            Halt::Wait(reason) => Ok(Some(reason)),
+            Halt::Fault(kind) => Err(self.fault_at(at, *kind)),
         }
     }
 

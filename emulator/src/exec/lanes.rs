@@ -35,29 +35,42 @@ pub(super) struct Work {
     mask: u128,
     /// Lanes in all, in count mode.
     count: Option<usize>,
+    /// Repeats, from the first on, that have every lane on.
+    whole: usize,
 }
 
 impl Work {
     /// The repeats of an instruction whose repeat has `lanes` lanes.
+    #[inline]
     pub(super) fn new(core: &Core<'_>, rep: Rep, lanes: usize) -> Result<Work, Stop> {
         match core.context.lanes() {
             Lanes::Count(count) => {
                 let count = count as usize;
-                let repeats = count.div_ceil(lanes);
+                let whole = count / lanes;
+                let repeats = whole + usize::from(whole * lanes < count);
                 at_most("count", repeats as u64, MOST_REPEATS, "what fits UB")?;
                 Ok(Work {
                     lanes,
                     repeats,
                     mask: u128::MAX,
                     count: Some(count),
+                    whole,
                 })
             }
-            Lanes::Mask(low, high) => Ok(Work {
-                lanes,
-                repeats: at_most("rep", rep.get(&core.context), 255, "at most 255 repeats")?,
-                mask: u128::from(high) << 64 | u128::from(low),
-                count: None,
-            }),
+            Lanes::Mask(low, high) => {
+                let repeats = at_most("rep", rep.get(&core.context), 255, "at most 255 repeats")?;
+                let mut work = Work {
+                    lanes,
+                    repeats,
+                    mask: u128::from(high) << 64 | u128::from(low),
+                    count: None,
+                    whole: 0,
+                };
+                if work.mask & work.all() == work.all() {
+                    work.whole = repeats;
+                }
+                Ok(work)
+            }
         }
     }
 
@@ -82,12 +95,9 @@ impl Work {
     }
 
     /// How many repeats, from the first on, have every lane on.
+    #[inline]
     pub(super) fn whole(&self) -> usize {
-        match self.count {
-            None if self.mask & self.all() == self.all() => self.repeats,
-            None => 0,
-            Some(count) => count / self.lanes,
-        }
+        self.whole
     }
 }
 
@@ -349,14 +359,31 @@ fn scatter_row(bytes: &mut [u8], work: &Work, walk: &Walk, repeat: usize, data: 
 
 impl Core<'_> {
     /// Checks every access of an operand that is read.
+    #[inline]
     pub(super) fn check_read(&mut self, work: &Work, walk: &Walk) -> Result<(), Stop> {
+        if self.unwatched_end(work, walk).is_some() {
+            return Ok(());
+        }
+        self.check_read_closely(work, walk)
+    }
+
+    fn check_read_closely(&mut self, work: &Work, walk: &Walk) -> Result<(), Stop> {
         self.check(work, walk, |core, at, len| {
             core.reads(walk.operand, Space::Ub, at, len, true)
         })
     }
 
     /// Checks every access of an operand that is written, and marks its bytes as values.
+    #[inline]
     pub(super) fn check_write(&mut self, work: &Work, walk: &Walk) -> Result<(), Stop> {
+        if let Some(end) = self.unwatched_end(work, walk) {
+            self.memory(Space::Ub).touch(end);
+            return Ok(());
+        }
+        self.check_write_closely(work, walk)
+    }
+
+    fn check_write_closely(&mut self, work: &Work, walk: &Walk) -> Result<(), Stop> {
         self.check(work, walk, |core, at, len| {
             core.writes(walk.operand, Space::Ub, at, len)?;
             core.holds_values(at, len);
@@ -374,6 +401,18 @@ impl Core<'_> {
         ub.touch(at + len);
     }
 
+    /// Where an access ends of which only that matters, because nobody looks at it; none if it may be wrong.
+    #[inline]
+    fn unwatched_end(&self, work: &Work, walk: &Walk) -> Option<usize> {
+        let sanitize = &self.launch.sanitize;
+        let watched = sanitize.uninit || sanitize.hazards;
+        let whole = work.whole() == work.repeats && work.repeats > 0;
+        let end = walk.hull(work).end;
+        let good =
+            walk.at.is_multiple_of(BLOCK) && end <= self.memories[Space::Ub as usize].bytes.len();
+        (!watched && whole && good).then_some(end)
+    }
+
     /// Visits the bytes of the lanes that are on, in as few ranges as they make.
     fn check(
         &mut self,
@@ -387,9 +426,7 @@ impl Core<'_> {
         if whole == work.repeats && whole > 0 {
             let hull = walk.hull(work);
             let inside = hull.end <= ub.bytes.len();
-            let watched = self.launch.sanitize.uninit || self.launch.sanitize.hazards;
-            // Without sanitizers only the reach of the access matters.
-            if inside && (!watched || walk.is_dense(work)) {
+            if inside && walk.is_dense(work) {
                 return visit(self, hull.start, hull.len());
             }
         }

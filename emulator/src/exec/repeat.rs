@@ -153,6 +153,19 @@ impl Core<'_> {
         Ok(())
     }
 
+    /// Applies a function of bits to each pair of lanes of two bytes.
+    pub(super) fn half_bits_two(
+        &mut self,
+        o: Three,
+        function: impl Fn(u16, u16) -> u16 + Copy,
+    ) -> Result<(), Stop> {
+        let each =
+            |x: [u8; 2], y| function(u16::from_le_bytes(x), u16::from_le_bytes(y)).to_le_bytes();
+        self.halves_three(o, |out, x, y| {
+            num::apply2_slice(halves_mut(out), halves(x), halves(y), each);
+        })
+    }
+
     /// As [`Core::lanes_two`] on lanes of two bytes, in place where they lie so.
     fn halves_two(&mut self, o: Two, mut f: impl FnMut(&mut [u8], &[u8])) -> Result<(), Stop> {
         let work = Work::new(self, o.rep, 128)?;

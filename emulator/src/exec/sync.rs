@@ -9,7 +9,7 @@ use super::at_most;
 use crate::core::{Core, CrossSet, Halt, flag_index};
 use crate::cross::{Foreign, hear};
 use crate::fault::{FaultKind, Stop, WaitReason};
-use crate::hazard::STORES;
+use crate::hazard::{Known, STORES};
 
 /// A flag's pair of pipes and number.
 fn flag_of(
@@ -35,6 +35,11 @@ pub(super) fn set_flag(core: &mut Core<'_>, i: &SetFlag) -> Result<(), Halt> {
     let (src, dst, id) = flag_of(core, i.src, i.dst, i.id)?;
     let index = flag_index(src, dst, usize::from(id));
     let lane = core.lane;
+    core.wake = true;
+    if core.unordered {
+        core.flags.at(index).set = Some(Known::default());
+        return Ok(());
+    }
     let told = core.order.completion(lane);
     let heard = core.heard[lane].clone();
     let knows = core.order.known[lane][dst.index()];
@@ -43,7 +48,6 @@ pub(super) fn set_flag(core: &mut Core<'_>, i: &SetFlag) -> Result<(), Halt> {
     let maybe_set = flag.set.is_some() || knows < flag.consumed;
     flag.set = Some(told);
     flag.heard = heard;
-    core.wake = true;
     match maybe_set && core.launch.sanitize.flags {
         true => Err(Halt::Fault(Box::new(FaultKind::FlagSetTwice {
             src,
@@ -61,6 +65,7 @@ pub(super) fn wait_flag(core: &mut Core<'_>, i: &WaitFlag) -> Result<(), Halt> {
     let flag = core.flags.at(flag_index(src, dst, usize::from(id)));
     match flag.set.take() {
         None => Err(Halt::Wait(WaitReason::Flag { src, dst, id })),
+        Some(_) if core.unordered => Ok(()),
         Some(known) => {
             flag.consumed = issued;
             let heard = flag.heard.take();
@@ -77,6 +82,9 @@ pub(super) fn bar(core: &mut Core<'_>, i: &Bar) -> Result<(), Halt> {
         if let Some(pipe) = core.undrained() {
             return Err(Halt::Wait(WaitReason::Drain { pipe }));
         }
+        if core.unordered {
+            return Ok(());
+        }
         for pipe in Pipe::ALL {
             let done = core.order.completion(pipe.index());
             core.order.learn(lane, &done);
@@ -86,8 +94,10 @@ pub(super) fn bar(core: &mut Core<'_>, i: &Bar) -> Result<(), Halt> {
         core.order.stores_done = core.order.issued[STORES];
         return Ok(());
     }
-    let done = core.order.completion(lane);
-    core.order.learn(lane, &done);
+    if !core.unordered {
+        let done = core.order.completion(lane);
+        core.order.learn(lane, &done);
+    }
     Ok(())
 }
 

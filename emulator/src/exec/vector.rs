@@ -239,10 +239,16 @@ impl VectorUnit for Core<'_> {
     }
 
     fn vmax(&mut self, i: &Vmax) -> Done {
+        if i.ty == VecTy::F16 {
+            return Ok(self.half_bits_two(three!(i), num::f16_max)?);
+        }
         self.any_two(i.ty, three!(i), Overflow::Keep, num::max_f32, Ord::max)
     }
 
     fn vmin(&mut self, i: &Vmin) -> Done {
+        if i.ty == VecTy::F16 {
+            return Ok(self.half_bits_two(three!(i), num::f16_min)?);
+        }
         self.any_two(i.ty, three!(i), Overflow::Keep, num::min_f32, Ord::min)
     }
 
