@@ -136,6 +136,8 @@ pub(crate) struct Rows {
     pub(crate) cols: Vec<i64>,
     /// Members in dependence order.
     pub(crate) defs: Vec<usize>,
+    /// Reductions of them that one walk over the columns makes, if rows do not fit.
+    pub(crate) cascade: Option<Box<Cascade>>,
 }
 
 /// Splits the function into steps, in an order that respects dependences.
@@ -148,6 +150,7 @@ pub(crate) fn partition(
     let mut cx = Partition {
         func,
         parts,
+        cascades,
         on_vector,
         defined_by: func
             .defs
@@ -204,6 +207,7 @@ pub(crate) fn members(step: &Step) -> Vec<usize> {
 struct Partition<'a> {
     func: &'a Func,
     parts: &'a Parts,
+    cascades: &'a [Cascade],
     /// Products, and what follows them, that the vector cores shall finish.
     on_vector: &'a BTreeSet<String>,
     defined_by: BTreeMap<Tensor, usize>,
@@ -351,14 +355,30 @@ impl Partition<'_> {
                 best = Some((score, grown));
             }
         }
-        best.map_or_else(
+        let mut rows = best.map_or_else(
             || Rows {
                 rows: Vec::new(),
                 cols: self.shape(def),
                 defs: vec![def],
+                cascade: None,
             },
             |(_, rows)| rows,
-        )
+        );
+        rows.cascade = self.cascade_of(&rows).cloned().map(Box::new);
+        rows
+    }
+
+    /// The cascade without products whose reductions are all in a step.
+    fn cascade_of(&self, step: &Rows) -> Option<&Cascade> {
+        let inside = |tensor: &Tensor| match self.defined_by.get(tensor) {
+            Some(def) => step.defs.contains(def),
+            None => true,
+        };
+        self.cascades.iter().find(|cascade| {
+            let fields = cascade.fields.iter().map(|field| &field.tensor);
+            let space = cascade.rows == step.rows && step.cols == [cascade.items];
+            cascade.vector && space && fields.into_iter().all(inside)
+        })
     }
 
     fn candidate_spaces(&self, def: usize) -> Vec<(Vec<i64>, Vec<i64>)> {
@@ -386,6 +406,7 @@ impl Partition<'_> {
             rows,
             cols,
             defs: Vec::new(),
+            cascade: None,
         };
         let mut inside = BTreeSet::new();
         for def in first..self.func.defs.len() {

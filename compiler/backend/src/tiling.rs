@@ -154,17 +154,14 @@ fn tile_numbered(
     } else {
         Parts::new()
     };
-    let accepts = |func: &algo::Func, cascade: &Cascade| {
-        func.symbols.is_empty() && Stream::new(func, cascade).is_some()
-    };
     let (chip, none) = (task.chip, Given::default());
     let written = resolve::applicable(func, chip);
     let early = resolve::early(written, task.wanted);
     let mut keep = Vec::new();
     let derived = match task.passes && !early.keeps {
-        true => derive::run(&mut algo, &accepts),
+        true => derive::run(&mut algo, &is_one_pass),
         false => {
-            keep = derive::fields(&algo, &accepts);
+            keep = derive::fields(&algo, &is_one_pass);
             derive::Derived::default()
         }
     };
@@ -234,9 +231,14 @@ fn open_steps(cx: &StepCx<'_>, steps: &[Step]) -> Vec<StepSchedule> {
 /// The accumulators that were derived for a kernel, each with what merges it, and remarks on cascades without one.
 pub fn derived_text(func: &algo::Func) -> String {
     let mut algo = normalize::run(func);
-    let accepts = |func: &algo::Func, cascade: &Cascade| Stream::new(func, cascade).is_some();
-    let derived = derive::run(&mut algo, &accepts);
+    let derived = derive::run(&mut algo, &is_one_pass);
     derive::text(&algo, &derived)
+}
+
+/// Whether a cascade is made in one pass; streams are written for known sizes.
+fn is_one_pass(func: &algo::Func, cascade: &Cascade) -> bool {
+    let passes = cascade.items > 1 && (cascade.vector || Stream::new(func, cascade).is_some());
+    func.symbols.is_empty() && passes
 }
 
 /// Definitions whose tensor is a result or read by another step.

@@ -28,7 +28,7 @@ const MOST_CHANNELS: usize = 6;
 impl Stream {
     /// Reads a cascade as one pass; none if a product is not the cube's, or if there is one item and nothing to pass over.
     pub(crate) fn new(func: &Func, cascade: &Cascade) -> Option<Stream> {
-        if cascade.items < 2 {
+        if cascade.items < 2 || cascade.vector {
             return None;
         }
         let number = |tensor: Tensor| func.defs.iter().position(|def| def.target == tensor);

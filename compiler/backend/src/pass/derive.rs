@@ -6,7 +6,8 @@
 //! blocks of `j`: the maximum of both, and sums whose terms are multiplied by `exp(old m - new m)`.
 //!
 //! A reduction may depend on earlier ones of its cascade through the shift of an exponential (the factor that mends it
-//! does not depend on the item) and through factors that do not depend on the item (they move behind the sum). The
+//! does not depend on the item) and through factors that do not depend on the item (they move behind the sum). Where no
+//! product takes part, also through a shift of the factors that are summed, as a variance does (`algebra/moments.rs`). The
 //! members of a cascade are found by [`members`], what merges them by [`algebra`]. Runs on the normal form.
 
 mod algebra;
@@ -15,7 +16,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use ir::algo::{Expr, Func, Order, ReduceOp, Tensor};
+use ir::algo::{Expr, Func, Index, Order, Reduce, ReduceOp, Tensor};
 
 use self::algebra::Algebra;
 pub(crate) use self::members::Part;
@@ -38,6 +39,10 @@ pub(crate) struct Cascade {
     pub(crate) settled: BTreeMap<Expr, bool>,
     /// The items that count, if every field of a block without any is its value of nothing: condition and which value.
     pub(crate) mask: Option<(Expr, bool)>,
+    /// It has no products: rows that do not fit are walked once for all its reductions.
+    pub(crate) vector: bool,
+    /// Values of the rows of one block's record, where they differ from those of all items.
+    pub(crate) records: BTreeMap<Tensor, Expr>,
 }
 
 /// A field of the accumulator.
@@ -55,6 +60,10 @@ pub(crate) struct Field {
     pub(crate) weights: Option<Tensor>,
     /// It shifts exponentials: where it is its value of nothing, blocks take 0 for it.
     pub(crate) shifts: bool,
+    /// What it is of a block's items.
+    pub(crate) reduce: Reduce,
+    /// The indices of `merge`; those of the tensor's definition, if it has one.
+    pub(crate) own: Vec<Index>,
 }
 
 /// Why a cascade is not made in one pass.
@@ -95,8 +104,10 @@ pub(crate) fn run(func: &mut Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) ->
             let mut changed = func.clone();
             let cascade = derive(&mut changed, &members)?;
             if !accepts(&changed, &cascade) {
-                let text = "its products are not the cube's".to_owned();
-                return Err(Refusal::Because(text));
+                return Err(match cascade.vector {
+                    true => Refusal::NoCascade,
+                    false => Refusal::Because("its products are not the cube's".to_owned()),
+                });
             }
             *func = changed;
             Ok(cascade)
@@ -118,7 +129,9 @@ pub(crate) fn fields(func: &Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) -> 
     let mut changed = func.clone();
     let derived = run(&mut changed, accepts);
     let fields = derived.cascades.iter().flat_map(|cascade| &cascade.fields);
+    let defined = |tensor| changed.defs.iter().any(|def| def.target == tensor);
     fields
+        .filter(|field| defined(field.tensor))
         .map(|field| changed.tensors[field.tensor].name.clone())
         .collect()
 }

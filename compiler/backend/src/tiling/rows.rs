@@ -4,6 +4,7 @@
 //! otherwise rows are walked in chunks, once per level of reductions that depend on each other (a softmax: maximum, sum,
 //! result), and what is element-wise is computed again. Sums keep 64 lanes a row, so chunking does not change a bit.
 
+mod cascade;
 mod lanes;
 
 use std::collections::BTreeMap;
@@ -388,6 +389,11 @@ impl<'a> Plan<'a> {
 
     /// In which pass a definition can be computed: after the reductions that it needs.
     fn level_of(&self, def: usize) -> u32 {
+        if let Some(cascade) = self.cascade()
+            && let Some(level) = self.level_in(cascade, def)
+        {
+            return level;
+        }
         let algo = self.cx.algo;
         loads(algo, algo.defs[def].value)
             .into_iter()
@@ -500,6 +506,17 @@ impl<'a> Plan<'a> {
             .copied()
             .filter(|d| self.level.get(d) == Some(&pass) && self.walks(*d))
             .collect();
+        if here.is_empty() {
+            return Ok(());
+        }
+        let here = match self.cascade() {
+            Some(cascade) if here.iter().any(|def| self.is_field(cascade, *def)) => {
+                self.walk_once(e, cascade)?;
+                let others = here.into_iter();
+                others.filter(|def| !self.is_field(cascade, *def)).collect()
+            }
+            Some(_) | None => here,
+        };
         if here.is_empty() {
             return Ok(());
         }

@@ -11,6 +11,8 @@
     reason = "what is not named is not of the form that is looked for"
 )]
 
+mod moments;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use diag::Span;
@@ -22,7 +24,7 @@ use isa::types::Elem;
 
 use super::members::{Members, Part, Refusal};
 use super::{Cascade, Field};
-use crate::partition::root_reduce;
+use crate::partition::{as_access, root_reduce};
 use crate::pass::normalize::{indices_of, operands};
 
 type Result<T> = std::result::Result<T, Refusal>;
@@ -71,6 +73,16 @@ pub(super) struct Algebra<'a> {
     /// The fields that shift each sum.
     shifted_by: Vec<BTreeSet<Tensor>>,
     mask: Option<(Expr, bool)>,
+    /// Fields that count items, by mask.
+    counts: Vec<(Option<Expr>, Tensor)>,
+    /// The field that stands for the number of all items in values of the rows.
+    items: Option<Tensor>,
+    /// What is copied is of a record: the number of items is its own.
+    counting: bool,
+    /// Values of the rows of a record, where they differ from those of all items.
+    records: BTreeMap<Tensor, Expr>,
+    /// Some reduction depends on another.
+    linked: bool,
 }
 
 impl<'a> Algebra<'a> {
@@ -82,6 +94,11 @@ impl<'a> Algebra<'a> {
             settled: BTreeMap::new(),
             shifted_by: Vec::new(),
             mask: None,
+            counts: Vec::new(),
+            items: None,
+            counting: false,
+            records: BTreeMap::new(),
+            linked: false,
         }
     }
 
@@ -93,17 +110,25 @@ impl<'a> Algebra<'a> {
             fields: self.fields,
             settled: self.settled,
             mask: self.mask,
+            vector: self.members.vector,
+            records: self.records,
         }
     }
 
     /// Derives each field in dependence order.
     pub(super) fn fields(&mut self) -> Result<()> {
+        if self.members.vector {
+            self.count_items()?;
+        }
         let order: Vec<Tensor> = self.func.defs.iter().map(|def| def.target).collect();
         for tensor in order {
             match self.members.parts.get(&tensor) {
                 Some(Part::Field | Part::Product) => self.field(tensor)?,
                 Some(Part::Score | Part::Item | Part::Row | Part::After) | None => {}
             }
+        }
+        if self.members.vector && !self.linked {
+            return Err(Refusal::NoCascade);
         }
         self.mask = self.find_mask();
         Ok(())
@@ -168,6 +193,8 @@ impl<'a> Algebra<'a> {
             start,
             weights: None,
             shifts: false,
+            reduce: reduce.clone(),
+            own,
         });
         self.shifted_by.push(BTreeSet::new());
         Ok(())
@@ -185,7 +212,16 @@ impl<'a> Algebra<'a> {
             return because("a sum that is not in f32");
         }
         let body_own: Vec<Index> = own.iter().chain(&reduce.axes).copied().collect();
-        let weight = self.weight(reduce.body, &body_own)?;
+        let settled = self.settled.clone();
+        let weight = match self.weight(reduce.body, &body_own) {
+            Err(why) if self.members.vector => {
+                self.settled = settled;
+                let moment = self.moment(tensor, reduce, &own, span);
+                return moment.map_err(|_| why);
+            }
+            weight => weight?,
+        };
+        self.linked |= !weight.exponents.is_empty() || !weight.outside.is_empty();
         let (tensor, own) = match weight.outside.is_empty() {
             true => (tensor, own),
             false => self.behind(tensor, def, reduce, &weight, span)?,
@@ -211,6 +247,8 @@ impl<'a> Algebra<'a> {
         let both = ExprKind::Binary(BinaryOp::Add, terms[0], terms[1]);
         let merge = self.push(both, Elem::F32, span);
         let weights = self.weights_of(tensor);
+        let now = self.def(tensor);
+        let now = now.and_then(|def| root_reduce(self.func, def).cloned());
         self.fields.push(Field {
             tensor,
             sides,
@@ -218,6 +256,8 @@ impl<'a> Algebra<'a> {
             start: 0.0,
             weights,
             shifts: false,
+            reduce: now.unwrap_or_else(|| reduce.clone()),
+            own,
         });
         self.shifted_by.push(shifted_by);
         Ok(())
@@ -362,13 +402,15 @@ impl<'a> Algebra<'a> {
     fn row(&mut self, tensor: Tensor, side: Side, own: &[Index]) -> Result<Expr> {
         let rows = self.members.rows.len();
         if let Some(field) = self.fields.iter().find(|field| field.tensor == tensor) {
-            let (sides, merge) = (field.sides, field.merge);
+            let (sides, merge, from) = (field.sides, field.merge, field.own.clone());
             return match side {
                 Side::First => Ok(self.load(sides[0], &own[..rows])),
                 Side::Later => Ok(self.load(sides[1], &own[..rows])),
                 Side::Both => {
-                    let from = self.own(tensor);
-                    self.copy(merge, &from, own, None)
+                    let counting = std::mem::replace(&mut self.counting, false);
+                    let both = self.copy(merge, &from, own, None);
+                    self.counting = counting;
+                    both
                 }
             };
         }
@@ -376,7 +418,10 @@ impl<'a> Algebra<'a> {
             return because("a value that is not there yet");
         };
         let (value, from) = (self.func.defs[def].value, self.own(tensor));
-        self.copy(value, &from, own, Some(side))
+        let counting = std::mem::replace(&mut self.counting, true);
+        let copied = self.copy(value, &from, own, Some(side));
+        self.counting = counting;
+        copied
     }
 
     fn own(&self, tensor: Tensor) -> Vec<Index> {
@@ -592,6 +637,16 @@ impl<'a> Algebra<'a> {
             )
         {
             return true;
+        }
+        if let (ExprKind::Load { border: None, .. }, ExprKind::Load { border: None, .. }) = (x, y)
+            && let (Some((t, at)), Some((u, to))) =
+                (as_access(self.func, a), as_access(self.func, b))
+        {
+            let place = |at: &Affine| at.as_index().and_then(|index| self.place(index));
+            let same = |(at, to): (&Affine, &Affine)| place(at).is_some() && place(at) == place(to);
+            if t == u && self.part(t).is_none() && at.iter().zip(to).all(same) {
+                return true;
+            }
         }
         match (inlined(x), inlined(y)) {
             (Some(x), _) => return self.same_item(x, b),
@@ -964,6 +1019,16 @@ impl<'a> Algebra<'a> {
                 let c = self.copy(c, from, to, side)?;
                 let a = self.copy(a, from, to, side)?;
                 ExprKind::Select(c, a, self.copy(b, from, to, side)?)
+            }
+            kind if self.counting && data.elem == Elem::F32 && self.is_number(&kind) => {
+                let Some(items) = self.items else {
+                    return Ok(self.push(kind, data.elem, data.span));
+                };
+                let rows = &to[..self.members.rows.len()];
+                return match side {
+                    Some(side) => self.row(items, side, rows),
+                    None => Ok(self.load(items, rows)),
+                };
             }
             ExprKind::Cast {
                 value,

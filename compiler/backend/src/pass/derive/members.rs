@@ -44,12 +44,19 @@ pub(crate) struct Members {
     pub(crate) items: i64,
     /// The members.
     pub(crate) parts: BTreeMap<Tensor, Part>,
+    /// It has no products.
+    pub(crate) vector: bool,
 }
 
 /// Finds the members of the cascade that a reduction belongs to.
 pub(crate) fn find(func: &Func, seed: Tensor) -> Result<Members, Refusal> {
-    let search = Search::new(func, seed).ok_or(Refusal::NoCascade)?;
-    search.run(seed)
+    let search = |vector| Search::new(func, seed, vector).ok_or(Refusal::NoCascade);
+    let members = search(false)?.run(seed)?;
+    let products = |part: &Part| matches!(part, Part::Score | Part::Product);
+    if members.parts.values().any(products) {
+        return Ok(members);
+    }
+    search(true)?.run(seed)
 }
 
 struct Search<'a> {
@@ -59,7 +66,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(func: &'a Func, seed: Tensor) -> Option<Search<'a>> {
+    fn new(func: &'a Func, seed: Tensor, vector: bool) -> Option<Search<'a>> {
         let defs = func.defs.iter().enumerate();
         let defined: BTreeMap<Tensor, usize> = defs.map(|(n, def)| (def.target, n)).collect();
         let reduce = root_reduce(func, *defined.get(&seed)?)?;
@@ -71,6 +78,7 @@ impl<'a> Search<'a> {
                 rows: func.tensors[seed].shape.to_vec(),
                 items: func.indices[axis].extent,
                 parts: BTreeMap::new(),
+                vector,
             },
         })
     }
@@ -78,6 +86,55 @@ impl<'a> Search<'a> {
     fn run(mut self, seed: Tensor) -> Result<Members, Refusal> {
         self.members.parts.insert(seed, Part::Field);
         self.sources(seed);
+        self.readers();
+        while let Some(source) = self.source_of_all().filter(|_| self.members.vector) {
+            self.members.parts.insert(source, Part::Field);
+            self.sources(source);
+            self.readers();
+        }
+        self.complete()?;
+        Ok(self.members)
+    }
+
+    /// A reduction over the same items that a member depends on, and that is none yet.
+    fn source_of_all(&self) -> Option<Tensor> {
+        let mut open: Vec<Tensor> = self.members.parts.keys().copied().collect();
+        let mut seen: BTreeSet<Tensor> = open.iter().copied().collect();
+        while let Some(tensor) = open.pop() {
+            let Some(&number) = self.defined.get(&tensor) else {
+                continue;
+            };
+            for (source, _) in self.accesses(number) {
+                let Some(&from) = self.defined.get(&source) else {
+                    continue;
+                };
+                if seen.insert(source) {
+                    if root_reduce(self.func, from).is_some() && self.is_field(from) {
+                        return Some(source);
+                    }
+                    open.push(source);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a reduction is one over the items, with a value for each row.
+    fn is_field(&self, number: usize) -> bool {
+        let shape = &self.func.tensors[self.func.defs[number].target].shape;
+        let Some(reduce) = root_reduce(self.func, number) else {
+            return false;
+        };
+        let extent = |axis: &Index| self.func.indices[*axis].extent;
+        shape[..] == self.members.rows[..]
+            && reduce.axes.len() == 1
+            && reduce.axes.first().map(extent) == Some(self.members.items)
+            && regroups(self.func, number)
+            && self.reads_fit(number)
+    }
+
+    /// Takes in what reads members.
+    fn readers(&mut self) {
         for number in 0..self.func.defs.len() {
             let target = self.func.defs[number].target;
             if !self.members.parts.contains_key(&target)
@@ -90,8 +147,6 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        self.complete()?;
-        Ok(self.members)
     }
 
     /// Takes in the items that a reduction reads.
@@ -148,7 +203,11 @@ impl<'a> Search<'a> {
             return match shape.len() - rows {
                 0 => Some(Part::Row),
                 1 if reads(&[Part::Product, Part::After]) => (!items).then_some(Part::After),
-                1 if items && shape.last() == Some(&self.members.items) => Some(Part::Item),
+                1 if (items || self.members.vector)
+                    && shape.last() == Some(&self.members.items) =>
+                {
+                    Some(Part::Item)
+                }
                 _ => None,
             };
         };
@@ -232,11 +291,39 @@ impl<'a> Search<'a> {
             .collect()
     }
 
+    /// Whether a reduction depends on another one.
+    fn depends_on_itself(&self) -> bool {
+        let parts = &self.members.parts;
+        let fields = parts.iter().filter(|(_, part)| **part == Part::Field);
+        let mut open: Vec<Tensor> = fields.map(|(tensor, _)| *tensor).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(tensor) = open.pop() {
+            let Some(&number) = self.defined.get(&tensor) else {
+                continue;
+            };
+            for (source, _) in self.accesses(number) {
+                match parts.get(&source) {
+                    Some(Part::Field) => return true,
+                    Some(_) if seen.insert(source) => open.push(source),
+                    Some(_) | None => {}
+                }
+            }
+        }
+        false
+    }
+
     /// Items may be seen by members only: no memory holds them.
     fn complete(&self) -> Result<(), Refusal> {
         let parts = &self.members.parts;
         let has = |wanted: Part| parts.values().any(|part| *part == wanted);
         if !has(Part::Score) && !has(Part::Product) {
+            // Items are computed again wherever they are needed.
+            return match !self.members.vector || self.depends_on_itself() {
+                true => Ok(()),
+                false => Err(Refusal::NoCascade),
+            };
+        }
+        if self.members.vector {
             return Err(Refusal::NoCascade);
         }
         let inner: BTreeSet<Tensor> = (parts.iter())

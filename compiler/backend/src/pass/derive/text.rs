@@ -59,11 +59,12 @@ fn monoid(func: &Func, cascade: &Cascade) -> String {
             "    {}: {}{shape} = {start};\n",
             data.name, data.elem
         ));
-        let def = func.defs.iter().find(|def| def.target == field.tensor);
-        merge.defs.extend(def.map(|def| Def {
+        merge.defs.push(Def {
+            target: field.tensor,
+            indices: field.own.iter().copied().collect(),
             value: field.merge,
-            ..def.clone()
-        }));
+            span: data.span,
+        });
     }
     text.push_str("    merge(first, later) {\n");
     let printed = print::print(&merge);

@@ -21,6 +21,11 @@ impl Emitter<'_> {
         }
     }
 
+    /// All elements of a value of the rows.
+    pub(crate) fn row_dims(&self) -> (Arg, Arg) {
+        self.dims(Kind::Row)
+    }
+
     /// Rows are held as one padded row of a buffer.
     pub(super) fn row_capacity(&self) -> i64 {
         round_up(self.extent.cap_rows, 16)

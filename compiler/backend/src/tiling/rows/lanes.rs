@@ -20,7 +20,16 @@ const LEAST_ROWS: i64 = 8;
 
 impl Plan<'_> {
     pub(super) fn start_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Buf {
-        let elem = lane_elem(self.result_elem(def));
+        self.start_as(e, self.result_elem(def), reduce)
+    }
+
+    /// The same of a reduction in f32.
+    pub(super) fn start_sum(&self, e: &mut Emitter<'_>, reduce: &Reduce) -> Buf {
+        self.start_as(e, Elem::F32, reduce)
+    }
+
+    fn start_as(&self, e: &mut Emitter<'_>, wanted: Elem, reduce: &Reduce) -> Buf {
+        let elem = lane_elem(wanted);
         let acc = e.b.buf(
             "acc",
             Shape {
@@ -33,7 +42,7 @@ impl Plan<'_> {
             },
         );
         let rows = e.extent.row_count;
-        let start = Operand::Bits(identity(reduce.op, self.result_elem(def)));
+        let start = Operand::Bits(identity(reduce.op, wanted));
         e.b.ew(EwOp::Copy, acc, start, None, (rows, Arg::Const(LANES)));
         acc
     }
@@ -49,15 +58,26 @@ impl Plan<'_> {
         reduce: &Reduce,
         acc: Buf,
     ) -> Result<()> {
+        self.accumulate_as(e, self.result_elem(def), reduce, acc)
+    }
+
+    /// The same, of a reduction to a type.
+    pub(super) fn accumulate_as(
+        &self,
+        e: &mut Emitter<'_>,
+        wanted: Elem,
+        reduce: &Reduce,
+        acc: Buf,
+    ) -> Result<()> {
         if self.cx.level != Level::O0
-            && let Some(()) = self.accumulate_extreme(e, def, reduce, acc)?
+            && let Some(()) = self.accumulate_extreme(e, wanted, reduce, acc)?
         {
             return Ok(());
         }
-        let elem = lane_elem(self.result_elem(def));
+        let elem = lane_elem(wanted);
         let mut item = item(e, reduce)?;
         if let Some(mask) = reduce.mask {
-            let nothing = Val::Bits(identity(reduce.op, self.result_elem(def)));
+            let nothing = Val::Bits(identity(reduce.op, wanted));
             item = e.choose(elem, mask, item, nothing)?;
         }
         let src = e.materialise(Kind::Full, elem, item);
@@ -87,7 +107,7 @@ impl Plan<'_> {
         let sum = reduce.op == ReduceOp::Sum && self.order_free;
         let float = self.result_elem(def).is_float();
         let (true, Arg::Const(cols)) = (sum && float, e.extent.col_count) else {
-            return self.extreme(e, def, reduce);
+            return self.extreme(e, self.result_elem(def), reduce);
         };
         let half = largest_half(cols);
         if half < LANES || 2 * half != cols {
@@ -104,11 +124,11 @@ impl Plan<'_> {
     fn accumulate_extreme(
         &self,
         e: &mut Emitter<'_>,
-        def: usize,
+        wanted: Elem,
         reduce: &Reduce,
         acc: Buf,
     ) -> Result<Option<()>> {
-        let Some(part) = self.extreme(e, def, reduce)? else {
+        let Some(part) = self.extreme(e, wanted, reduce)? else {
             return Ok(None);
         };
         let rows = e.extent.row_count;
@@ -123,7 +143,7 @@ impl Plan<'_> {
     }
 
     /// The lanes of a maximum or minimum over the columns that are there.
-    fn extreme(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Result<Option<Buf>> {
+    fn extreme(&self, e: &mut Emitter<'_>, wanted: Elem, reduce: &Reduce) -> Result<Option<Buf>> {
         let op = match reduce.op {
             ReduceOp::Max => EwOp::Max,
             ReduceOp::Min => EwOp::Min,
@@ -136,7 +156,7 @@ impl Plan<'_> {
         };
         let body = exactly_widened(e, reduce.body);
         let elem = rep(e.algo.exprs[body].elem);
-        let lanes = lane_elem(self.result_elem(def));
+        let lanes = lane_elem(wanted);
         let (Arg::Const(cols), None) = (e.extent.col_count, reduce.mask) else {
             return Ok(None);
         };
@@ -220,8 +240,21 @@ impl Plan<'_> {
 
     pub(super) fn finish_lanes(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce, acc: Buf) {
         let wanted = self.result_elem(def);
-        let elem = lane_elem(wanted);
-        let dst = e.temp(Kind::Row, elem);
+        let mut val = self.finish_as(e, wanted, reduce, acc);
+        if rep(wanted) == Elem::F16 {
+            val = e.convert(val, Elem::F32, Elem::F16, Round::Even, Overflow::Keep);
+        }
+        let target = self.cx.algo.defs[def].target;
+        e.internal.insert(target, Internal::Ready(val, Kind::Row));
+    }
+
+    /// The value of a reduction in f32.
+    pub(super) fn finish_sum(&self, e: &mut Emitter<'_>, reduce: &Reduce, acc: Buf) -> Val {
+        self.finish_as(e, Elem::F32, reduce, acc)
+    }
+
+    fn finish_as(&self, e: &mut Emitter<'_>, wanted: Elem, reduce: &Reduce, acc: Buf) -> Val {
+        let dst = e.temp(Kind::Row, lane_elem(wanted));
         e.clear_row_value(dst);
         let rows = e.extent.row_count;
         e.b.push(Op::Lanes {
@@ -230,12 +263,7 @@ impl Plan<'_> {
             acc: whole(acc),
             rows,
         });
-        let mut val = Val::Buf(Kind::Row, dst);
-        if rep(wanted) == Elem::F16 {
-            val = e.convert(val, Elem::F32, Elem::F16, Round::Even, Overflow::Keep);
-        }
-        let target = self.cx.algo.defs[def].target;
-        e.internal.insert(target, Internal::Ready(val, Kind::Row));
+        Val::Buf(Kind::Row, dst)
     }
 }
 

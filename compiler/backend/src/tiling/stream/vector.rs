@@ -461,6 +461,7 @@ fn record(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept, weights: &[Buf]) -
         rows: vec![pass.rows],
         cols: vec![pass.items()],
         defs: Vec::new(),
+        cascade: None,
     };
     let block = Block::packed(em.extent.cap_rows, em.extent.cap_cols);
     let mut plan = Plan::new(pass.cx, &space, block);
