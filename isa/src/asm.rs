@@ -137,5 +137,6 @@ fn empty_object() -> Object {
         files: Vec::new(),
         lines_aic: Vec::new(),
         lines_aiv: Vec::new(),
+        certificate: String::new(),
     }
 }

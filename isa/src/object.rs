@@ -8,6 +8,7 @@
 //! | `.text.aic`, `.text.aiv` | instruction words of the cube program and of the vector program |
 //! | `.vinci.kernel` | chip, parameters, sizes, cores, work: TOML |
 //! | `.vinci.lines.aic`, `.vinci.lines.aiv` | [`LineRow`]s with exact byte spans, six 32-bit numbers each |
+//! | `.vinci.certificate` | what was proved of it: text; absent if nothing was |
 //! | `.debug_*` | the same places as DWARF 5, for tools that know no Vinci |
 //!
 //! # Launch convention (we choose)
@@ -58,6 +59,8 @@ pub struct Object {
     pub lines_aic: Vec<LineRow>,
     /// Where the vector program came from, by ascending `pc`.
     pub lines_aiv: Vec<LineRow>,
+    /// What a verifier has proved of it, as text; empty if none has.
+    pub certificate: String,
 }
 
 /// What a launch, a report and a check need to know about a kernel.

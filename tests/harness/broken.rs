@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use emulator::{Fault, Options, Outcome, Sanitize, Schedule, Setup, Stops};
+use emulator::{Fault, Options, Outcome, Sanitize, Sanitizer, Schedule, Setup, Stops};
 use isa::asm::assemble;
 use isa::chip::Chip;
 use isa::object::Object;
@@ -32,6 +32,7 @@ pub(crate) fn check(path: &str) {
     let ran = run(&object, &inputs, &chip);
     if case.name() == "original.vasm" {
         let outcome = ran.unwrap_or_else(|fault| panic!("{path}: {fault}"));
+        super::verified::assert_proved(&object, &chip);
         schedules::check(&object, &inputs, &chip, &outcome.tensors, 0..SEEDS);
         for schedule in [Schedule::InOrder, Schedule::Adversarial(3)] {
             let again = steps_and_back(&object, &inputs, &chip, schedule);
@@ -57,6 +58,10 @@ pub(crate) fn check(path: &str) {
     };
     let sanitizer = fault.sanitizer().map(|sanitizer| sanitizer.name());
     assert_eq!(sanitizer, Some(name), "{path}: {fault}");
+    if fault.sanitizer() != Some(Sanitizer::NanOrigin) {
+        let verdict = verifier::verify(&object, &chip);
+        assert!(verdict.is_err(), "{path}: the verifier accepts it");
+    }
     assert_eq!(fault.kind.code(), code, "{path}: {fault}");
     assert!(fault.to_string().contains(words), "{path}: {fault}");
     check_derived(&case);

@@ -157,6 +157,7 @@ pub(super) fn assert_same_code(one: &Lowered, other: &Lowered) {
 pub(super) fn check_object(object: &Object, chip: &Chip) {
     let refused = isa::legal::check_object(object, chip);
     assert!(refused.is_empty(), "{refused:?}");
+    super::verified::assert_proved(object, chip);
     let written = bytes(object);
     let read = Object::read(&written).expect("what was written is an object");
     assert!(read == *object, "reading what was written changes it");

@@ -1,6 +1,7 @@
 //! What a data file's test does, by family; `README.md` beside this folder says how to add one.
 
 pub(crate) mod asm;
+mod binary_mutants;
 pub(crate) mod broken;
 pub(crate) mod calibration;
 pub(crate) mod case;
@@ -11,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod kernel;
 pub(crate) mod library;
 pub(crate) mod lsp;
+mod mutant_sample;
 mod mutants;
 pub(crate) mod numerics;
 mod numpy;
@@ -29,3 +31,4 @@ mod tidy;
 pub(crate) mod tile_form;
 mod timing;
 pub(crate) mod ui;
+mod verified;

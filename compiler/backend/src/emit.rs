@@ -35,6 +35,7 @@ pub fn emit(
         files,
         lines_aic,
         lines_aiv,
+        certificate: String::new(),
     }
 }
 

@@ -4,7 +4,8 @@
 //! crate does not compile. A number is never used again for something else.
 //! Ranges: E01 syntax, E02 names, E03 sizes and types, E04 schedules, E05
 //! capacity, layout and what does not compile yet, E06 assembly and objects,
-//! E07 command lines, arguments and array files, F00 faults of the emulator,
+//! E07 command lines, arguments and array files, E08 objects that the verifier
+//! refuses, F00 faults of the emulator,
 //! W lints, R remarks.
 
 use std::{cmp, fmt, hash};
@@ -127,6 +128,14 @@ codes! {
     E0709 Error "check-failed" "result differs from the reference";
     E0710 Error "monoid-law" "monoid that breaks a law";
     E0711 Error "cost-promise" "promise about cost that is not kept";
+
+    E0801 Error "unproved-order" "object with two accesses that nothing orders";
+    E0802 Error "unproved-value" "object that uses bytes without a value";
+    E0803 Error "unproved-bounds" "object that reaches outside a tensor";
+    E0804 Error "unproved-operand" "object that the machine refuses";
+    E0805 Error "unproved-flag" "object that misuses a flag or a counter";
+    E0806 Error "unproved-progress" "object that comes to a standstill";
+    E0807 Error "unproved" "object that cannot be proved";
 
     F0001 Error "uninitialised-read" "read of memory that nothing wrote";
     F0002 Error "access-out-of-bounds" "access outside a memory or a tensor";

@@ -21,6 +21,7 @@ pub(crate) mod profile;
 pub(crate) mod run;
 pub(crate) mod sweep;
 pub(crate) mod test;
+pub(crate) mod verify;
 
 use clap::Subcommand;
 
@@ -59,6 +60,9 @@ commands! {
 
     #[doc = "Runs a file step by step at a prompt"]
     Debug = debug::Debug;
+
+    #[doc = "Proves that no order of execution changes a result, or shows one that does"]
+    Verify = verify::Verify;
 
     #[doc = "Checks sources without generating code"]
     Check = check::Check;

@@ -3,6 +3,7 @@
 pub(crate) mod asm;
 pub(crate) mod fault;
 pub(crate) mod launch;
+pub(crate) mod verify;
 
 use std::fmt::Display;
 use std::io;

@@ -33,6 +33,7 @@ mod session;
 mod settings;
 mod table;
 pub mod tile;
+mod verification;
 mod version;
 
 pub use cmd::lsp::Commands as EditorCommands;

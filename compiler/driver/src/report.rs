@@ -7,6 +7,7 @@ pub(crate) use json::json;
 pub(crate) use text::text;
 
 use crate::reference::Comparison;
+use crate::verification::Verdict;
 use isa::object::KernelMeta;
 
 /// Everything a report tells.
@@ -25,6 +26,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) sanitized: bool,
     /// The first results that are no finite numbers, a line each.
     pub(crate) origins: &'a [String],
+    /// What the verifier says of the object.
+    pub(crate) verdict: &'a Verdict,
     /// Whether values were left out.
     pub(crate) timing_only: bool,
     /// Seconds that the emulator took on this host.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub values: Values,
     /// `-C schedule=FILE`: what takes the place of the schedules in the source.
     pub schedule: Option<File>,
+    /// `-C verify`.
+    pub verify: Verify,
     /// `-Z verify-each`.
     pub verify_each: bool,
     /// `-Z time-passes`.
@@ -34,6 +36,18 @@ pub struct Settings {
     pub stop_after: Option<String>,
     /// `-Z passes=PASS,…`.
     pub passes: Option<Vec<String>>,
+}
+
+/// Whether finished objects are proved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// If it does not take long.
+    #[default]
+    Usual,
+    /// However long it takes.
+    On,
+    /// Not at all.
+    Off,
 }
 
 /// Levels by the text after `-O` or `opt-level=`.
@@ -55,6 +69,10 @@ pub(crate) const CODEGEN: &[(&str, &str)] = &[
     (
         "schedule=FILE",
         "takes the schedules of a file instead of those in the source",
+    ),
+    (
+        "verify=on|off",
+        "proves the object however long it takes, or not at all",
     ),
 ];
 
@@ -91,6 +109,7 @@ impl Settings {
             level,
             values: Values::default(),
             schedule: None,
+            verify: Verify::Usual,
             verify_each: false,
             time_passes: false,
             print_after: Vec::new(),
@@ -157,6 +176,17 @@ impl Settings {
             Some(("opt-level", value)) => {
                 self.level = level("-C opt-level", value)?;
                 Ok(())
+            }
+            Some(("verify", "on")) => {
+                self.verify = Verify::On;
+                Ok(())
+            }
+            Some(("verify", "off")) => {
+                self.verify = Verify::Off;
+                Ok(())
+            }
+            Some(("verify", value)) => {
+                Err(errors::option_value("-C verify", value, &["on", "off"]))
             }
             Some(_) | None => Err(errors::option_key("-C", option, CODEGEN)),
         }

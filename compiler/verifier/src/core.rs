@@ -10,7 +10,7 @@ use isa::chip::Chip;
 use isa::inst::{Spr, Val};
 use isa::types::{CoreKind, Pipe, Space};
 
-use crate::cross::{COUNTERS, Counter, Heard, Sent, hear};
+use crate::cross::{COUNTERS, Counter, Heard, Sent, alone, hear, heard_of};
 use crate::local::Local;
 use crate::offsets::Ranges;
 use crate::order::{Flag, Known, LANES, Order, SCALAR, STORES, lane_pipe};
@@ -28,6 +28,14 @@ pub(crate) struct Frame {
     pub(crate) body: u32,
     pub(crate) end: u32,
     pub(crate) left: i64,
+}
+
+/// A unit flag of L0C, and who set and cleared it last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UnitState {
+    pub(crate) set: bool,
+    pub(crate) filled: u32,
+    pub(crate) drained: u32,
 }
 
 /// Where a use of global memory begins.
@@ -83,12 +91,16 @@ pub(crate) struct Core {
     pub(crate) calls: Vec<u32>,
     pub(crate) order: Order,
     pub(crate) heard: [Heard; LANES],
+    /// What of the scalar unit's each lane has been told last.
+    dispatched: [Heard; LANES],
     pub(crate) flags: Vec<Flag<Heard>>,
     pub(crate) counters: [Counter; COUNTERS],
     pub(crate) outbox: Vec<Sent>,
     pub(crate) local: Local,
     /// Integers in UB, where the program gathers.
     pub(crate) ranges: Option<Ranges>,
+    /// The unit flags of L0C.
+    pub(crate) units: Vec<UnitState>,
     /// The last piece of work that left a number in a special register.
     pub(crate) counted: u32,
     /// In a branch that data decides: which bytes of UB it has stored.
@@ -98,7 +110,7 @@ pub(crate) struct Core {
     queues: [VecDeque<Event>; Pipe::ALL.len()],
     pub(crate) ended: bool,
     pub(crate) progressed: bool,
-    wake: bool,
+    pub(crate) wake: bool,
     blocked_on: Option<WaitsFor>,
 }
 
@@ -131,11 +143,13 @@ impl Core {
             calls: Vec::new(),
             order: Order::default(),
             heard: Default::default(),
+            dispatched: Default::default(),
             flags: vec![Flag::default(); program.pairs.len() * crate::order::FLAGS],
             counters: Default::default(),
             outbox: Vec::new(),
             local: Local::new(chip, spaces),
             ranges: program.gathers().then(Ranges::default),
+            units: Vec::new(),
             counted: 0,
             branch_stores: None,
             pcs: Default::default(),
@@ -163,6 +177,7 @@ impl Core {
         self.order = Order::default();
         self.local.reset();
         self.ranges.iter_mut().for_each(Ranges::reset);
+        self.units.clear();
         self.counted = 0;
         self.pcs.iter_mut().for_each(Vec::clear);
         self.flags
@@ -362,6 +377,17 @@ impl Core {
         self.order.issued[lane]
     }
 
+    /// Tells a lane what the scalar unit had heard of other cores, once.
+    fn hear_dispatch(&mut self, lane: usize, heard: &Heard) {
+        let Some(told) = heard else { return };
+        let known = self.dispatched[lane].as_ref();
+        if known.is_none_or(|known| !std::sync::Arc::ptr_eq(known, told)) {
+            hear(&mut self.heard[lane], heard);
+            // Held on to, so that it stays as it is.
+            self.dispatched[lane] = Some(std::sync::Arc::clone(told));
+        }
+    }
+
     /// Runs an instruction in its lane; what it waits for, if it does.
     fn execute(
         &mut self,
@@ -370,12 +396,12 @@ impl Core {
         lane: usize,
     ) -> Result<Option<WaitsFor>, Refusal> {
         self.order.learn(lane, &event.known);
-        hear(&mut self.heard[lane], &event.heard);
+        self.hear_dispatch(lane, &event.heard);
         let done = match &event.task {
             Task::Work { .. } => {
                 let done = self.execute_work(world, event, lane);
                 return match done {
-                    Ok(()) => Ok(None),
+                    Ok(waits) => Ok(waits),
                     Err((reason, other)) => Err(self.refuse_both(event.pc, lane, reason, other)),
                 };
             }
@@ -445,8 +471,7 @@ impl Core {
 
     fn set_counter(&mut self, (mode, id): (u8, usize), pc: u32, lane: usize) {
         let mut told = self.heard[lane].clone();
-        let own = [(self.number, self.order.completion(lane))];
-        hear(&mut told, &Some(std::sync::Arc::new(own.into())));
+        hear(&mut told, &alone(self.number, self.order.completion(lane)));
         let by = Place {
             core: self.name,
             pc,
@@ -467,8 +492,7 @@ impl Core {
         };
         self.begin(lane, pc);
         // What comes back of this core's own work orders its queues too.
-        if let Some(own) = told.as_ref().and_then(|all| all.get(&self.number)) {
-            let own = *own;
+        if let Some(own) = heard_of(&told, self.number).copied() {
             self.order.learn(lane, &own);
         }
         hear(&mut self.heard[lane], &told);
@@ -499,7 +523,12 @@ impl Core {
                     WaitsFor::Flag(src, dst, id)
                 }
                 Task::Xwait(id) => WaitsFor::Counter(id as u8),
-                Task::Work { .. } | Task::Set(_) | Task::Bar | Task::Xset(..) => continue,
+                Task::Work { shape, .. } => match self.unit_wait(&world.shapes.all[shape as usize])
+                {
+                    Some(on) => on,
+                    None => continue,
+                },
+                Task::Set(_) | Task::Bar | Task::Xset(..) => continue,
             };
             all.push(Stuck {
                 place: at(head.pc, pipe),
@@ -516,6 +545,11 @@ impl Core {
             let (src, dst, id) = world.flag_name(self.name.kind(), index);
             let by = self.flags[index].by;
             return Err(self.refuse(by, src.index(), Reason::FlagLeaked(src, dst, id)));
+        }
+        if let Some(flag) = self.units.iter().position(|unit| unit.set) {
+            let pc = self.pcs[Pipe::M.index()].last().copied().unwrap_or(0);
+            let reason = Reason::UnitFlagLeaked(flag as u64 * crate::shape::UNIT);
+            return Err(self.refuse(pc, Pipe::M.index(), reason));
         }
         if let Some(id) = self.counters.iter().position(|counter| !counter.is_clear()) {
             let named = |step: &crate::program::Step| matches!(step.op, Op::Xwait(number) if number.imm() == Some(id as u32));

@@ -17,7 +17,19 @@ pub(crate) const COUNTERS: usize = 16;
 const MOST: usize = 15;
 
 /// What is known of other cores' work, by the number of the core; none where nothing is.
-pub(crate) type Heard = Option<Arc<BTreeMap<u32, Known>>>;
+pub(crate) type Heard = Option<Arc<Vec<Known>>>;
+
+/// What is known of one core.
+pub(crate) fn heard_of(heard: &Heard, core: u32) -> Option<&Known> {
+    heard.as_ref()?.get(core as usize)
+}
+
+/// Knowledge of one core alone.
+pub(crate) fn alone(core: u32, known: Known) -> Heard {
+    let mut all = vec![Known::default(); core as usize + 1];
+    all[core as usize] = known;
+    Some(Arc::new(all))
+}
 
 /// Adds what another state knows.
 pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
@@ -29,8 +41,11 @@ pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
         Some(known) if Arc::ptr_eq(known, other) => {}
         Some(known) => {
             let known = Arc::make_mut(known);
-            for (&core, counts) in other.iter() {
-                join(known.entry(core).or_default(), counts);
+            if known.len() < other.len() {
+                known.resize(other.len(), Known::default());
+            }
+            for (mine, theirs) in known.iter_mut().zip(other.iter()) {
+                join(mine, theirs);
             }
         }
     }
@@ -91,7 +106,7 @@ impl Counter {
         *number += 1;
         if let Some(old) = number.checked_sub(MOST + 1) {
             let over = |(lane, waits): &(usize, Vec<u32>)| {
-                let counts = sent.told.as_ref().and_then(|told| told.get(&owner));
+                let counts = heard_of(&sent.told, owner);
                 let wait = waits.get(old);
                 wait.is_some_and(|wait| counts.is_some_and(|counts| counts[*lane] >= *wait))
             };

@@ -7,7 +7,7 @@
 use isa::object::{KernelMeta, ParamDir};
 
 use crate::bits::mask;
-use crate::cross::Heard;
+use crate::cross::{Heard, heard_of};
 use crate::order::Known;
 use crate::refusal::{Reason, Verb};
 use isa::types::Space;
@@ -53,7 +53,7 @@ impl User<'_> {
             let in_order = other.lane == self.who.lane && other.sort == Sort::Read;
             return in_order || self.known[lane] >= other.count;
         }
-        let told = self.heard.as_ref().and_then(|all| all.get(&other.core));
+        let told = heard_of(self.heard, other.core);
         told.is_some_and(|counts| counts[lane] >= other.count)
     }
 

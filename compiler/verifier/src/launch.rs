@@ -2,7 +2,7 @@
 
 use isa::chip::Chip;
 use isa::object::Object;
-use isa::types::CoreKind;
+use isa::types::{CoreKind, Pipe};
 
 use crate::core::{Core, State};
 use crate::cross::reaches;
@@ -177,10 +177,14 @@ fn circle(stuck: &[Stuck]) -> Vec<usize> {
         let same = from.place.core == to.place.core;
         match from.on {
             WaitsFor::Flag(src, _, _) => {
-                let dispatches = to.place.pipe == isa::types::Pipe::S;
+                let dispatches = to.place.pipe == Pipe::S;
                 same && (to.place.pipe == src || dispatches && from.place != to.place)
             }
             WaitsFor::Drain(pipe) | WaitsFor::Full(pipe) => same && to.place.pipe == pipe,
+            WaitsFor::Unit(_, set) => {
+                let other = if set { Pipe::M } else { Pipe::Fix };
+                same && to.place.pipe == other
+            }
             WaitsFor::Counter(_) => !same,
         }
     };

@@ -4,6 +4,7 @@
 //! [`verify()`]. What it proves, and how a kernel author should think of it, is in `README.md`.
 
 mod bits;
+mod certificate;
 mod core;
 mod cross;
 mod footprint;
@@ -20,6 +21,7 @@ mod step;
 mod work;
 mod world;
 
+pub use certificate::{assumptions, certificate, is_certified};
 pub use refusal::{Class, CoreName, Place, Reason, Refusal, Stuck, Verb, WaitsFor};
 
 use isa::chip::Chip;
@@ -45,10 +47,21 @@ pub struct Proof {
 /// # Errors
 /// The first thing found that is wrong or cannot be proved.
 pub fn verify(object: &Object, chip: &Chip) -> Result<Proof, Box<Refusal>> {
-    prove(object, chip).map_err(Box::new)
+    verify_within(object, chip, MOST_STEPS)
 }
 
-fn prove(object: &Object, chip: &Chip) -> Result<Proof, Refusal> {
+/// As [`verify()`], following at most so many instructions.
+///
+/// # Errors
+/// As for [`verify()`], and [`Reason::TooLong`].
+pub fn verify_within(object: &Object, chip: &Chip, most: u64) -> Result<Proof, Box<Refusal>> {
+    prove(object, chip, most).map_err(Box::new)
+}
+
+/// Most instructions of a launch that are followed if nothing else is said.
+const MOST_STEPS: u64 = 1 << 30;
+
+fn prove(object: &Object, chip: &Chip, most: u64) -> Result<Proof, Refusal> {
     check_words(object, chip)?;
     let (names, groups) = launch::cores(object, chip)?;
     let whole = |text: &str| Refusal {
@@ -64,7 +77,7 @@ fn prove(object: &Object, chip: &Chip) -> Result<Proof, Refusal> {
         program::Program::new(&object.aic),
         program::Program::new(&object.aiv),
     ];
-    let mut world = world::World::new(chip, &programs, gm);
+    let mut world = world::World::new(chip, &programs, gm, most);
     launch::run(&names, groups, &mut world)?;
     Ok(Proof {
         steps: world.steps,

@@ -85,6 +85,8 @@ pub enum WaitsFor {
     Drain(Pipe),
     /// A place in a full queue.
     Full(Pipe),
+    /// The unit flag of this byte of L0C to be set, or cleared.
+    Unit(u64, bool),
 }
 
 impl fmt::Display for WaitsFor {
@@ -94,6 +96,10 @@ impl fmt::Display for WaitsFor {
             WaitsFor::Counter(id) => write!(f, "cross-core counter {id}"),
             WaitsFor::Drain(pipe) => write!(f, "{pipe} to drain"),
             WaitsFor::Full(pipe) => write!(f, "a place in the full queue of {pipe}"),
+            WaitsFor::Unit(at, set) => {
+                let turn = if *set { "set" } else { "cleared" };
+                write!(f, "the unit flag of l0c+{at:#x} to be {turn}")
+            }
         }
     }
 }
@@ -161,6 +167,8 @@ pub enum Reason {
     FlagSetTwice(Pipe, Pipe, u8),
     /// A flag is still set at the end.
     FlagLeaked(Pipe, Pipe, u8),
+    /// The unit flag of this byte of L0C is still set at the end.
+    UnitFlagLeaked(u64),
     /// A counter is not zero at the end.
     CounterLeaked(u8),
     /// A counter may pass 15.
@@ -233,6 +241,7 @@ impl Reason {
             | Reason::ControlFlow(_) => Class::Legality,
             Reason::FlagSetTwice(..)
             | Reason::FlagLeaked(..)
+            | Reason::UnitFlagLeaked(_)
             | Reason::CounterLeaked(_)
             | Reason::CounterOverflow(_) => Class::Flags,
             Reason::Deadlock { .. } => Class::Deadlock,
@@ -298,6 +307,9 @@ impl fmt::Display for Reason {
             ),
             Reason::FlagLeaked(src, dst, id) => {
                 write!(f, "flag {src} -> {dst} #{id} is still set at the end")
+            }
+            Reason::UnitFlagLeaked(at) => {
+                write!(f, "the unit flag of l0c+{at:#x} is still set at the end")
             }
             Reason::CounterLeaked(id) => {
                 write!(f, "cross-core counter {id} is not zero at the end")

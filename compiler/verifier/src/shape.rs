@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use isa::chip::Chip;
 use isa::effects::{Access, Effects};
 use isa::form::{VecForm, Walk};
+use isa::img2col::{Img2col, Source};
 use isa::inst::*;
 use isa::legal;
 use isa::types::{BLOCK_BYTES, FRACTAL_BYTES, Pipe, Space};
@@ -49,7 +50,8 @@ pub(crate) enum Moves {
     Global(Vec<(u32, u64, u32)>),
     /// They hold values if all that is read does.
     Together,
-    /// As [`Moves::Local`]; the squares then lie transposed in elements of so many bytes.
+    /// As [`Moves::Local`], with padding where nothing is named; the squares then lie transposed in elements of so many
+    /// bytes, or not if that is 0.
     Turned(Vec<(u32, u32, u32)>, u8),
 }
 
@@ -82,9 +84,21 @@ pub(crate) struct Shape {
     pub(crate) chained: bool,
     /// Whether it leaves a number in a special register.
     pub(crate) counts: bool,
+    pub(crate) unit: Option<Unit>,
     pub(crate) gather: Option<Gather>,
     /// What it does with integers, and the footprints of `a` and `b`.
     pub(crate) arith: Option<(Arith, Option<Id>, Option<Id>)>,
+}
+
+/// Which unit flags of L0C an instruction waits for, and whether it is the last to use them.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    /// Their numbers.
+    pub(crate) flags: Vec<u32>,
+    /// Whether they are set, or cleared, afterwards.
+    pub(crate) last: bool,
+    /// Whether it fills, and so waits for cleared ones.
+    pub(crate) fills: bool,
 }
 
 type Key = (u8, u32, SmallVec<[u64; 8]>);
@@ -160,9 +174,6 @@ fn make(
     footprints: &mut Footprints,
 ) -> Result<Shape, Reason> {
     legal::check_values(inst, regs, chip).map_err(Reason::Illegal)?;
-    if unit_flag(inst) != UnitFlag::Off {
-        return Err(Reason::Unknown("unit flags of L0C are not followed"));
-    }
     let effects = inst.effects(regs);
     let form = VecForm::of(inst);
     let anywhere = |operand: &str| {
@@ -181,6 +192,7 @@ fn make(
             inst,
             Inst::Vcompress(_) | Inst::Vcompressm(_) | Inst::Vmrg4(_)
         ),
+        unit: unit(inst, regs),
         gather: None,
         arith: None,
     };
@@ -226,15 +238,49 @@ fn make(
     Ok(shape)
 }
 
-fn unit_flag(inst: &Inst) -> UnitFlag {
-    if let Inst::Mmad(Mmad { unit, .. })
-    | Inst::Gemv(Gemv { unit, .. })
-    | Inst::FixL0cGm(FixL0cGm { unit, .. })
-    | Inst::FixL0cL1(FixL0cL1 { unit, .. }) = *inst
+/// Bytes of L0C that have one unit flag.
+pub(crate) const UNIT: u64 = 512;
+
+fn unit(inst: &Inst, regs: &Registers) -> Option<Unit> {
+    let (unit, fills, at, (m, n), rows) = if let Inst::Mmad(i) = inst {
+        let m = i.m.get(regs);
+        let rows = m.next_multiple_of(16);
+        (i.unit, true, i.dst.at, (m, i.n.get(regs)), rows)
+    } else if let Inst::Gemv(i) = inst {
+        (i.unit, true, i.dst.at, (1, i.n.get(regs)), 16)
+    } else if let Inst::FixL0cGm(FixL0cGm {
+        unit,
+        src,
+        m,
+        n,
+        src_rows,
+        ..
+    })
+    | Inst::FixL0cL1(FixL0cL1 {
+        unit,
+        src,
+        m,
+        n,
+        src_rows,
+        ..
+    }) = *inst
     {
-        return unit;
-    }
-    UnitFlag::Off
+        let extents = (m.get(regs), n.get(regs));
+        (unit, false, src.at, extents, src_rows.get(regs))
+    } else {
+        return None;
+    };
+    let column = |column: u64| {
+        let first = at.get(regs) + column * rows * 64;
+        first / UNIT..(first + m * 64).div_ceil(UNIT)
+    };
+    let flags = (0..n.div_ceil(16)).flat_map(column);
+    let idle = product(inst, regs).is_some_and(|p| p.m == 0 || p.k == 0 || p.n == 0);
+    (unit != UnitFlag::Off && !idle).then(|| Unit {
+        flags: flags.map(|flag| flag as u32).collect(),
+        last: unit == UnitFlag::Last,
+        fills,
+    })
 }
 
 /// Whether values decide how much of its result an instruction writes.
@@ -334,6 +380,10 @@ fn moves(inst: &Inst, regs: &Registers, effects: &Effects) -> Moves {
     };
     if effects.len() > 2 {
         return Moves::Together;
+    }
+    if let Some(image) = Img2col::of(inst, regs) {
+        let turned = if image.transpose { 2 } else { 0 };
+        return Moves::Turned(image_rows(&image, dst, src.base), turned);
     }
     let from_global = src.space == Space::Gm;
     let pairs = if let Inst::Nd2nzGmL1(i) = inst {
@@ -447,6 +497,28 @@ fn fractal_rows(i: &Nd2nzGmL1, regs: &Registers, base: u64) -> Vec<(u64, u64, u6
         }
     }
     pairs
+}
+
+/// The blocks of an image that stand in the loaded fractals; the others are padding.
+fn image_rows(image: &Img2col, dst: &Access, src: u64) -> Vec<(u32, u32, u32)> {
+    let [rows, blocks] = image.fractals();
+    let mut pairs = Vec::new();
+    for fractal in 0..image.all_fractals() {
+        let (repeat, place) = (fractal / (rows * blocks), fractal % (rows * blocks));
+        // L0A has the fractals of a row side by side, L0B those of a column; a transposed part swaps the two.
+        let by_rows = (dst.space == Space::L0a) != image.transpose;
+        let (row, block) = match by_rows {
+            true => (place / blocks, place % blocks),
+            false => (place % rows, place / rows),
+        };
+        for n in 0..16 {
+            let at = dst.base + fractal * FRACTAL_BYTES + n * BLOCK_BYTES;
+            if let Source::Image(offset) = image.source(repeat, row * 16 + n, block) {
+                pairs.push((at, src + offset, BLOCK_BYTES));
+            }
+        }
+    }
+    small(pairs, 0)
 }
 
 /// Pieces of a source, one behind the other, put into those of a destination; none if they are not of one length.

@@ -5,15 +5,15 @@ use isa::effects::{Access, ScalarAccess, Steps};
 use isa::inst::{Dir, ScalarMem, Spr, VecScalar};
 use isa::types::{Pipe, Space};
 
-use crate::core::{Core, Event, Target, Task};
+use crate::core::{Core, Event, Target, Task, UnitState};
 use crate::footprint::{Footprints, Id};
 use crate::gm::{Sort, User, Who, Wrong};
 use crate::local::Clash;
-use crate::order::{SCALAR, STORES, lane_pipe};
+use crate::order::{Known, SCALAR, STORES, lane_pipe};
 use crate::program::Step;
-use crate::refusal::{Place, Reason, Verb};
+use crate::refusal::{Place, Reason, Verb, WaitsFor};
 use crate::scalar::{NOWHERE, Registers};
-use crate::shape::{Global, Moves, Shape};
+use crate::shape::{Global, Moves, Shape, UNIT};
 use crate::world::{Assumed, World};
 use isa::inst::Regs as _;
 
@@ -99,7 +99,7 @@ impl Core {
         world: &mut World<'_>,
         event: &Event,
         lane: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<WaitsFor>, Stop> {
         let Task::Work {
             shape,
             targets,
@@ -107,8 +107,12 @@ impl Core {
             scalar,
         } = &event.task
         else {
-            return Ok(());
+            return Ok(None);
         };
+        let waits = self.unit_wait(&world.shapes.all[*shape as usize]);
+        if waits.is_some() {
+            return Ok(waits);
+        }
         let now = self.begin(lane, event.pc);
         let World {
             shapes,
@@ -131,6 +135,7 @@ impl Core {
         }
         self.demand(footprints, shape)?;
         self.follow_integers(footprints, shape, *scalar);
+        self.unit_done(shape, now);
         self.provide(footprints, gm, shape, targets);
         if let Some((false, _)) = gathered {
             world.assume(self.name.kind(), event.pc, Assumed::Offsets);
@@ -138,7 +143,7 @@ impl Core {
         if counts {
             self.counted = now;
         }
-        Ok(())
+        Ok(None)
     }
 
     fn order_on_chip(
@@ -158,6 +163,9 @@ impl Core {
             if shape.chained && use_.writes {
                 knows[lane] = now;
             }
+            if footprints.get(use_.bytes).space == Space::L0c {
+                self.unit_teach(shape, lane, &mut knows);
+            }
             if let Some(clash) =
                 self.local
                     .touch(footprints, (use_.bytes, dir), (lane, now), &knows)
@@ -167,6 +175,50 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// The unit flag that an instruction has to wait for.
+    pub(crate) fn unit_wait(&self, shape: &Shape) -> Option<WaitsFor> {
+        let unit = shape.unit.as_ref()?;
+        let set = |flag: u32| self.units.get(flag as usize).is_some_and(|unit| unit.set);
+        let wrong = unit.flags.iter().find(|&&flag| set(flag) == unit.fills);
+        wrong.map(|&flag| WaitsFor::Unit(u64::from(flag) * UNIT, !unit.fills))
+    }
+
+    /// What the unit flags of a tile tell: who filled it, and to the cube who drained it since.
+    fn unit_teach(&self, shape: &Shape, lane: usize, known: &mut Known) {
+        let Some(unit) = &shape.unit else { return };
+        let (cube, fix) = (Pipe::M.index(), Pipe::Fix.index());
+        let states = unit
+            .flags
+            .iter()
+            .filter_map(|&flag| self.units.get(flag as usize));
+        for state in states {
+            known[cube] = known[cube].max(state.filled);
+            if lane == cube {
+                known[fix] = known[fix].max(state.drained);
+            }
+        }
+    }
+
+    /// Turns the unit flags of a tile, if the instruction is the last of its kind.
+    fn unit_done(&mut self, shape: &Shape, now: u32) {
+        let Some(unit) = shape.unit.as_ref().filter(|unit| unit.last) else {
+            return;
+        };
+        for &flag in &unit.flags {
+            let flag = flag as usize;
+            if self.units.len() <= flag {
+                self.units.resize(flag + 1, UnitState::default());
+            }
+            let state = &mut self.units[flag];
+            state.set = unit.fills;
+            match unit.fills {
+                true => state.filled = now,
+                false => state.drained = now,
+            }
+        }
+        self.wake = true;
     }
 
     /// A gather reads what its offsets can name: whether that is known to hold values, and the bytes.
@@ -380,6 +432,9 @@ impl Core {
         match (&shape.moves, source, targets[0]) {
             (Moves::Local(pairs) | Moves::Turned(pairs, _), Some(use_), _) => {
                 let from = footprints.get(use_.bytes).space;
+                if matches!(shape.moves, Moves::Turned(..)) {
+                    self.local.give(footprints, bytes);
+                }
                 self.local.straighten(footprints, bytes);
                 self.local.copy((to, from), pairs);
             }

@@ -12,9 +12,6 @@ use crate::program::Program;
 use crate::refusal::{CoreName, Reason};
 use crate::shape::Shapes;
 
-/// Most instructions of a launch that are followed.
-const MOST_STEPS: u64 = 1 << 28;
-
 /// Something that values in memory must satisfy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Assumed {
@@ -35,11 +32,17 @@ pub(crate) struct World<'a> {
     pub(crate) shapes: Shapes,
     pub(crate) gm: Global,
     pub(crate) steps: u64,
+    most: u64,
     pub(crate) assumed: BTreeSet<(u8, u32, Assumed)>,
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(chip: &'a Chip, programs: &'a [Program; 2], gm: Global) -> World<'a> {
+    pub(crate) fn new(
+        chip: &'a Chip,
+        programs: &'a [Program; 2],
+        gm: Global,
+        most: u64,
+    ) -> World<'a> {
         World {
             chip,
             programs,
@@ -47,6 +50,7 @@ impl<'a> World<'a> {
             shapes: Shapes::default(),
             gm,
             steps: 0,
+            most,
             assumed: BTreeSet::new(),
         }
     }
@@ -54,8 +58,8 @@ impl<'a> World<'a> {
     /// Counts an instruction.
     pub(crate) fn count_step(&mut self) -> Result<(), Reason> {
         self.steps += 1;
-        match self.steps > MOST_STEPS {
-            true => Err(Reason::TooLong(MOST_STEPS)),
+        match self.steps > self.most {
+            true => Err(Reason::TooLong(self.most)),
             false => Ok(()),
         }
     }

@@ -17,6 +17,7 @@ const LINES: [(CoreKind, &str); 2] = [
     (CoreKind::Vector, ".vinci.lines.aiv"),
 ];
 const META: &str = ".vinci.kernel";
+const CERTIFICATE: &str = ".vinci.certificate";
 /// Bytes of a line row: six 32-bit numbers.
 const ROW_BYTES: usize = 24;
 /// Address of the first program; the second follows at the next multiple.
@@ -52,6 +53,10 @@ pub(super) fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
     sections.push(plain(META, meta::write(object)?.into_bytes()));
     for (core, name) in LINES {
         sections.push(plain(name, rows(object.lines(core))));
+    }
+    if !object.certificate.is_empty() {
+        let text = object.certificate.clone();
+        sections.push(plain(CERTIFICATE, text.into_bytes()));
     }
     for (name, data) in debug::write(object)? {
         sections.push(plain(name, data));
@@ -184,6 +189,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Object, ObjectError> {
     object.aiv = read_code(&file, 1)?;
     object.lines_aic = read_rows(section(&file, LINES[0].1)?, LINES[0].1)?;
     object.lines_aiv = read_rows(section(&file, LINES[1].1)?, LINES[1].1)?;
+    if file.section_by_name(CERTIFICATE).is_some() {
+        let text = std::str::from_utf8(section(&file, CERTIFICATE)?);
+        object.certificate = text
+            .map_err(|_| ObjectError::Text("the certificate"))?
+            .to_owned();
+    }
     Ok(object)
 }
 

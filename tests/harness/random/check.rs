@@ -306,6 +306,10 @@ fn run(
         },
         ..Options::default()
     };
+    if seed.is_none() {
+        verifier::verify(object, &CHIP)
+            .map_err(|refusal| Stop::Fails("unproved", refusal.to_string()))?;
+    }
     let outcome = emulator::run(object, inputs, &CHIP, &options)
         .map_err(|fault| Stop::Fails("fault", fault.to_string()))?;
     let tensors = object.kernel.params.iter().zip(outcome.tensors);

@@ -14,7 +14,7 @@ use crate::files::{self, Form};
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{build, cmd, errors, kernel};
+use crate::{build, cmd, errors, kernel, verification};
 
 /// What `--emit` can write: word, extension.
 const KINDS: [(Kind, &str, &str); 10] = [
@@ -75,6 +75,14 @@ impl Levels {
     fn add(&mut self, kind: Kind, text: impl Into<Vec<u8>>) {
         self.0.push((kind, text.into()));
     }
+
+    /// The bytes of the object, if they are wanted and exist.
+    fn object(&mut self, wanted: &[Wanted]) -> Option<&mut Vec<u8>> {
+        let wanted = wanted.iter().any(|output| output.kind == Kind::Obj);
+        let mut levels = self.0.iter_mut().filter(|_| wanted);
+        let object = levels.find(|(kind, _)| *kind == Kind::Obj);
+        object.map(|(_, bytes)| bytes)
+    }
 }
 
 /// Compiles, or prints what was asked for instead.
@@ -101,7 +109,11 @@ pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), St
         session.protect(&output.path, input)?;
     }
     let mut phases = Phases::start();
-    let levels = levels(input, args, &wanted, &mut settings, session, &mut phases)?;
+    let mut levels = levels(input, args, &wanted, &mut settings, session, &mut phases)?;
+    if let Some(bytes) = levels.object(&wanted) {
+        verification::certify(bytes, input, &settings, session)?;
+        phases.end("verify");
+    }
     write(&wanted, levels, input, session)?;
     if args.verbose {
         session.host.complain(&said(&wanted, &settings));

@@ -21,8 +21,8 @@ use crate::kernel::Values;
 use crate::reference::{self, Comparison};
 use crate::report::{self, Facts};
 use crate::session::Session;
-use crate::settings::Settings;
-use crate::{arrays, assembly, build, emulation, errors, expect, launch};
+use crate::settings::{Settings, Verify};
+use crate::{arrays, assembly, build, emulation, errors, expect, launch, verification};
 
 /// `vinci run`.
 #[derive(Args, Clone, Debug)]
@@ -112,6 +112,8 @@ pub(super) struct Done {
     /// Nothing if nothing was compared.
     pub(super) comparisons: Option<Vec<Comparison>>,
     host_seconds: f64,
+    /// Whether it is to be proved.
+    verify: Verify,
 }
 
 impl Run {
@@ -148,6 +150,7 @@ pub(super) fn evaluate(args: &Run, session: &mut Session<'_, '_>) -> Result<Done
         outcome,
         comparisons,
         host_seconds,
+        verify: settings.verify,
     })
 }
 
@@ -162,10 +165,12 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
         outcome,
         comparisons,
         host_seconds,
+        verify,
     } = done;
     write_outs(&outs(args)?, &job.object, &outcome, session)?;
     let sanitize = emulation::sanitize(&args.sanitize)?;
     let origins = emulation::origins(&outcome.origins, &job.object);
+    let verdict = verification::judge(&job.object, &chip, verify);
     let facts = Facts {
         kernel: &job.object.kernel,
         chip: &chip.name,
@@ -174,6 +179,7 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
         check: comparisons.as_deref(),
         sanitized: sanitize.and(Sanitize::ALL) == sanitize && !outcome.timing_only,
         origins: &origins,
+        verdict: &verdict,
         timing_only: outcome.timing_only,
         host_seconds,
     };

@@ -83,7 +83,7 @@ fn with_waits(
 }
 
 /// Where an instruction came from, if its source is at hand.
-fn span_of(object: &Object, core: CoreKind, pc: u32, sources: &SourceMap) -> Span {
+pub(super) fn span_of(object: &Object, core: CoreKind, pc: u32, sources: &SourceMap) -> Span {
     let place = object.line_of(core, pc).and_then(|row| {
         let name = object.files.get(row.file as usize)?;
         let (file, source) = sources.iter().find(|(_, source)| source.name == *name)?;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Facts;
 use crate::reference::Comparison;
+use crate::verification::Verdict;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -159,11 +160,22 @@ fn finite(value: f64) -> Value {
     }
 }
 
-/// There is no verifier of binaries yet; the sanitizers' answer stands here and says that it does.
+/// What the verifier says of the object; where it was not asked, the sanitizers' answer stands here and says so.
 fn verify(facts: &Facts<'_>) -> Value {
-    if facts.sanitized {
-        json!({ "ok": true, "pairs": null, "by": "sanitizers" })
-    } else {
-        json!({ "ok": null, "pairs": null, "by": "nothing: the sanitizers were off" })
+    match facts.verdict {
+        Verdict::Proved(proof) => json!({
+            "ok": true,
+            "by": "verifier",
+            "steps": proof.steps,
+            "assumptions": proof.assumptions,
+        }),
+        Verdict::Refused(refusal) => json!({
+            "ok": false,
+            "by": "verifier",
+            "class": refusal.reason.class().name(),
+            "refusal": refusal.to_string(),
+        }),
+        Verdict::Left(_) if facts.sanitized => json!({ "ok": true, "by": "sanitizers" }),
+        Verdict::Left(why) => json!({ "ok": null, "by": format!("nothing: {why}") }),
     }
 }

@@ -5,6 +5,7 @@ use emulator::PipeReport;
 use super::Facts;
 use crate::reference::Comparison;
 use crate::table::{Align, Table, bytes, grouped};
+use crate::verification::Verdict;
 
 /// The report.
 pub(crate) fn text(facts: &Facts<'_>) -> String {
@@ -74,6 +75,7 @@ fn lines(facts: &Facts<'_>) -> String {
         .collect();
     rows.push(("utilization".to_owned(), used.join(", ")));
     rows.push(("sanitizers".to_owned(), sanitizers(facts).to_owned()));
+    rows.push(("verifier".to_owned(), verifier(facts)));
     rows.extend(
         facts
             .origins
@@ -94,6 +96,18 @@ fn sanitizers(facts: &Facts<'_>) -> &'static str {
         "found nothing"
     } else {
         "off"
+    }
+}
+
+/// `proved, for any data`.
+fn verifier(facts: &Facts<'_>) -> String {
+    match facts.verdict {
+        Verdict::Proved(proof) => match proof.assumptions.len() {
+            0 => "proved, for any data".to_owned(),
+            n => format!("proved, if data meets {n} assumptions"),
+        },
+        Verdict::Refused(refusal) => format!("REFUSED: {refusal}"),
+        Verdict::Left(why) => format!("not asked: {why}"),
     }
 }
 
