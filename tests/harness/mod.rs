@@ -9,6 +9,7 @@ pub(crate) mod cli;
 pub(crate) mod command;
 pub(crate) mod dynamic;
 pub(crate) mod explain;
+mod formatted;
 pub(crate) mod kernel;
 pub(crate) mod library;
 pub(crate) mod lsp;

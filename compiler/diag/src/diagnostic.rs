@@ -158,6 +158,18 @@ impl Diagnostic {
         self
     }
 
+    /// The same at other places: of every label and edit.
+    pub fn map_spans(mut self, mut map: impl FnMut(Span) -> Span) -> Diagnostic {
+        for label in &mut self.labels {
+            label.span = map(label.span);
+        }
+        let edits = self.fix.iter_mut().flat_map(|fix| &mut fix.edits);
+        for (span, _) in edits {
+            *span = map(*span);
+        }
+        self
+    }
+
     /// The primary place.
     pub fn primary_label(&self) -> &Label {
         &self.labels[0]

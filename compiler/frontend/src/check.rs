@@ -44,7 +44,7 @@ pub(crate) struct World<'a> {
     scopes: Vec<BTreeMap<&'a str, Symbol<'a>>>,
     prelude: Option<usize>,
     /// How many items, from the first, are the prelude's: they are checked already.
-    checked: usize,
+    pub(crate) checked: usize,
     /// The syntax of each item, by [`ItemId`].
     pub(crate) callables: Vec<Callable<'a>>,
     /// Signatures, by [`ItemId`]; their bodies hold parameters and results only.
@@ -127,6 +127,25 @@ pub(crate) enum Symbol<'a> {
 
 /// Checks all files; the items are those of the main file and of everything they could call.
 pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Arc<Item>>, Vec<usize>, Vec<Diagnostic>) {
+    let ((items, files), diagnostics) = with_world(sources, |world, diagnostics| {
+        let mut items = sources.prelude.map_or_else(Vec::new, |p| p.items.clone());
+        items.extend(check_bodies(world, diagnostics));
+        let files = world.callables.iter().map(|c| c.file).collect();
+        (items, files)
+    });
+    (items, files, diagnostics)
+}
+
+/// Checks one body.
+pub(crate) fn check_body(world: &World<'_>, id: usize, found: &mut Vec<Diagnostic>) -> Item {
+    body::check(world, ItemId(id), found)
+}
+
+/// Checks everything but bodies, which are the caller's.
+pub(crate) fn with_world<T>(
+    sources: &Sources<'_>,
+    bodies: impl FnOnce(&World<'_>, &mut Vec<Diagnostic>) -> T,
+) -> (T, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let main = expanded(sources.main, &mut diagnostics);
     let library: Vec<_> = sources
@@ -147,12 +166,10 @@ pub(crate) fn run(sources: &Sources<'_>) -> (Vec<Arc<Item>>, Vec<usize>, Vec<Dia
     resolve_uses(&mut world, sources, &mut diagnostics);
     signature::read_all(&mut world, &mut diagnostics);
     cycles::report_recursion(&world, &mut diagnostics);
-    let mut items = sources.prelude.map_or_else(Vec::new, |p| p.items.clone());
-    items.extend(check_bodies(&world, &mut diagnostics));
+    let checked = bodies(&world, &mut diagnostics);
     body::check_asserts(&world, &mut diagnostics);
     report_schedules(&world, &mut diagnostics);
-    let files = world.callables.iter().map(|c| c.file).collect();
-    (items, files, diagnostics)
+    (checked, diagnostics)
 }
 
 /// Checks every body but those of the prelude; what is wrong with several instances of a function is reported for the first.

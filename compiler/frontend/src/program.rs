@@ -9,7 +9,8 @@ use diag::{Diagnostic, FileId, Shared, SourceMap};
 use syntax::ast::{File, Item, ItemKind};
 use syntax::{Comment, parse_kernel};
 
-use crate::ide::{Names, facts, names};
+use crate::ide::again::check_again;
+use crate::ide::{Findings, Names, facts, names};
 use crate::lints::lints;
 use crate::{Checked, Prelude, Sources, check};
 
@@ -113,6 +114,16 @@ impl<'l> Program<'l> {
     /// Checks the program; the findings of parsing are not repeated.
     pub fn check(&self) -> Checked {
         self.with_sources(check)
+    }
+
+    /// Checks the main file, whose text this is, for an editor: bodies that are in `before` are not checked again.
+    pub fn check_again(&self, text: &str, before: Option<&Findings>) -> Findings {
+        self.with_sources(|sources| check_again(sources, text, before))
+    }
+
+    /// The same as [`Program::lints`] for what [`Program::check_again`] found.
+    pub fn lints_again(&self, names: &Names, found: &Findings) -> Vec<Diagnostic> {
+        lints(&self.main, names, &found.facts())
     }
 
     /// What is right but perhaps not meant; for a program without errors.

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use diag::{Diagnostic, FileId, SourceMap};
-use frontend::Checked;
-use frontend::ide::{Fact, Names, facts};
+use frontend::ide::{Findings, Names};
 use frontend::program::{Library, Neighbours, Program};
 use lsp_types::{TextDocumentContentChangeEvent, Uri};
 use syntax::ast::{CallableKind, ItemKind};
@@ -46,7 +45,12 @@ pub(crate) struct Document {
     pub(crate) text: String,
     pub(crate) lines: Lines,
     analysis: OnceCell<Analysis>,
+    /// What was found in an older text.
+    before: Option<Findings>,
 }
+
+/// Bytes of a text that lints look at with every key; they look at each name among all names.
+const MOST_LINTED: usize = 1 << 16;
 
 /// What is known of a kernel text.
 pub(crate) struct Analysis {
@@ -54,10 +58,9 @@ pub(crate) struct Analysis {
     pub(crate) sources: SourceMap,
     pub(crate) program: Program<'static>,
     pub(crate) diagnostics: Vec<Diagnostic>,
-    checked: Checked,
+    pub(crate) found: Findings,
     // What a keystroke does not need is computed when first asked for.
     names: OnceCell<Names>,
-    facts: OnceCell<Vec<Fact>>,
     slices: OnceCell<Vec<Slice>>,
 }
 
@@ -94,6 +97,7 @@ impl Document {
             version,
             text,
             analysis: OnceCell::new(),
+            before: None,
         }
     }
 
@@ -119,15 +123,18 @@ impl Document {
             }
         }
         self.version = version;
-        self.forget();
+        if let Some(mut old) = self.analysis.take() {
+            self.before = Some(std::mem::take(&mut old.found));
+            free(old);
+        }
         behind
     }
 
     /// Throws away what is known, because a file that it uses has changed.
     pub(crate) fn forget(&mut self) {
+        self.before = None;
         if let Some(old) = self.analysis.take() {
-            // A large text's trees take as long to free as to build: nobody waits for that.
-            crate::server::background::spawn(move || drop(old));
+            free(old);
         }
     }
 
@@ -145,22 +152,33 @@ impl Document {
     }
 }
 
+/// A large text's trees take as long to free as to build: nobody waits for that.
+fn free(old: Analysis) {
+    crate::server::background::spawn(move || drop(old));
+}
+
 impl Analysis {
     fn new(document: &Document, neighbour: &Neighbours<'_>) -> Analysis {
         let mut sources = SourceMap::new();
         let file = sources.add(document.path.to_string_lossy(), document.text.as_str());
         let program = Program::read(file, &mut sources, &LIBRARY, neighbour);
-        let checked = program.check();
+        let found = program.check_again(&document.text, document.before.as_ref());
         let mut diagnostics = program.diagnostics.clone();
-        diagnostics.extend(checked.diagnostics.iter().cloned());
+        diagnostics.extend(found.diagnostics.iter().cloned());
         diagnostics.retain(|found| found.span().file == MAIN);
+        let names = OnceCell::new();
+        let right = !diagnostics.iter().any(Diagnostic::is_error);
+        if right && document.text.len() <= MOST_LINTED {
+            let names = names.get_or_init(|| program.names());
+            diagnostics.extend(program.lints_again(names, &found));
+            diagnostics.sort_by_key(Diagnostic::span);
+        }
         Analysis {
             sources,
             program,
             diagnostics,
-            checked,
-            names: OnceCell::new(),
-            facts: OnceCell::new(),
+            found,
+            names,
             slices: OnceCell::new(),
         }
     }
@@ -168,11 +186,6 @@ impl Analysis {
     /// What each name means.
     pub(crate) fn names(&self) -> &Names {
         self.names.get_or_init(|| self.program.names())
-    }
-
-    /// Types and sizes.
-    pub(crate) fn facts(&self) -> &[Fact] {
-        self.facts.get_or_init(|| facts(&self.checked))
     }
 
     /// The kernels of the text, each with what it needs.

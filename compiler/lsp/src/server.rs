@@ -138,6 +138,8 @@ impl Loop<'_> {
     }
 
     fn initialize(&mut self, request: Request) -> Response {
+        // Abilities that the protocol's types do not know yet are read from here.
+        let said = request.params.get("capabilities").cloned();
         let params: InitializeParams = match serde_json::from_value(request.params) {
             Ok(params) => params,
             Err(error) => {
@@ -145,7 +147,7 @@ impl Loop<'_> {
                 return Response::new_err(request.id, code, error.to_string());
             }
         };
-        self.state.initialize(&params);
+        self.state.initialize(&params, &said.unwrap_or_default());
         self.phase = Phase::Initialized;
         let result = InitializeResult {
             capabilities: capabilities(&self.state),

@@ -60,6 +60,14 @@ pub fn facts(checked: &Checked) -> Vec<Fact> {
     facts
 }
 
+/// The facts of one item: declarations first.
+pub(super) fn of_item(item: &Item) -> Vec<Fact> {
+    declarations(item)
+        .chain(expressions(item))
+        .flatten()
+        .collect()
+}
+
 fn declarations(item: &Item) -> impl Iterator<Item = Option<Fact>> + '_ {
     let locals = item.body.locals.iter().enumerate().map(|(at, local)| {
         let kind = match at {

@@ -107,23 +107,13 @@ pub(crate) fn head(text: &str) -> String {
     text[..end].trim_end().trim_end_matches(';').to_owned()
 }
 
-pub(crate) fn known(analysis: &Analysis, span: diag::Span) -> Option<&Fact> {
-    analysis
-        .facts()
-        .iter()
-        .find(|fact| fact.kind.is_some() && fact.span == span)
+pub(crate) fn known(analysis: &Analysis, span: diag::Span) -> Option<Fact> {
+    analysis.found.declared(span)
 }
 
 /// The type of the smallest expression around a byte.
 fn expression(analysis: &Analysis, text: &str, byte: u32) -> Option<(diag::Span, String)> {
-    let around = |fact: &&Fact| {
-        fact.kind.is_none()
-            && fact.span.file == crate::document::MAIN
-            && fact.span.start <= byte
-            && byte < fact.span.end
-    };
-    let facts = analysis.facts().iter().filter(around);
-    let fact = facts.min_by_key(|fact| fact.span.end - fact.span.start)?;
+    let fact = analysis.found.expression(byte)?;
     let shown = text.get(fact.span.range())?;
     if shown.contains('\n') {
         return None;

@@ -37,14 +37,12 @@ pub(crate) struct Abilities {
 }
 
 impl Abilities {
-    fn of(params: &InitializeParams) -> Abilities {
-        let capabilities = serde_json::to_value(&params.capabilities).unwrap_or_default();
+    fn of(capabilities: &Value) -> Abilities {
         let can = |path: &str| capabilities.pointer(path).and_then(Value::as_bool) == Some(true);
         let refresh = [
             ("/workspace/codeLens/refreshSupport", LENSES),
             ("/workspace/inlayHint/refreshSupport", HINTS),
             ("/workspace/diagnostics/refreshSupport", DIAGNOSTICS),
-            ("/workspace/diagnostic/refreshSupport", DIAGNOSTICS),
         ];
         Abilities {
             pulls: capabilities
@@ -67,9 +65,6 @@ impl Abilities {
 const LENSES: &str = "workspace/codeLens/refresh";
 const HINTS: &str = "workspace/inlayHint/refresh";
 const DIAGNOSTICS: &str = "workspace/diagnostic/refresh";
-
-/// The token of the progress of cost hints.
-const TIMING: &str = "vinci/timing";
 
 /// Costs that come in before the client is told again; the first one and the last one are always told.
 const COSTS_A_REFRESH: usize = 16;
@@ -100,8 +95,9 @@ pub(crate) struct State {
     /// Requests of ours, by what they are about.
     asked: BTreeMap<RequestId, Asked>,
     next_request: i32,
-    /// Kernels that are timed with progress: how many there were, and how many costs came since the last refresh.
-    timing: Option<usize>,
+    /// The progress of cost hints that is shown: its token, and how many kernels there were.
+    timing: Option<(Value, usize)>,
+    /// How many costs came since the last refresh.
     unsaid: usize,
 }
 
@@ -136,11 +132,11 @@ impl State {
     }
 
     /// Takes what the client says of itself.
-    pub(crate) fn initialize(&mut self, params: &InitializeParams) {
+    pub(crate) fn initialize(&mut self, params: &InitializeParams, capabilities: &Value) {
         let general = params.capabilities.general.as_ref();
         let offered = general.and_then(|general| general.position_encodings.as_deref());
         self.encoding = Encoding::negotiate(offered);
-        self.abilities = Abilities::of(params);
+        self.abilities = Abilities::of(capabilities);
         let folders = params.workspace_folders.iter().flatten();
         self.roots = folders.map(|folder| path_of(&folder.uri)).collect();
         self.configure(params.initialization_options.as_ref());
@@ -330,11 +326,12 @@ impl State {
         let count = self.costs.ask(key, &source, &slices, near.as_ref());
         // A kernel or two are there before a bar would be seen.
         if count > 2 && self.abilities.progress && self.timing.is_none() {
-            let params = json!({ "token": TIMING });
+            let token = json!(format!("vinci/timing-{}", self.next_request));
+            let params = json!({ "token": token });
             self.ask("window/workDoneProgress/create", params, Asked::Other);
             let begin = json!({ "kind": "begin", "title": "timing kernels", "cancellable": true, "percentage": 0 });
-            self.outbox.push(progress(&json!(TIMING), begin));
-            self.timing = Some(count);
+            self.outbox.push(progress(&token, begin));
+            self.timing = Some((token, count));
         }
     }
 
@@ -345,7 +342,7 @@ impl State {
         if near {
             return self.refresh(&[LENSES, HINTS]);
         }
-        if let Some(all) = &mut self.timing {
+        if let Some((token, all)) = &mut self.timing {
             *all = (*all).max(left + 1);
             let percentage = 100 * (*all - left) / *all;
             let message = format!("{}/{all}", *all - left);
@@ -354,7 +351,7 @@ impl State {
             } else {
                 json!({ "kind": "report", "message": message, "percentage": percentage })
             };
-            self.outbox.push(progress(&json!(TIMING), value));
+            self.outbox.push(progress(token, value));
             if left == 0 {
                 self.timing = None;
             }
@@ -392,11 +389,10 @@ impl State {
 
     /// The client has ended a progress by hand.
     pub(crate) fn cancel_progress(&mut self, token: &Value) {
-        if token == TIMING {
+        if self.timing.as_ref().is_some_and(|(own, _)| own == token) {
             self.costs.stop();
-            if self.timing.take().is_some() {
-                self.outbox.push(progress(token, json!({ "kind": "end" })));
-            }
+            self.timing = None;
+            self.outbox.push(progress(token, json!({ "kind": "end" })));
         } else if let Some(id) = self.background.by_token(token) {
             self.cancel(&id);
         }
