@@ -22,7 +22,7 @@ use isa::object::Object;
 pub use emit::Resolver;
 pub use lower::{Lowered, lower};
 pub use schedule::Schedule;
-pub use tiling::{Tiled, derived_text, tile};
+pub use tiling::{Tiled, derived_text, remarks, tile};
 
 /// How hard the compiler tries.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

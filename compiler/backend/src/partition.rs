@@ -455,11 +455,13 @@ impl Partition<'_> {
                 elem.is_int() || matches!(reduce.order, Order::Lanes(64) | Order::Free)
             }
             ReduceOp::Max | ReduceOp::Min => true,
-            ReduceOp::Prod
-            | ReduceOp::Any
-            | ReduceOp::All
-            | ReduceOp::ArgMax
-            | ReduceOp::ArgMin => false,
+            // Lanes are joined by an instruction only for sums and extremes: of one row that is no matter.
+            ReduceOp::Prod => {
+                let lanes = matches!(reduce.order, Order::Lanes(64) | Order::Free);
+                let one = self.shape(def).iter().all(|&extent| extent == 1);
+                elem == isa::types::Elem::F32 && lanes && one && self.func.symbols.is_empty()
+            }
+            ReduceOp::Any | ReduceOp::All | ReduceOp::ArgMax | ReduceOp::ArgMin => false,
         };
         order_free_of_bits && (self.along(def, &reduce.axes) || !self.along_last(def))
     }

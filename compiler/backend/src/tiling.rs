@@ -235,6 +235,14 @@ pub fn derived_text(func: &algo::Func) -> String {
     derive::text(&algo, &derived)
 }
 
+/// Why reductions that depend on each other are no pass, each with the place of the first of them.
+pub fn remarks(func: &algo::Func) -> Vec<(Span, String)> {
+    let mut algo = normalize::run(func);
+    let found = derive::run(&mut algo, &is_one_pass).remarks;
+    let place = |remark: &derive::Remark| (algo.tensors[remark.seed].span, remark.text.clone());
+    found.iter().map(place).collect()
+}
+
 /// Whether a cascade is made in one pass; streams are written for known sizes.
 fn is_one_pass(func: &algo::Func, cascade: &Cascade) -> bool {
     let passes = cascade.items > 1 && (cascade.vector || Stream::new(func, cascade).is_some());

@@ -81,6 +81,10 @@ impl Plan<'_> {
             item = e.choose(elem, mask, item, nothing)?;
         }
         let src = e.materialise(Kind::Full, elem, item);
+        if reduce.op == ReduceOp::Prod {
+            multiply_lanes(e, acc, src);
+            return Ok(());
+        }
         let op = red_op(reduce.op);
         let (rows, cols) = (e.extent.row_count, e.extent.col_count);
         e.b.push(Op::Accumulate {
@@ -256,6 +260,10 @@ impl Plan<'_> {
     fn finish_as(&self, e: &mut Emitter<'_>, wanted: Elem, reduce: &Reduce, acc: Buf) -> Val {
         let dst = e.temp(Kind::Row, lane_elem(wanted));
         e.clear_row_value(dst);
+        if reduce.op == ReduceOp::Prod {
+            join_factors(e, dst, acc);
+            return Val::Buf(Kind::Row, dst);
+        }
         let rows = e.extent.row_count;
         e.b.push(Op::Lanes {
             op: red_op(reduce.op),
@@ -265,6 +273,74 @@ impl Plan<'_> {
         });
         Val::Buf(Kind::Row, dst)
     }
+}
+
+/// Multiplies the lanes of one row by its items.
+fn multiply_lanes(e: &mut Emitter<'_>, acc: Buf, src: Buf) {
+    let cols = e.extent.col_count;
+    let groups = e.b.div(cols, LANES);
+    let multiply = |e: &mut Emitter<'_>, col: Arg, dims: (Arg, Arg)| {
+        let items = View { col, ..whole(src) };
+        let (lanes, items) = (Operand::Full(whole(acc)), Operand::Full(items));
+        e.b.ew(EwOp::Mul, acc, lanes, Some(items), dims);
+    };
+    e.for_loop(0, groups, 1, |e, group| {
+        let col = e.b.mul(group, LANES);
+        multiply(e, col, (Arg::Const(1), Arg::Const(LANES)));
+    });
+    let rest = e.b.rem(cols, LANES);
+    if rest != Arg::Const(0) {
+        // Without a rest there is no row.
+        let some = e.b.min(rest, 1);
+        let (first, width) = (e.b.mul(groups, LANES), e.b.max(rest, 1));
+        multiply(e, first, (some, width));
+    }
+}
+
+/// Joins the lanes of one row by adjacent pairs: each lane is a block of its own then.
+fn join_factors(e: &mut Emitter<'_>, dst: Buf, acc: Buf) {
+    let shape = Shape {
+        elem: Elem::F32,
+        space: Space::Ub,
+        layout: Layout::Nd,
+        depth: 1,
+        rows: LANES,
+        cols: 8,
+    };
+    let blocks = e.b.buf("factors", shape);
+    e.b.push(Op::Spread {
+        dst: whole(blocks),
+        src: whole(acc),
+        rows: Arg::Const(LANES),
+    });
+    let dims = (Arg::Const(1), Arg::Const(8));
+    let mut pairs = LANES / 2;
+    while pairs > 0 {
+        e.for_loop(0, pairs, 1, |e, pair| {
+            let first = e.b.mul(pair, 2);
+            let second = e.b.add(first, 1);
+            let at = |row: Arg| {
+                Operand::Full(View {
+                    row,
+                    ..whole(blocks)
+                })
+            };
+            e.b.push(Op::Ew {
+                op: EwOp::Mul,
+                dst: View {
+                    row: pair,
+                    ..whole(blocks)
+                },
+                a: at(first),
+                b: Some(at(second)),
+                c: None,
+                rows: dims.0,
+                cols: dims.1,
+            });
+        });
+        pairs /= 2;
+    }
+    e.b.ew(EwOp::Copy, dst, Operand::Full(whole(blocks)), None, dims);
 }
 
 /// The largest power of two times the lanes that is less than the columns; 0 if there is none.
