@@ -3,7 +3,7 @@
 //! A group of cores has a block of rows. The cube core makes a block of scores and hands it to the two vector cores, which
 //! take half of the rows each: they reduce the block to a record of the accumulator's fields, and hand the weights of
 //! products over the items back. The cube core multiplies them and hands the parts over, and the vector cores merge the
-//! record of the block with what they have. The cube core is one block of scores ahead of what it multiplies.
+//! record of the block with what they have. The cube core is two blocks of scores ahead of what it multiplies.
 //!
 //! Here is what the programs of both kinds of core must agree on: sizes, the walk over blocks, channels.
 
@@ -270,15 +270,34 @@ impl<'a> Pass<'a> {
         let (m, n) = (self.size.m, self.size.n);
         for product in &self.stream.scores {
             let elem = algo.tensors[algo.defs[product.def].target].elem;
-            let chan = self.channel(func, ("scores", CoreKind::Cube), elem, (m, n), span);
+            let depth = match self.lead() {
+                1 => self.cx.depth(),
+                // Those of the block that the vector cores read, and of the blocks ahead of it.
+                lead => lead + 1,
+            };
+            let role = ("scores", CoreKind::Cube, depth);
+            let chan = self.channel(func, role, elem, (m, n), span);
             self.scores.push(chan);
         }
+        let depth = self.cx.depth();
         for (_, product) in &self.stream.sums {
             let elem = algo.tensors[product.a.tensor].elem;
-            let chan = self.channel(func, ("weights", CoreKind::Vector), elem, (m, n), span);
+            let chan = self.channel(
+                func,
+                ("weights", CoreKind::Vector, depth),
+                elem,
+                (m, n),
+                span,
+            );
             self.weights.push(chan);
             let width = self.width(product);
-            let chan = self.channel(func, ("parts", CoreKind::Cube), Elem::F32, (m, width), span);
+            let chan = self.channel(
+                func,
+                ("parts", CoreKind::Cube, depth),
+                Elem::F32,
+                (m, width),
+                span,
+            );
             self.parts.push(chan);
         }
     }
@@ -286,12 +305,11 @@ impl<'a> Pass<'a> {
     fn channel(
         &self,
         func: &mut Func,
-        (role, from): (&str, CoreKind),
+        (role, from, depth): (&str, CoreKind, u32),
         elem: Elem,
         (rows, cols): (i64, i64),
         span: Span,
     ) -> Chan {
-        let depth = self.cx.depth();
         let name = format!("{role}{}", func.chans.len());
         let shape = [i64::from(self.cx.groups), i64::from(depth), rows, cols];
         let tensor = workspace(func, &format!("ring_{name}"), elem, &shape, span);
@@ -301,6 +319,12 @@ impl<'a> Pass<'a> {
             depth,
             from,
         })
+    }
+
+    /// Blocks of scores that the cube core is ahead of what it multiplies: with two, neither kind of core waits for what
+    /// the other has only begun.
+    fn lead(&self) -> u32 {
+        self.cx.depth()
     }
 
     /// Columns of a product over the items, as rings hold them.

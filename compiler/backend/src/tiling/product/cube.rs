@@ -257,7 +257,11 @@ impl Block<'_> {
 
     /// One step: both parts to L0, one multiply-add.
     fn step(&self, b: &mut Builder, (left, right): (Buf, Buf), (k1, k): (Arg, Arg), k0: Arg) {
-        let step = self.step_length(b, k, k0);
+        // Where steps divide the reduction they divide each packet, the last one too.
+        let step = match self.extents.k % self.tiles.k_l0 {
+            0 => Arg::Const(self.tiles.k_l0),
+            _ => self.step_length(b, k, k0),
+        };
         let a0 = self.left.l0(self, b, Space::L0a);
         b.push(Op::LoadTile {
             dst: a0,

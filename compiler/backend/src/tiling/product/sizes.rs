@@ -512,8 +512,11 @@ fn estimate_window(chip: &Chip, t: &Tiles, e: &Extents, w: &Window, size: i64) -
         1
     };
     let (mf, nf, kf) = (ceil_div(t.m, 16), ceil_div(t.n, 16), t.k_l0 / w.block);
-    // Steps are short, and each waits for the one before it in the same accumulator.
-    let alone = rate(chip.cube.fixed) + rate(chip.cube.head) + rate(chip.cube.tail);
+    // A step of few fractals waits for the one before it in the same accumulator.
+    let alone = match mf * nf >= rate(chip.cube.barrier_fractals) {
+        true => rate(chip.cube.fixed),
+        false => rate(chip.cube.fixed) + rate(chip.cube.head) + rate(chip.cube.tail),
+    };
     let cube = steps * (mf * nf * kf * passes + alone);
     let image_fractal = rate(chip.mte1.l0a_fractal) * w.step[1];
     let mte1 = steps * kf * (mf * image_fractal + nf * rate(chip.mte1.l0b_fractal));

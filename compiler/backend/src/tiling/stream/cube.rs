@@ -18,7 +18,10 @@ pub(super) fn emit(pass: &Pass<'_>, b: &mut Builder) {
             .map(|product| Side::rows(pass, b, product, &rows))
             .collect();
         let (first, last) = rows.blocks;
-        let behind = i64::from(!pass.parts.is_empty());
+        let behind = match pass.parts.is_empty() {
+            true => 0,
+            false => i64::from(pass.lead()),
+        };
         let end = b.add(last, behind);
         b.for_loop(first, end, 1, |b, j| {
             let j = Arg::Val(j);
@@ -36,11 +39,12 @@ pub(super) fn emit(pass: &Pass<'_>, b: &mut Builder) {
             if behind == 0 {
                 return;
             }
-            let follows = b.cmp(CmpOp::Gt, j, first);
+            let start = b.add(first, behind);
+            let follows = b.cmp(CmpOp::Ge, j, start);
             b.if_else(
                 follows,
                 |b| {
-                    let block = b.sub(j, 1);
+                    let block = b.sub(j, behind);
                     for number in 0..pass.parts.len() {
                         part(pass, b, number, &rows, block);
                     }
