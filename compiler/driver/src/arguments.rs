@@ -9,7 +9,7 @@ use ir::algo::data::{Data, draw};
 use isa::object::{KernelMeta, ParamDir};
 use isa::types::Elem;
 
-use crate::arrays::{self, Array};
+use crate::arrays::{self, Array, archive};
 use crate::errors;
 use crate::host::Stop;
 use crate::session::Session;
@@ -49,8 +49,7 @@ pub(crate) fn read(options: &[String], session: &mut Session<'_, '_>) -> Result<
         let value = if is_number(value) {
             Value::Number(value.to_owned())
         } else {
-            let bytes = session.read_bytes(value)?;
-            let array = arrays::read(&bytes).map_err(|why| errors::bad_array(value, &why))?;
+            let array = read_array(name, value, session)?;
             Value::Array {
                 path: value.to_owned(),
                 array,
@@ -61,6 +60,15 @@ pub(crate) fn read(options: &[String], session: &mut Session<'_, '_>) -> Result<
         }
     }
     Ok(Given(given))
+}
+
+/// The array of a `.npy` file, or one of an archive: by the name behind a colon, else by that of the parameter.
+fn read_array(name: &str, given: &str, session: &mut Session<'_, '_>) -> Result<Array, Diagnostic> {
+    let array = match archive::divided(given) {
+        Some((path, sort, key)) => sort.read(&session.read_bytes(path)?, key.unwrap_or(name)),
+        None => arrays::read(&session.read_bytes(given)?),
+    };
+    array.map_err(|why| errors::bad_array(given, &why))
 }
 
 fn is_number(text: &str) -> bool {

@@ -3,6 +3,7 @@
 //! A tensor in memory is little-endian, row-major and without padding; a file in Fortran order or big-endian is
 //! converted. numpy has no bf16: such arrays are stored as `<u2` (or `<V2`, as ml_dtypes writes them).
 
+pub(crate) mod archive;
 mod header;
 
 use isa::types::Elem;

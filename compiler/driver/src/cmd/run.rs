@@ -32,10 +32,11 @@ pub(crate) struct Run {
     pub(crate) file: String,
     #[command(flatten)]
     pub(crate) compile: Compile,
-    /// An argument: an array file, or the value of a scalar; what is not given is drawn
+    /// An argument: an array file (`.npy`, or `.npz` and `.safetensors` with `:KEY` if the array has another name), or the
+    /// value of a scalar; what is not given is drawn
     #[arg(
         long = "arg",
-        value_name = "NAME=FILE.npy|VALUE",
+        value_name = "NAME=FILE|VALUE",
         allow_hyphen_values = true
     )]
     pub(crate) args: Vec<String>,
