@@ -58,6 +58,9 @@ impl From<Stop> for Halt {
     }
 }
 
+/// Room for registers: boxes that go to the queues and back, and are not copied.
+pub(crate) type Spare = Vec<Box<Context>>;
+
 /// The decoded program of one kind of core.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -195,11 +198,7 @@ pub(crate) struct Core<'a> {
     pub(crate) pc: u32,
     queues: [VecDeque<Pending>; 7],
     /// Room for the registers of waiting instructions.
-    #[expect(
-        clippy::vec_box,
-        reason = "boxes go from here to the queues and back, and are not copied"
-    )]
-    spare: Vec<Box<Context>>,
+    pub(crate) spare: Spare,
     waiting: usize,
     pub(crate) wake: bool,
     blocked_on: Option<WaitReason>,
@@ -276,7 +275,7 @@ impl<'a> Core<'a> {
             lane: 0,
             pc: 0,
             queues: Default::default(),
-            spare: Vec::new(),
+            spare: Spare::new(),
             waiting: 0,
             wake: false,
             blocked_on: None,

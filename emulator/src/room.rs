@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use isa::inst;
 use isa::types::{CoreKind, Space};
 
-use crate::core::Core;
+use crate::core::{Core, Spare};
 use crate::hazard::Track;
 use crate::l0::Packed;
 use crate::memory::Local;
@@ -24,6 +24,7 @@ pub(crate) struct Room {
     l0b: Packed,
     scratch: Vec<u8>,
     prices: Prices,
+    spare: Spare,
 }
 
 impl Room {
@@ -41,6 +42,7 @@ impl Room {
             l0b: Packed::new(size(Space::L0b)),
             scratch: Vec::new(),
             prices: Prices::default(),
+            spare: Spare::new(),
         }
     }
 
@@ -102,6 +104,7 @@ impl Core<'_> {
         self.l0b = room.l0b;
         self.scratch = room.scratch;
         self.stream.prices = room.prices;
+        self.spare = room.spare;
         self.has_room = true;
     }
 
@@ -114,19 +117,20 @@ impl Core<'_> {
 
     /// Moves out.
     fn vacate(&mut self) -> Room {
-        let peaks = self.memories.each_ref().map(|memory| memory.peak);
-        let mut empty = Room::new(self.kind(), false, |_| 0);
-        for (memory, peak) in empty.memories.iter_mut().zip(peaks) {
-            memory.peak = peak;
-        }
+        let none = |memory: &Local| Local {
+            peak: memory.peak,
+            ..Local::new(memory.space, 0, false)
+        };
+        let none = self.memories.each_ref().map(none);
         self.has_room = false;
         Room {
-            memories: std::mem::replace(&mut self.memories, empty.memories),
+            memories: std::mem::replace(&mut self.memories, none),
             tracks: std::mem::take(&mut self.tracks),
-            l0a: std::mem::replace(&mut self.l0a, empty.l0a),
-            l0b: std::mem::replace(&mut self.l0b, empty.l0b),
+            l0a: std::mem::replace(&mut self.l0a, Packed::new(0)),
+            l0b: std::mem::replace(&mut self.l0b, Packed::new(0)),
             scratch: std::mem::take(&mut self.scratch),
             prices: std::mem::take(&mut self.stream.prices),
+            spare: std::mem::take(&mut self.spare),
         }
     }
 }

@@ -360,6 +360,9 @@ impl Line {
 
     /// Converts a row of L0C to bytes of the output type.
     fn convert(&mut self, d: &Drain, l0c: &[u8], r: usize, out: &mut [u8]) {
+        if d.relu == Relu::Off && self.convert_plainly(d, l0c, r, out) {
+            return;
+        }
         for (column, line) in self.words.chunks_mut(16).enumerate() {
             let at = d.src + (column * d.src_rows + r) * 64;
             let bytes = &l0c[at..at + line.len() * 4];
@@ -391,12 +394,54 @@ impl Line {
         }
     }
 
+    /// Converts a row that has no activation and no parameters, many columns at a time; false for other modes.
+    fn convert_plainly(&mut self, d: &Drain, l0c: &[u8], r: usize, out: &mut [u8]) -> bool {
+        let piece = |column: usize, columns: usize| {
+            let at = d.src + (column * d.src_rows + r) * 64;
+            &l0c[at..at + columns * 4]
+        };
+        match d.quant {
+            QuantMode::None => {
+                for (column, to) in out[..d.n * 4].chunks_mut(64).enumerate() {
+                    to.copy_from_slice(piece(column, to.len() / 4));
+                }
+            }
+            QuantMode::F32F16 | QuantMode::F32Bf16 => {
+                for (column, to) in self.floats.chunks_mut(16).enumerate() {
+                    let from = piece(column, to.len()).as_chunks::<4>().0;
+                    for (to, &from) in to.iter_mut().zip(from) {
+                        *to = f32::from_le_bytes(from);
+                    }
+                }
+                self.narrow(d, out);
+            }
+            QuantMode::F32S8
+            | QuantMode::F32S8Vec
+            | QuantMode::S32S8
+            | QuantMode::S32S8Vec
+            | QuantMode::S32F16
+            | QuantMode::S32F16Vec
+            | QuantMode::F32S4
+            | QuantMode::F32S4Vec
+            | QuantMode::S32S4
+            | QuantMode::S32S4Vec
+            | QuantMode::S32S16
+            | QuantMode::S32S16Vec => return false,
+        }
+        true
+    }
+
     /// f32 to a 16-bit float, nearest even and saturating (davinci-facts §3.6).
     fn cast(&mut self, d: &Drain, out: &mut [u8]) {
         let row = self.floats.iter_mut().zip(&self.words).enumerate();
         for (column, (to, &x)) in row {
             *to = activated(d, f32::from_bits(x), self.columns.slope(column));
         }
+        self.narrow(d, out);
+    }
+
+    /// Rounds the floats of the row.
+    fn narrow(&self, d: &Drain, out: &mut [u8]) {
         let halves = out.as_chunks_mut::<2>().0;
         if d.out() == Elem::Bf16 {
             num::f32_to_bf16_slice(halves, &self.floats, Overflow::Saturate);
