@@ -196,3 +196,24 @@ fn unclosed(page: &str) -> Vec<String> {
     }
     open
 }
+
+#[test]
+fn a_ladder_goes_up_and_a_schedule_has_neighbours() {
+    let print = |words: &[&str]| -> serde_json::Value {
+        let sizes = ["-D", "M=256,N=320,K=512", "--report", "json"];
+        let words: Vec<&str> = words.iter().copied().chain(sizes).collect();
+        let ran = super::command::run(&root(), &words, b"").expect_done();
+        serde_json::from_slice(&ran.out).expect("JSON")
+    };
+    let ladder = print(&["vinci", "ladder", "stdlib/kernels/gemm.vn"]);
+    let rungs = ladder["rungs"].as_array().expect("rungs");
+    let cycles = rungs.iter().filter_map(|rung| rung["cycles"].as_u64());
+    let cycles: Vec<u64> = cycles.collect();
+    assert!(cycles.len() >= 4, "{ladder}");
+    assert!(cycles.first() > cycles.last(), "{ladder}");
+    let why = print(&["vinci", "explain-schedule", "stdlib/kernels/gemm.vn"]);
+    let neighbours = why["neighbours"].as_array().expect("neighbours");
+    let made = neighbours.iter().filter(|near| near["cycles"].is_u64());
+    let not = neighbours.iter().filter(|near| near["why_not"].is_string());
+    assert!(made.count() > 3 && not.count() > 0, "{why}");
+}

@@ -11,9 +11,11 @@ pub(crate) mod completions;
 pub(crate) mod debug;
 pub(crate) mod dis;
 pub(crate) mod explain;
+pub(crate) mod explain_schedule;
 pub(crate) mod fix;
 pub(crate) mod fmt;
 pub(crate) mod isa;
+pub(crate) mod ladder;
 pub(crate) mod lsp;
 pub(crate) mod man;
 pub(crate) mod new;
@@ -57,6 +59,12 @@ commands! {
 
     #[doc = "Where the cycles went: waits of every pipe, critical path, what more of a resource would bring"]
     Profile = profile::ProfileArgs;
+
+    #[doc = "Why these sizes: what was chosen, what binds, and what its neighbours would cost or lack"]
+    ExplainSchedule = explain_schedule::ExplainSchedule;
+
+    #[doc = "The same kernel from -O0 upwards, one decision a rung, and what each bought"]
+    Ladder = ladder::Ladder;
 
     #[doc = "Runs a file step by step at a prompt"]
     Debug = debug::Debug;

@@ -137,7 +137,7 @@ impl Settings {
         let words = args
             .define
             .iter()
-            .map(String::as_str)
+            .flat_map(|words| assignments(words))
             .filter(|word| word.contains('='));
         settings.values = Values::read(words).map_err(|unread| match unread {
             Unread::Form(word) => errors::option_form("-D", word, "NAME=SIZE or NAME=TYPE"),
@@ -253,6 +253,15 @@ fn schedule(path: &str, session: &mut Session<'_, '_>) -> Result<File, Stop> {
     match found.iter().any(Diagnostic::is_error) {
         true => Err(found.into()),
         false => Ok(tree),
+    }
+}
+
+/// The parts of `M=64,N=32`; a word that is one assignment stays whole, its value may have commas.
+fn assignments(words: &str) -> Vec<&str> {
+    let parts: Vec<&str> = words.split(',').collect();
+    match parts.iter().all(|part| part.contains('=')) {
+        true => parts,
+        false => vec![words],
     }
 }
 

@@ -4,6 +4,7 @@
 //! took time. The greatest is the one that binds.
 
 use isa::chip::Chip;
+use isa::object::{KernelMeta, ParamDir};
 
 use crate::report::{Path, Report};
 
@@ -23,8 +24,8 @@ pub struct Roof {
 }
 
 /// The bounds of a run, in the order of the way of data. Those that nothing was asked of are left out.
-pub fn roofline(report: &Report, chip: &Chip) -> Vec<Roof> {
-    let mut roofs = compulsory(report, chip);
+pub fn roofline(kernel: &KernelMeta, report: &Report, chip: &Chip) -> Vec<Roof> {
+    let mut roofs = compulsory(kernel, report, chip);
     roofs.extend(asked(report, chip));
     roofs.extend(worked(report));
     roofs.retain(|roof| roof.cycles > 0);
@@ -32,7 +33,7 @@ pub fn roofline(report: &Report, chip: &Chip) -> Vec<Roof> {
 }
 
 /// What no schedule can avoid.
-fn compulsory(report: &Report, chip: &Chip) -> Vec<Roof> {
+fn compulsory(kernel: &KernelMeta, report: &Report, chip: &Chip) -> Vec<Roof> {
     let roof = |resource: &str, unit, amount, cycles| Roof {
         resource: resource.to_owned(),
         unit,
@@ -40,7 +41,11 @@ fn compulsory(report: &Report, chip: &Chip) -> Vec<Roof> {
         cycles,
         compulsory: true,
     };
-    let hbm_bytes = report.ideal_hbm_cycles.saturating_mul(chip.memory.hbm_mbps);
+    // Results may stay in L2 as far as they fit, and what is in L2 at the end is not charged.
+    let results = kernel.params.iter();
+    let results = results.filter(|param| param.dir == ParamDir::Out);
+    let results = results.filter_map(|param| param.bytes()).sum::<u64>();
+    let must = (kernel.compulsory_bytes).saturating_sub(results.min(chip.memory.l2_bytes));
     vec![
         roof(
             "cube",
@@ -55,10 +60,10 @@ fn compulsory(report: &Report, chip: &Chip) -> Vec<Roof> {
             report.ideal_vector_cycles,
         ),
         roof(
-            "memory, nominal",
+            "memory",
             "bytes that must move",
-            hbm_bytes / chip.cores.clock_mhz.max(1),
-            report.ideal_hbm_cycles,
+            must,
+            at_rate(must, chip.memory.hbm_effective_mbps, chip),
         ),
     ]
 }
@@ -76,10 +81,6 @@ fn asked(report: &Report, chip: &Chip) -> Vec<Roof> {
         let found = report.traffic.iter().find(|(known, _)| *known == path);
         found.map_or(0, |(_, bytes)| *bytes)
     };
-    let at_memory = |bytes: u64, mbps: u64| {
-        let cycles = u128::from(bytes) * u128::from(chip.cores.clock_mhz) / u128::from(mbps.max(1));
-        u64::try_from(cycles).unwrap_or(u64::MAX)
-    };
     let (cubes, vectors) = (chip.cores.cube.max(1), chip.cores.vector.max(1));
     let port = |bytes: u64, cores: u64, rate: u64| bytes / (cores * rate.max(1)).max(1);
     let hbm = report.hbm_read + report.hbm_write;
@@ -88,22 +89,22 @@ fn asked(report: &Report, chip: &Chip) -> Vec<Roof> {
     let (l0a, l0b, drained) = (moved(Path::L1L0a), moved(Path::L1L0b), moved(Path::L0cGm));
     vec![
         roof(
-            "memory",
+            "memory as it was used",
             "bytes read and written",
             hbm,
-            at_memory(hbm, chip.memory.hbm_effective_mbps),
+            at_rate(hbm, chip.memory.hbm_effective_mbps, chip),
         ),
         roof(
             "l2",
             "bytes of copies",
             report.l2_bytes,
-            at_memory(report.l2_bytes, chip.memory.l2_mixed_mbps),
+            at_rate(report.l2_bytes, chip.memory.l2_mixed_mbps, chip),
         ),
         roof(
             "l2 reads",
             "bytes of copies in",
             to_l1 + to_ub,
-            at_memory(to_l1 + to_ub, chip.memory.l2_mbps),
+            at_rate(to_l1 + to_ub, chip.memory.l2_mbps, chip),
         ),
         roof(
             "mte2 to l1",
@@ -147,4 +148,10 @@ fn worked(report: &Report) -> impl Iterator<Item = Roof> {
         cycles: (pipe.busy - pipe.stall_memory) / pipe.cores.max(1),
         compulsory: false,
     })
+}
+
+/// Cycles that so many bytes take at a rate in MB/s.
+fn at_rate(bytes: u64, mbps: u64, chip: &Chip) -> u64 {
+    let cycles = u128::from(bytes) * u128::from(chip.cores.clock_mhz) / u128::from(mbps.max(1));
+    u64::try_from(cycles).unwrap_or(u64::MAX)
 }

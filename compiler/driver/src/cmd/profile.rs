@@ -114,7 +114,7 @@ pub(crate) fn run(args: &ProfileArgs, session: &mut Session<'_, '_>) -> Result<(
             .map_err(|fault| errors::fault::fault(&fault, &object, &session.sources))?,
     };
     let facts = Facts {
-        roofs: emulator::roofline(&outcome.report, &settings.chip),
+        roofs: emulator::roofline(&object.kernel, &outcome.report, &settings.chip),
         sources: lines::sources(&object, profile, &session.sources),
         object: &object,
         chip: &settings.chip,

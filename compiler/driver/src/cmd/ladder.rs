@@ -1,0 +1,331 @@
+//! `vinci ladder`: the same kernel from `-O0` upwards, one decision more a rung, and what each of them bought.
+//!
+//! Rungs are made of the compiler's own schedule: a rung takes what the rule decided, except for what is still held back.
+//! Nothing here knows a kernel; what a vendor published about a ladder of its own is quoted beside it (`published.rs`).
+
+mod published;
+
+use std::fmt::Write as _;
+
+use backend::schedule::{Knob, Schedule};
+use backend::{Compiled, Level};
+use clap::Args;
+use emulator::{Options, Report, Sanitize};
+use ir::algo::Func;
+use isa::types::Pipe;
+use serde_json::json;
+
+use crate::args::{Compile, ReportForm};
+use crate::host::Stop;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::table::{Align, Table, grouped};
+use crate::{build, errors};
+
+/// `vinci ladder`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Ladder {
+    /// A `.vn` file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    #[command(flatten)]
+    pub(crate) compile: Compile,
+    /// The form of the report
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    pub(crate) report: ReportForm,
+    /// Host threads of the emulator; 0 takes all. Results do not depend on it
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) threads: usize,
+}
+
+/// A step of the ladder.
+struct Rung {
+    name: String,
+    /// What it cost, or why it cannot be made.
+    report: Result<Report, String>,
+}
+
+/// Blocks of the first rung of a product: what vendors begin with (performance.md §5: 64×64×256).
+const FIRST: [(Knob, i64); 4] = [
+    (Knob::Rows, 64),
+    (Knob::Cols, 64),
+    (Knob::Packet, 256),
+    (Knob::Step, 256),
+];
+/// How often something is there: what overlaps if it is there twice.
+const OVERLAPS: [(&[Knob], &str); 3] = [
+    (&[Knob::PacketDepth, Knob::StripDepth], "copies in overlap"),
+    (&[Knob::StepDepth], "loads of L0 overlap too"),
+    (&[Knob::AccDepth], "pipelined: drains overlap too"),
+];
+/// The size of a block of a result.
+const BLOCK: [Knob; 5] = [Knob::Rows, Knob::Cols, Knob::Step, Knob::Strip, Knob::Pitch];
+
+/// Climbs the ladder of a file.
+pub(crate) fn run(args: &Ladder, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    let settings = Settings::read(&args.compile, session)?;
+    let loaded = session.load_kernel(&args.file)?;
+    let info = loaded.choose(args.compile.kernel.as_deref())?;
+    let func = loaded.bind(&info, &settings.values, &Default::default())?;
+    let rungs = rungs(&func, &settings, args.threads, session)?;
+    let text = match args.report {
+        ReportForm::Text => text(&func, &settings, &rungs),
+        ReportForm::Json => json(&func, &settings, &rungs),
+    };
+    session.host.print(&text)
+}
+
+fn rungs(
+    func: &Func,
+    settings: &Settings,
+    threads: usize,
+    session: &mut Session<'_, '_>,
+) -> Result<Vec<Rung>, Stop> {
+    let at = |level: Level| Settings {
+        level,
+        ..settings.clone()
+    };
+    let rule = build::compile(func, &at(Level::O1), &session.sources)?;
+    let mut plan = vec![(
+        "-O0: one small tile at a time, a barrier after each stage".to_owned(),
+        Level::O0,
+        None,
+    )];
+    let held = held_back(&rule.schedule);
+    plan.extend(
+        held.into_iter()
+            .map(|(name, wanted)| (name, Level::O1, Some(wanted))),
+    );
+    plan.push(("-O1: every decision by rule".to_owned(), Level::O1, None));
+    plan.push(("-O3: the best that is known".to_owned(), Level::O3, None));
+    let mut rungs: Vec<Rung> = Vec::new();
+    let progress = session.progress(plan.len() as u64, "");
+    for (name, level, wanted) in plan {
+        progress.say(name.as_str());
+        let settings = at(level);
+        let compiled = build::compile_as(func, &settings, wanted.as_ref(), &session.sources);
+        let report = match compiled {
+            Ok(compiled) => Ok(timed(&compiled, &settings, threads, session)?),
+            Err(found) => Err(found.first().map_or(String::new(), |d| d.message.clone())),
+        };
+        rungs.push(Rung { name, report });
+        progress.step();
+    }
+    Ok(rungs)
+}
+
+/// Schedules between the smallest blocks and those of the rule: each gives one thing more free.
+fn held_back(rule: &Schedule) -> Vec<(String, Schedule)> {
+    let is_product = |values: &backend::schedule::Values| values.contains_key(&Knob::Packet);
+    let mut rungs = Vec::new();
+    let mut wanted = rule.clone();
+    let mut first = Vec::new();
+    for step in &mut wanted.steps {
+        if is_product(&step.values) {
+            for (knob, value) in FIRST {
+                let own = step.values.get(&knob).copied();
+                // What is smaller anyway stays.
+                let value = own.map_or(value, |own| match knob {
+                    Knob::Rows | Knob::Cols => own.min(value),
+                    _ => value,
+                });
+                step.values.insert(knob, value);
+            }
+            // What follows from the size of a block is the rule's.
+            step.values.remove(&Knob::Strip);
+            step.values.remove(&Knob::Pitch);
+            first.push(step.name.clone());
+        }
+        for knob in OVERLAPS.iter().flat_map(|(knobs, _)| *knobs) {
+            if let Some(value) = step.values.get_mut(knob) {
+                *value = 1;
+            }
+        }
+    }
+    let blocks = match first.is_empty() {
+        true => "sizes by rule",
+        false => "64×64×256 tiles",
+    };
+    rungs.push((format!("{blocks}, one of each buffer"), wanted.clone()));
+    for (knobs, what) in OVERLAPS {
+        restore(&mut wanted, rule, knobs);
+        rungs.push((format!("{blocks}, {what}"), wanted.clone()));
+    }
+    if !first.is_empty() {
+        restore(&mut wanted, rule, &BLOCK);
+        for step in &mut wanted.steps {
+            // A packet of one step.
+            if let (true, Some(&one)) = (first.contains(&step.name), step.values.get(&Knob::Step)) {
+                step.values.insert(Knob::Packet, one);
+            }
+        }
+        rungs.push((
+            "tiles by rule, one step of k a packet".to_owned(),
+            wanted.clone(),
+        ));
+        restore(&mut wanted, rule, &[Knob::Packet]);
+        rungs.push(("packets of several steps".to_owned(), wanted));
+    }
+    // What changes nothing is no rung, and the last is that of the rule.
+    let mut before: Option<Schedule> = None;
+    rungs.retain(|(_, wanted)| {
+        let new = wanted != rule && before.as_ref() != Some(wanted);
+        before = Some(wanted.clone());
+        new
+    });
+    rungs
+}
+
+/// Gives knobs the values of the rule again.
+fn restore(wanted: &mut Schedule, rule: &Schedule, knobs: &[Knob]) {
+    for (step, own) in wanted.steps.iter_mut().zip(&rule.steps) {
+        for knob in knobs {
+            match own.values.get(knob) {
+                Some(value) => step.values.insert(*knob, *value),
+                None => step.values.remove(knob),
+            };
+        }
+    }
+}
+
+fn timed(
+    compiled: &Compiled,
+    settings: &Settings,
+    threads: usize,
+    session: &Session<'_, '_>,
+) -> Result<Report, Stop> {
+    let object = compiled.object();
+    let options = Options {
+        threads,
+        sanitize: Sanitize::NONE,
+        timing_only: true,
+        ..Options::default()
+    };
+    let inputs = vec![None; object.kernel.params.len()];
+    match emulator::run(object, &inputs, &settings.chip, &options) {
+        Ok(outcome) => Ok(outcome.report),
+        Err(fault) => Err(errors::fault::fault(&fault, object, &session.sources).into()),
+    }
+}
+
+/// The utilisation that a kernel is measured by, and its word.
+fn utilization(report: &Report) -> (&'static str, f64) {
+    let shares = [
+        ("cube", report.cube_utilization()),
+        ("hbm", report.hbm_utilization()),
+        ("vector", report.vector_utilization()),
+    ];
+    let most = shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    most.unwrap_or(("cube", 0.0))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn text(func: &Func, settings: &Settings, rungs: &[Rung]) -> String {
+    let sizes = func
+        .sizes
+        .iter()
+        .map(|(name, size)| format!("{name}={size}"));
+    let mut text = format!(
+        "{}  {}  on {}\n\n",
+        func.name,
+        sizes.collect::<Vec<_>>().join(" "),
+        settings.chip.stamp()
+    );
+    let last = rungs
+        .iter()
+        .rev()
+        .find_map(|rung| rung.report.as_ref().ok());
+    let measure = last.map_or("cube", |report| utilization(report).0);
+    let mut table = Table::new(&[
+        ("rung", Align::Left),
+        ("cycles", Align::Right),
+        ("µs", Align::Right),
+        (measure, Align::Right),
+        ("faster", Align::Right),
+        ("M", Align::Right),
+        ("MTE1", Align::Right),
+        ("MTE2", Align::Right),
+        ("V", Align::Right),
+    ]);
+    let mut before: Option<u64> = None;
+    for rung in rungs {
+        let Ok(report) = &rung.report else {
+            table.row([rung.name.clone(), "–".to_owned()]);
+            continue;
+        };
+        let faster = before.map_or(String::new(), |before| {
+            format!("{:.2} ×", before as f64 / report.cycles.max(1) as f64)
+        });
+        let busy = |pipe| busy(report, pipe).map_or(String::new(), percent);
+        table.row([
+            rung.name.clone(),
+            grouped(report.cycles),
+            format!("{:.1}", report.seconds() * 1e6),
+            percent(share(report, measure)),
+            faster,
+            busy(Pipe::M),
+            busy(Pipe::Mte1),
+            busy(Pipe::Mte2),
+            busy(Pipe::V),
+        ]);
+        before = Some(report.cycles);
+    }
+    let _ = write!(text, "{table}");
+    for rung in rungs {
+        if let Err(why) = &rung.report {
+            let _ = writeln!(text, "not made: {}: {why}", rung.name);
+        }
+    }
+    if let Some(all) = overall(rungs) {
+        let _ = writeln!(text, "together {all:.1} × faster");
+    }
+    if let Some(ladder) = published::of(func, &settings.chip) {
+        let _ = write!(text, "\n{}", ladder.text());
+    }
+    text
+}
+
+fn share(report: &Report, measure: &str) -> f64 {
+    match measure {
+        "hbm" => report.hbm_utilization(),
+        "vector" => report.vector_utilization(),
+        _ => report.cube_utilization(),
+    }
+}
+
+/// The busy share of a pipe, averaged over the cores that ran; none if no core has it.
+fn busy(report: &Report, pipe: Pipe) -> Option<f64> {
+    let entry = report.pipes.iter().find(|entry| entry.pipe == pipe)?;
+    Some(report.pipe_share(entry, entry.busy))
+}
+
+/// How much faster the last rung is than the first.
+fn overall(rungs: &[Rung]) -> Option<f64> {
+    let mut made = rungs.iter().filter_map(|rung| rung.report.as_ref().ok());
+    let first = made.next()?;
+    let last = made.next_back()?;
+    Some(first.cycles as f64 / last.cycles.max(1) as f64)
+}
+
+fn json(func: &Func, settings: &Settings, rungs: &[Rung]) -> String {
+    let rung = |rung: &Rung| match &rung.report {
+        Ok(report) => json!({
+            "name": rung.name,
+            "cycles": report.cycles,
+            "seconds": report.seconds(),
+            "utilization": { "cube": report.cube_utilization(), "hbm": report.hbm_utilization() },
+        }),
+        Err(why) => json!({ "name": rung.name, "not_made": why }),
+    };
+    let value = json!({
+        "schema": 1,
+        "kernel": func.name,
+        "target": { "name": settings.chip.name, "version": settings.chip.version_stamp() },
+        "rungs": rungs.iter().map(rung).collect::<Vec<_>>(),
+        "published": published::of(func, &settings.chip).map(|ladder| ladder.json()),
+    });
+    value.to_string() + "\n"
+}
