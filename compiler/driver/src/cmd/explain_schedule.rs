@@ -155,7 +155,7 @@ fn beside(knob: Knob, own: i64) -> Vec<i64> {
         | Knob::Step
         | Knob::Strip
         | Knob::Scores
-        | Knob::Weights => vec![own / 2, own + 16, own * 2],
+        | Knob::Weights => vec![(own / 2 + 8) / 16 * 16, own + 16, own * 2],
     };
     let least = i64::from(knob != Knob::Epilogue);
     let mut values: Vec<i64> = values

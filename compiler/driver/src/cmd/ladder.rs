@@ -125,10 +125,8 @@ fn held_back(rule: &Schedule) -> Vec<(String, Schedule)> {
             for (knob, value) in FIRST {
                 let own = step.values.get(&knob).copied();
                 // What is smaller anyway stays.
-                let value = own.map_or(value, |own| match knob {
-                    Knob::Rows | Knob::Cols => own.min(value),
-                    _ => value,
-                });
+                let block = matches!(knob, Knob::Rows | Knob::Cols);
+                let value = own.filter(|_| block).map_or(value, |own| own.min(value));
                 step.values.insert(knob, value);
             }
             // What follows from the size of a block is the rule's.
