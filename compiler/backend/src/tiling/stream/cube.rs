@@ -5,6 +5,7 @@ use ir::tile::{Arg, Buf, Chan, CoreQuery, FixCast, Op, Tensor, View};
 use isa::types::{Elem, Layout, Space};
 
 use super::{Pass, Rows, SCORE_DEPTH};
+use crate::Level;
 use crate::partition::{Factor, Product};
 use crate::tiling::builder::{Builder, Shape, whole};
 use crate::tiling::expr::round_up;
@@ -68,7 +69,7 @@ impl<'a> Side<'a> {
         let at = base(pass, b, product, &product.a, rows);
         let m = (pass.size.m, rows.m);
         let k = (depth, Arg::Const(depth));
-        let buf = packet(pass, b, &product.a, at, m, k);
+        let buf = packet(pass, b, (&product.a, 2), at, m, k);
         let near = pass.size.resident.then(|| {
             let turned = product.a.k_major;
             tile(pass, b, (Space::L0a, 1), whole(buf), (m, k), turned)
@@ -92,7 +93,7 @@ fn base(pass: &Pass<'_>, b: &mut Builder, product: &Product, factor: &Factor, ro
 fn packet(
     pass: &Pass<'_>,
     b: &mut Builder,
-    factor: &Factor,
+    (factor, copies): (&Factor, u32),
     at: Arg,
     free: (i64, Arg),
     depth: (i64, Arg),
@@ -104,15 +105,15 @@ fn packet(
         true => (depth, free),
         false => (free, depth),
     };
-    load(pass, b, (tensor, at, factor.pitch), rows, cols)
+    load(pass, b, (tensor, at, factor.pitch), (rows, cols), copies)
 }
 
 fn load(
     pass: &Pass<'_>,
     b: &mut Builder,
     (tensor, at, pitch): (Tensor, Arg, i64),
-    rows: (i64, Arg),
-    cols: (i64, Arg),
+    (rows, cols): ((i64, Arg), (i64, Arg)),
+    copies: u32,
 ) -> Buf {
     let data = &b.func.tensors[tensor];
     let (name, elem) = (format!("{}_l1", data.name), data.elem);
@@ -120,7 +121,7 @@ fn load(
         elem,
         space: Space::L1,
         layout: Layout::NZ,
-        depth: pass.cx.depth(),
+        depth: copies.min(pass.cx.depth()),
         rows: round_up(rows.0, 16),
         cols: round_up(cols.0, 16),
     };
@@ -233,7 +234,7 @@ fn scores(pass: &Pass<'_>, b: &mut Builder, (side, chan): (&Side<'_>, Chan), row
         let items = packet(
             pass,
             b,
-            &product.b,
+            (&product.b, 2),
             at,
             in_packet,
             (depth, Arg::Const(depth)),
@@ -328,23 +329,29 @@ fn part(pass: &Pass<'_>, b: &mut Builder, number: usize, rows: &Rows, block: Arg
     };
     let (first, count) = pass.items_of(b, block);
     let right = base(pass, b, product, &product.b, rows);
+    let width: (i64, Arg) = full(pass, product.n);
+    let values = |b: &mut Builder, k1: Arg, k: (i64, Arg), copies: u32| {
+        let item = b.add(first, k1);
+        let down = b.mul(item, product.b.at.stride(product.k));
+        let at = b.add(right, down);
+        packet(pass, b, (&product.b, copies), at, width, k)
+    };
+    let most = pass.size.n.min(round_up(pass.items(), 16));
+    // The values of the whole block come while the weights are waited for, where they take no more room.
+    let early = (pass.cx.level != Level::O0 && pass.size.n <= 2 * pass.size.packet)
+        .then(|| values(b, Arg::Const(0), (most, count), 1));
     let taken = b.func.add_value();
     b.push(Op::Take {
         dst: taken,
         chan: weights,
     });
-    let width: (i64, Arg) = full(pass, product.n);
     let c = accumulator(pass, b, "sums", width.0, 1);
-    let most = pass.size.n.min(round_up(pass.items(), 16));
     let ring = b.func.chans[weights].tensor;
     parts(b, (most, count), pass.size.packet, |b, k1, in_packet| {
         let m = (pass.size.m, rows.m);
         let at = b.add(Arg::Val(taken), k1);
-        let left = load(pass, b, (ring, at, pass.size.n), m, in_packet);
-        let item = b.add(first, k1);
-        let down = b.mul(item, product.b.at.stride(product.k));
-        let at = b.add(right, down);
-        let items = packet(pass, b, &product.b, at, width, in_packet);
+        let left = load(pass, b, (ring, at, pass.size.n), (m, in_packet), 2);
+        let items = early.unwrap_or_else(|| values(b, k1, in_packet, 2));
         parts(b, in_packet, pass.size.steps, |b, k0, k| {
             let weights = View {
                 col: k0,
@@ -352,9 +359,10 @@ fn part(pass: &Pass<'_>, b: &mut Builder, number: usize, rows: &Rows, block: Arg
             };
             let a0 = tile(pass, b, (Space::L0a, 2), weights, (m, k), false);
             let turned = !product.b.k_major;
-            let values = from(items, &product.b, k0);
-            let b0 = tile(pass, b, (Space::L0b, 2), values, (k, width), turned);
             let position = b.add(k1, k0);
+            let within = if early.is_some() { position } else { k0 };
+            let values = from(items, &product.b, within);
+            let b0 = tile(pass, b, (Space::L0b, 2), values, (k, width), turned);
             multiply(b, c, (a0, b0), (rows.m, k.1, width.1), position);
         });
     });
