@@ -27,10 +27,6 @@ const WITHOUT_CASE: &[(&str, &str)] = &[
     ),
     ("E0709", "only a wrong compiler makes it come out"),
     (
-        "F0006",
-        "tested by the kind of fault in the emulator's own tests",
-    ),
-    (
         "F0007",
         "an object is decoded when it is read, so a word that is none is E0603",
     ),
@@ -110,6 +106,35 @@ fn tidy_every_code_has_a_case() {
         .filter(|code| !said.contains(code.as_str()) && !excused.contains(code.as_str()))
         .collect();
     assert!(missing.is_empty(), "codes without a case: {missing:?}");
+}
+
+/// How many codes of errors and faults must come out of a wrong program of `ui`.
+const LEAST_ANNOUNCED: usize = 60;
+
+/// Each announcement of a file in `ui` comes true, or its test fails; so what is announced there is tested.
+#[test]
+fn tidy_sixty_codes_have_a_page_and_a_wrong_program() {
+    let mut announced = BTreeSet::new();
+    for extension in ["vn", "tile", "vasm"] {
+        for path in files(&here().join("ui"), extension) {
+            let text = read(&path);
+            let marks = text.lines().filter_map(|line| line.split_once("//~"));
+            for (_, mark) in marks {
+                let words = mark.trim_start_matches(['^', '?']);
+                announced.extend(words.split_whitespace().next().map(str::to_owned));
+            }
+        }
+    }
+    let counted: Vec<&str> = (diag::codes::ALL.iter())
+        .map(|code| code.as_str())
+        .filter(|code| code.starts_with(['E', 'F']) && announced.contains(*code))
+        .filter(|code| {
+            let page = format!("compiler/diag/explain/{code}.md");
+            root().join(page).is_file()
+        })
+        .collect();
+    let count = counted.len();
+    assert!(count >= LEAST_ANNOUNCED, "only {count}: {counted:?}");
 }
 
 #[test]
