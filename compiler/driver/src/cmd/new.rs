@@ -89,6 +89,7 @@ fn page(kernel: &str) -> String {
          vinci run {kernel}.vn                          # numbers, cycles and hazards at the first `//! shape:` line\n\
          vinci run {kernel}.vn -D R=7 -D C=100          # other sizes\n\
          vinci test {kernel}.vn                         # every `//! shape:` line, and the arrays of `//! case:`\n\
+         vinci profile {kernel}.vn                      # where the cycles went, and what would help\n\
          vinci bench {kernel}.vn --save base.json       # cycles, written down\n\
          vinci bench {kernel}.vn --baseline base.json   # what a change did to them\n\
          vinci sweep {kernel}.vn --targets 910b2,910b4  # other chips\n\
