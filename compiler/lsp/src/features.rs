@@ -12,6 +12,7 @@ pub(crate) mod navigate;
 pub(crate) mod signature;
 pub(crate) mod symbols;
 pub(crate) mod tokens;
+pub(crate) mod words;
 
 use lsp_types::{
     CallHierarchyServerCapability, CodeActionKind, CodeActionOptions, CodeActionProviderCapability,

@@ -1,10 +1,13 @@
 """What a person does in an editor, by the protocol."""
 
 import asyncio
+import re
 
 import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
+
+from conftest import Text
 
 pytestmark = pytest.mark.asyncio
 
@@ -213,3 +216,25 @@ async def test_tile_form_and_assembly(client, opened):
         types.HoverParams(text_document=assembly.id, position=assembly.find("mmad", 1))
     )
     assert "mmad" in hover.contents.value
+    # Names of tile form: the line that declares one, its places, another name.
+    names = re.findall(r"buf (\w+):", tile.text)
+    name = next(name for name in names if not re.search(rf"(in|out|work) {name}:", tile.text))
+    place = tile.find(f"buf {name}:", 4)
+    hover = await client.text_document_hover_async(types.HoverParams(text_document=tile.id, position=place))
+    assert f"buf {name}:" in hover.contents.value
+    references = await client.text_document_references_async(
+        types.ReferenceParams(
+            text_document=tile.id, position=place, context=types.ReferenceContext(include_declaration=True)
+        )
+    )
+    assert len(references) > 1
+    definition = await client.text_document_definition_async(
+        types.DefinitionParams(text_document=tile.id, position=references[-1].range.start)
+    )
+    assert definition.range.start == place
+    edit = await client.text_document_rename_async(
+        types.RenameParams(text_document=tile.id, position=place, new_name="renamed")
+    )
+    tile.text = tile.apply(edit.changes[tile.uri])
+    again = Text(client, "again.tile", tile.text, "vinci-tile")
+    assert await again.diagnostics() == [] and f"buf {name}:" not in again.text

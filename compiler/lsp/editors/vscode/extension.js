@@ -12,7 +12,7 @@ async function start() {
   const run = { command: settings.get("path", "vinci"), args: ["lsp"] };
   client = new LanguageClient("vinci", "Vinci", { run, debug: run }, {
     documentSelector: LANGUAGES.map((language) => ({ language })),
-    initializationOptions: { target: settings.get("target", "") },
+    initializationOptions: { target: settings.get("target", ""), sizes: settings.get("sizes", {}) },
     synchronize: {
       configurationSection: "vinci",
       fileEvents: vscode.workspace.createFileSystemWatcher("**/*.vn"),
@@ -40,6 +40,22 @@ async function show(answer) {
   return answer;
 }
 
+/** Runs a command of the server for the kernel around the cursor, as its lens would. */
+async function forKernelHere(command) {
+  const editor = vscode.window.activeTextEditor;
+  if (!editor || editor.document.languageId !== "vinci") {
+    return;
+  }
+  const uri = editor.document.uri;
+  const lenses = await vscode.commands.executeCommand("vscode.executeCodeLensProvider", uri, 1000);
+  const own = (lenses ?? []).filter((lens) => lens.command?.command === command);
+  const above = own.filter((lens) => lens.range.start.line <= editor.selection.active.line);
+  const lens = above.at(-1) ?? own[0];
+  if (lens) {
+    await vscode.commands.executeCommand(command, ...lens.command.arguments);
+  }
+}
+
 async function activate(context) {
   output = vscode.window.createOutputChannel("Vinci run");
   context.subscriptions.push(output);
@@ -48,6 +64,9 @@ async function activate(context) {
       await client?.stop();
       await start();
     }),
+    vscode.commands.registerCommand("vinci.runHere", () => forKernelHere("vinci.run")),
+    vscode.commands.registerCommand("vinci.showTileHere", () => forKernelHere("vinci.showTile")),
+    vscode.commands.registerCommand("vinci.showAssemblyHere", () => forKernelHere("vinci.showAssembly")),
   );
   await start();
 }

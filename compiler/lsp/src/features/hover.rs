@@ -23,7 +23,7 @@ pub(crate) fn hover(state: &mut State, params: HoverParams) -> Result<Option<Hov
             None => expression(state.analysis(document), &document.text, byte),
         },
         Form::Assembly => manual(document, byte as usize),
-        Form::Tile => None,
+        Form::Tile => declared_word(document, byte as usize),
     };
     Ok(answer.map(|(span, value)| Hover {
         contents: HoverContents::Markup(MarkupContent {
@@ -122,6 +122,20 @@ fn expression(analysis: &Analysis, text: &str, byte: u32) -> Option<(diag::Span,
         fact.span,
         format!("```vinci\n{shown}: {}\n```", fact.text()),
     ))
+}
+
+/// The lines that declare a name of tile form.
+fn declared_word(document: &Document, byte: usize) -> Option<(diag::Span, String)> {
+    let places = super::words::places(document, byte);
+    let here = (places.iter()).find(|p| p.bytes.start <= byte && byte <= p.bytes.end)?;
+    // A tensor and a buffer may share a name.
+    let declared = places.iter().filter(|place| place.declares);
+    let lines: Vec<String> = declared
+        .map(|place| super::words::line(&document.text, place))
+        .collect();
+    let line = lines.join("\n");
+    let span = diag::Span::new(crate::document::MAIN, here.bytes.clone());
+    Some((span, format!("```vinci-tile\n{line}\n```")))
 }
 
 /// The manual page of the instruction under the cursor.

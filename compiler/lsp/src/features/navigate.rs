@@ -12,6 +12,7 @@ use lsp_types::{
 };
 
 use super::diagnostics::location;
+use super::words::{self, Place};
 use crate::document::{Analysis, Document, Form, MAIN};
 use crate::server::dispatch::Refused;
 use crate::server::state::State;
@@ -36,41 +37,33 @@ pub(crate) fn definition(
 ) -> Result<Option<GotoDefinitionResponse>, Refused> {
     let Some((document, analysis, found)) = name_at(state, &params.text_document_position_params)
     else {
-        return Ok(label_definition(
-            state,
-            &params.text_document_position_params,
-        ));
+        let words = words_at(state, &params.text_document_position_params);
+        let first = words.and_then(|(document, places)| {
+            let place = places.iter().find(|place| place.declares)?;
+            Some(Location {
+                uri: document.uri.clone(),
+                range: bytes_range(document, place),
+            })
+        });
+        return Ok(first.map(GotoDefinitionResponse::Scalar));
     };
     let span = analysis.names().def(found.def).span;
     let place = location(state, document, Some(&analysis.sources), span);
     Ok(place.map(GotoDefinitionResponse::Scalar))
 }
 
-/// Labels of assembly.
-fn label_definition(
-    state: &State,
+/// The places of a name of tile form or of a label.
+fn words_at<'a>(
+    state: &'a State,
     params: &TextDocumentPositionParams,
-) -> Option<GotoDefinitionResponse> {
+) -> Option<(&'a Document, Vec<Place>)> {
     let document = state.document(&params.text_document.uri)?;
-    if document.form != Form::Assembly {
-        return None;
-    }
-    let word = word_at(&document.text, document.byte(params.position) as usize)?;
-    let wanted = format!("{}:", &document.text[word]);
-    let mut start = 0;
-    for line in document.text.split_inclusive('\n') {
-        if line.trim_end() == wanted {
-            let range = document
-                .lines
-                .range(&document.text, start..start + wanted.len() - 1);
-            return Some(GotoDefinitionResponse::Scalar(Location {
-                uri: document.uri.clone(),
-                range,
-            }));
-        }
-        start += line.len();
-    }
-    None
+    let places = words::places(document, document.byte(params.position) as usize);
+    (!places.is_empty()).then_some((document, places))
+}
+
+fn bytes_range(document: &Document, place: &Place) -> lsp_types::Range {
+    document.lines.range(&document.text, place.bytes.clone())
 }
 
 /// The word around a byte.
@@ -89,10 +82,18 @@ pub(crate) fn references(
     state: &mut State,
     params: ReferenceParams,
 ) -> Result<Option<Vec<Location>>, Refused> {
-    let Some((document, analysis, found)) = name_at(state, &params.text_document_position) else {
-        return Ok(None);
-    };
     let declared = params.context.include_declaration;
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position) else {
+        let words = words_at(state, &params.text_document_position);
+        return Ok(words.map(|(document, places)| {
+            let places = places.iter().filter(|place| declared || !place.declares);
+            let location = |place| Location {
+                uri: document.uri.clone(),
+                range: bytes_range(document, place),
+            };
+            places.map(location).collect()
+        }));
+    };
     let def = analysis.names().def(found.def);
     let places = places(analysis, found.def);
     let places = places.filter(|place| declared || place.span != def.span);
@@ -114,17 +115,24 @@ pub(crate) fn highlights(
     state: &mut State,
     params: DocumentHighlightParams,
 ) -> Result<Option<Vec<DocumentHighlight>>, Refused> {
+    let kind = |defines: bool| match defines {
+        true => DocumentHighlightKind::WRITE,
+        false => DocumentHighlightKind::READ,
+    };
     let Some((document, analysis, found)) = name_at(state, &params.text_document_position_params)
     else {
-        return Ok(None);
+        let words = words_at(state, &params.text_document_position_params);
+        return Ok(words.map(|(document, places)| {
+            let highlight = |place: &Place| DocumentHighlight {
+                range: bytes_range(document, place),
+                kind: Some(kind(place.declares)),
+            };
+            places.iter().map(highlight).collect()
+        }));
     };
     let highlight = |place: Use| DocumentHighlight {
         range: document.range(place.span),
-        kind: Some(if place.defines {
-            DocumentHighlightKind::WRITE
-        } else {
-            DocumentHighlightKind::READ
-        }),
+        kind: Some(kind(place.defines)),
     };
     Ok(Some(
         analysis.names().places(found.def).map(highlight).collect(),
@@ -136,7 +144,14 @@ pub(crate) fn prepare_rename(
     params: TextDocumentPositionParams,
 ) -> Result<Option<PrepareRenameResponse>, Refused> {
     let Some((document, analysis, found)) = name_at(state, &params) else {
-        return Ok(None);
+        return Ok(words_at(state, &params).and_then(|(document, places)| {
+            let byte = document.byte(params.position) as usize;
+            let here = (places.iter()).find(|p| p.bytes.start <= byte && byte <= p.bytes.end)?;
+            Some(PrepareRenameResponse::RangeWithPlaceholder {
+                range: bytes_range(document, here),
+                placeholder: document.text[here.bytes.clone()].to_owned(),
+            })
+        }));
     };
     let def = analysis.names().def(found.def);
     if def.span.file != MAIN {
@@ -155,10 +170,10 @@ pub(crate) fn rename(
     state: &mut State,
     params: RenameParams,
 ) -> Result<Option<WorkspaceEdit>, Refused> {
-    let Some((document, analysis, found)) = name_at(state, &params.text_document_position) else {
-        return Ok(None);
-    };
     let new = params.new_name;
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position) else {
+        return rename_word(state, &params.text_document_position, &new);
+    };
     let def = analysis.names().def(found.def);
     if def.span.file != MAIN {
         return Err(Refused::new(format!(
@@ -177,6 +192,32 @@ pub(crate) fn rename(
         new_text: new.clone(),
     };
     let edits: Vec<TextEdit> = places(analysis, found.def).map(edit).collect();
+    Ok(Some(WorkspaceEdit {
+        changes: Some(HashMap::from([(document.uri.clone(), edits)])),
+        ..WorkspaceEdit::default()
+    }))
+}
+
+/// Renames in tile form and assembly, where a word has one meaning in the whole text.
+fn rename_word(
+    state: &State,
+    place: &TextDocumentPositionParams,
+    new: &str,
+) -> Result<Option<WorkspaceEdit>, Refused> {
+    let Some((document, places)) = words_at(state, place) else {
+        return Ok(None);
+    };
+    if !syntax::classes::is_name(new) {
+        return Err(Refused::new(format!("`{new}` is no name")));
+    }
+    if words::has_word(&document.text, new) {
+        return Err(Refused::new(format!("`{new}` stands in the text already")));
+    }
+    let edit = |place: &Place| TextEdit {
+        range: bytes_range(document, place),
+        new_text: new.to_owned(),
+    };
+    let edits: Vec<TextEdit> = places.iter().map(edit).collect();
     Ok(Some(WorkspaceEdit {
         changes: Some(HashMap::from([(document.uri.clone(), edits)])),
         ..WorkspaceEdit::default()
