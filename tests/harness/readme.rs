@@ -80,3 +80,32 @@ fn shows(readme: &str, mark: &str, output: &str) {
         from += at + part.len();
     }
 }
+
+#[test]
+fn performance_table_is_whole() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
+    let (_, rest) = readme
+        .split_once("<!-- kernels: begin -->\n")
+        .expect("the README has the table of `cargo bench -p tests --bench kernels`");
+    let (table, _) = rest
+        .split_once("<!-- kernels: end -->")
+        .expect("the table ends");
+    let lines: Vec<&str> = table.lines().collect();
+    let columns = |line: &str| line.matches('|').count();
+    assert!(lines.len() > 16, "a head, a rule, and a row a kernel");
+    for line in &lines {
+        assert_eq!(columns(line), columns(lines[0]), "{line}");
+    }
+    for number in 1..=14 {
+        let own = |line: &&&str| {
+            let first = line.trim_start_matches('|').split('|').next();
+            first.is_some_and(|first| {
+                first.trim().trim_end_matches(char::is_alphabetic) == number.to_string()
+            })
+        };
+        assert!(
+            lines.iter().any(|line| own(&&line)),
+            "row {number} is there"
+        );
+    }
+}
