@@ -423,7 +423,7 @@ pub(crate) fn judge(variant: &Variant, mutant: &Mutant, seeds: u64) -> Judged {
 fn exposed(variant: &Variant, mutant: &Mutant, seeds: u64) -> Option<Exposed> {
     let run = |schedule, sanitize| run(&mutant.object, &variant.inputs, schedule, sanitize);
     let first = match run(Schedule::InOrder, Sanitize::NONE) {
-        Err(fault) => return Some(Exposed::Fault(fault.sanitizer())),
+        Err(fault) => return Some(Exposed::Fault(first_said(mutant, variant, &fault))),
         Ok(outcome) => results(&mutant.object, &outcome),
     };
     if first != variant.results
@@ -434,16 +434,27 @@ fn exposed(variant: &Variant, mutant: &Mutant, seeds: u64) -> Option<Exposed> {
     for seed in 0..seeds {
         let schedule = Schedule::Adversarial(seed);
         match run(schedule, Sanitize::NONE) {
-            Err(fault) => return Some(Exposed::Fault(fault.sanitizer())),
+            Err(fault) => return Some(Exposed::Fault(first_said(mutant, variant, &fault))),
             Ok(outcome) if results(&mutant.object, &outcome) != first => {
-                let all = run(schedule, Sanitize::ALL).err();
-                let fault = all.or_else(|| run(Schedule::InOrder, Sanitize::ALL).err());
+                let fault = run(Schedule::InOrder, Sanitize::ALL).err();
                 return Some(fault.map_or(Exposed::Order, |it| Exposed::Fault(it.sanitizer())));
             }
             Ok(_) => {}
         }
     }
     (first != variant.results).then_some(Exposed::Values)
+}
+
+/// What the sanitizers say first, in order, of a mutant that comes to a fault in some order.
+fn first_said(mutant: &Mutant, variant: &Variant, fault: &Fault) -> Option<Sanitizer> {
+    let all = run(
+        &mutant.object,
+        &variant.inputs,
+        Schedule::InOrder,
+        Sanitize::ALL,
+    );
+    all.err()
+        .map_or(fault.sanitizer(), |first| first.sanitizer())
 }
 
 /// The class that a verifier should name for what a sanitizer found; none where it has no say.
