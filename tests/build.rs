@@ -31,6 +31,12 @@ const FAMILIES: &[Family] = &[
         run: "kernel::check",
     },
     Family {
+        module: "pinned",
+        folder: "pinned",
+        extension: "vn",
+        run: "pinned::check",
+    },
+    Family {
         module: "dynamic",
         folder: "dynamic",
         extension: "txt",

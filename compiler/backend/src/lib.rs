@@ -21,7 +21,8 @@ use isa::object::Object;
 
 pub use emit::Resolver;
 pub use lower::{Lowered, lower};
-pub use schedule::Schedule;
+pub use schedule::space::StepSpace;
+pub use schedule::{Knob, Schedule, Values};
 pub use tiling::{Tiled, derived_text, remarks, tile};
 
 /// How hard the compiler tries.
@@ -31,7 +32,7 @@ pub enum Level {
     O0,
     /// Tiles by rule, several buffers, minimal flags.
     O1,
-    /// The same as `O1` until there is a search.
+    /// As `O1`, for a schedule that was searched.
     O3,
 }
 
@@ -110,6 +111,24 @@ pub fn compile_as(
         }
         first => first,
     }
+}
+
+/// What can be decided about each step of a kernel beside what `wanted`, or the source, says.
+///
+/// # Errors
+/// As for [`compile`].
+pub fn space(
+    func: &algo::Func,
+    chip: &Chip,
+    wanted: Option<&Schedule>,
+) -> Result<Vec<StepSpace>, Vec<Diagnostic>> {
+    let task = |passes| tiling::Task {
+        chip,
+        level: Level::O3,
+        passes,
+        wanted,
+    };
+    tiling::space(func, &task(true)).or_else(|_| tiling::space(func, &task(false)))
 }
 
 fn compile_once(

@@ -7,6 +7,7 @@
 
 mod print;
 pub(crate) mod resolve;
+pub mod space;
 
 use std::collections::BTreeMap;
 

@@ -37,6 +37,7 @@ use crate::pass::derive::{self, Cascade};
 use crate::pass::normalize;
 use crate::pass::parts::{self, Parts};
 use crate::plan;
+use crate::schedule::space::{Candidate, Lack, StepSpace, Term};
 use crate::schedule::{Given, Knob, Schedule, StepSchedule, Values, resolve};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Diagnostic>>;
@@ -60,6 +61,8 @@ pub(crate) struct StepCx<'a> {
     stored: &'a BTreeSet<usize>,
     /// Boxes of results.
     pub(crate) parts: &'a Parts,
+    /// How schedules call tensors.
+    pub(crate) names: &'a BTreeMap<algo::Tensor, String>,
     /// What is decided about this step already.
     pub(crate) given: &'a Given,
 }
@@ -143,10 +146,21 @@ pub(crate) fn tile_as(
     Ok(tiled)
 }
 
-fn tile_numbered(
-    func: &algo::Func,
-    task: &Task<'_>,
-) -> std::result::Result<Tiled, Vec<Diagnostic>> {
+/// A kernel cut into steps.
+struct Cut<'a> {
+    algo: algo::Func,
+    parts: Parts,
+    steps: Vec<Step>,
+    stored: BTreeSet<usize>,
+    names: BTreeMap<algo::Tensor, String>,
+    groups: u32,
+    /// What was written for this chip.
+    written: Option<&'a ir::schedule::Schedule>,
+    /// Nothing decided about the steps.
+    open: Schedule,
+}
+
+fn cut<'a>(func: &'a algo::Func, task: &Task<'_>) -> std::result::Result<Cut<'a>, Vec<Diagnostic>> {
     let mut algo = normalize::run(func);
     // Boxes and streams are written for known sizes.
     let parts = if func.symbols.is_empty() {
@@ -154,7 +168,7 @@ fn tile_numbered(
     } else {
         Parts::new()
     };
-    let (chip, none) = (task.chip, Given::default());
+    let chip = task.chip;
     let written = resolve::applicable(func, chip);
     let early = resolve::early(written, task.wanted);
     let mut keep = Vec::new();
@@ -165,51 +179,103 @@ fn tile_numbered(
             derive::Derived::default()
         }
     };
+    let names = slots::tensor_names(&algo);
     let steps = partition(&algo, &derived.cascades, &parts, &early.on_vector);
     let cores = resolve::cores(written, task.wanted, (&algo.name, chip)).map_err(|d| vec![*d])?;
-    let groups = cores.unwrap_or(u32::try_from(chip.cores.cube).unwrap_or(1));
-    let cx = StepCx {
-        algo: &algo,
-        chip,
-        level: task.level,
-        groups,
-        stored: &stored(&algo, &steps, &parts),
-        parts: &parts,
-        given: &none,
-    };
-    let mut schedule = Schedule {
+    let open = Schedule {
         kernel: algo.name.clone(),
         target: chip.name.clone(),
         cores,
-        keep,
-        steps: open_steps(&cx, &steps),
+        keep: keep.iter().filter_map(|t| names.get(t).cloned()).collect(),
+        steps: Vec::new(),
         remarks: (derived.remarks.iter())
             .map(|remark| derive::remark(&algo, remark))
             .collect(),
     };
-    let mut given = resolve::wanted(&schedule.steps, task.wanted);
-    if let Some(written) = written {
-        let stored = (cx.stored.iter())
-            .map(|&def| slots::name_of(&cx, def))
-            .collect();
-        resolve::written(written, (&algo, chip), &stored, &schedule.steps, &mut given)?;
-    }
-    let mut out = Func {
-        name: algo.name.clone(),
-        target: chip.name.clone(),
-        sizes: algo.sizes.clone(),
-        symbols: algo.symbols.clone(),
-        work: work(&algo, &steps),
-        stage: Stage::Tiled,
-        groups,
-        ..Func::default()
+    let mut cut = Cut {
+        stored: stored(&algo, &steps, &parts),
+        names,
+        algo,
+        parts,
+        steps,
+        groups: cores.unwrap_or(u32::try_from(chip.cores.cube).unwrap_or(1)),
+        written,
+        open,
     };
-    if !algo.symbols.is_empty() {
-        out.symbols.work = symbolic::work_formulas(&algo, &steps);
+    cut.open.steps = open_steps(&cut.cx(task, &Given::default()), &cut.steps);
+    Ok(cut)
+}
+
+impl Cut<'_> {
+    fn cx<'c>(&'c self, task: &Task<'c>, given: &'c Given) -> StepCx<'c> {
+        StepCx {
+            algo: &self.algo,
+            chip: task.chip,
+            level: task.level,
+            groups: self.groups,
+            stored: &self.stored,
+            parts: &self.parts,
+            names: &self.names,
+            given,
+        }
     }
-    let gm = tensors(&cx, &mut out);
-    for ((step, given), decided) in steps.iter().zip(&given).zip(&mut schedule.steps) {
-        let cx = StepCx { given, ..cx };
+
+    /// What is given about each step.
+    fn given(&self, task: &Task<'_>) -> std::result::Result<Vec<Given>, Vec<Diagnostic>> {
+        let steps = &self.open.steps;
+        let mut given = resolve::wanted(steps, task.wanted);
+        if let Some(written) = self.written {
+            let none = Given::default();
+            let cx = self.cx(task, &none);
+            let stored = (self.stored.iter())
+                .map(|&def| slots::name_of(&cx, def))
+                .chain(self.open.keep.iter().cloned())
+                .collect();
+            let indices = self.algo.indices.keys();
+            let scope = resolve::Scope {
+                kernel: &self.algo.name,
+                chip: task.chip,
+                tensors: self.names.values().map(String::as_str).collect(),
+                indices: indices.map(|i| slots::index_name(&self.algo, i)).collect(),
+                stored: &stored,
+                steps,
+            };
+            resolve::written(written, &scope, &mut given)?;
+        }
+        Ok(given)
+    }
+
+    /// The tile form with its tensors and no phase.
+    fn empty(&self, task: &Task<'_>) -> (Func, GmMap) {
+        let algo = &self.algo;
+        let mut out = Func {
+            name: algo.name.clone(),
+            target: task.chip.name.clone(),
+            sizes: algo.sizes.clone(),
+            symbols: algo.symbols.clone(),
+            work: work(algo, &self.steps),
+            stage: Stage::Tiled,
+            groups: self.groups,
+            ..Func::default()
+        };
+        if !algo.symbols.is_empty() {
+            out.symbols.work = symbolic::work_formulas(algo, &self.steps);
+        }
+        let gm = tensors(&self.cx(task, &Given::default()), &mut out);
+        (out, gm)
+    }
+}
+
+fn tile_numbered(
+    func: &algo::Func,
+    task: &Task<'_>,
+) -> std::result::Result<Tiled, Vec<Diagnostic>> {
+    let cut = cut(func, task)?;
+    let given = cut.given(task)?;
+    let (mut out, gm) = cut.empty(task);
+    let mut schedule = cut.open.clone();
+    for ((step, given), decided) in cut.steps.iter().zip(&given).zip(&mut schedule.steps) {
+        let cx = cut.cx(task, given);
         (out, decided.values) = step_phases(&cx, step, out, &gm).map_err(|d| vec![*d])?;
     }
     Ok(Tiled {
@@ -328,6 +394,126 @@ pub(crate) fn workspace(
     })
 }
 
+/// What can be decided about each step beside what is given.
+///
+/// # Errors
+/// As for [`tile`], and what is written and cannot be.
+pub(crate) fn space(
+    func: &algo::Func,
+    task: &Task<'_>,
+) -> std::result::Result<Vec<StepSpace>, Vec<Diagnostic>> {
+    let cut = cut(func, task)?;
+    let given = cut.given(task)?;
+    let (base, gm) = cut.empty(task);
+    let mut spaces = Vec::new();
+    for ((step, given), open) in cut.steps.iter().zip(&given).zip(&cut.open.steps) {
+        let cx = cut.cx(task, given);
+        let mut space = StepSpace {
+            name: open.name.clone(),
+            ..StepSpace::default()
+        };
+        candidates(&cx, step, &base, &gm, &mut space).map_err(|d| vec![*d])?;
+        spaces.push(space);
+    }
+    Ok(spaces)
+}
+
+/// Every decision that a tiler can make about a step, with what it reckons it to take.
+fn candidates(
+    cx: &StepCx<'_>,
+    step: &Step,
+    base: &Func,
+    gm: &GmMap,
+    space: &mut StepSpace,
+) -> Result<()> {
+    match step {
+        Step::Rows(rows) => {
+            let sizes = open(
+                cx,
+                rows::blocks(cx, rows),
+                rows::Block::values,
+                &|given, all| rows::given(cx, rows, given, all),
+            )?;
+            written(cx, (base, &sizes), space, &mut |base, block| {
+                let b = vector_phase(base, span_of(cx, rows.defs[0]));
+                Ok(rows::emit(cx, rows, *block, b, gm)?.func)
+            })
+        }
+        Step::Items(def) => {
+            let sizes = columns(cx, items::capacities(cx, *def))?;
+            written(cx, (base, &sizes), space, &mut |base, &cap| {
+                let b = vector_phase(base, span_of(cx, *def));
+                Ok(items::emit(cx, *def, cap, b, gm)?.func)
+            })
+        }
+        Step::Sort(sorted) => {
+            let sizes = open(
+                cx,
+                sort::row_counts(cx, sorted),
+                rows_at_a_time,
+                &|given, _| (given.values.get(&Knob::Rows).copied().into_iter()).collect(),
+            )?;
+            written(cx, (base, &sizes), space, &mut |base, &rows| {
+                let b = vector_phase(base, span_of(cx, sorted.places));
+                Ok(sort::emit(cx, sorted, rows, b, gm)?.func)
+            })
+        }
+        Step::Scan(def) => {
+            let sizes = columns(cx, scan::capacities(cx, *def))?;
+            written(cx, (base, &sizes), space, &mut |base, &cap| {
+                let b = vector_phase(base, span_of(cx, *def));
+                Ok(scan::emit(cx, *def, cap, b, gm)?.func)
+            })
+        }
+        Step::Stream(pass) => {
+            let sizes = open(
+                cx,
+                stream::sizes(cx, pass),
+                stream::Size::values,
+                &|given, all| stream::given((cx, pass), given, all),
+            )?;
+            written(cx, (base, &sizes), space, &mut |base, size| {
+                stream::emit(cx, pass, size, base, gm)
+            })
+        }
+        Step::Product(product, epilogue) => {
+            let extents = Extents::of(cx, product).assumed(&cx.algo.symbols);
+            let task = product_task(cx, product, epilogue, &extents);
+            sizes::space(&task, space);
+            Ok(())
+        }
+    }
+}
+
+/// Writes, plans and prices every size of a step on vector cores.
+fn written<S>(
+    cx: &StepCx<'_>,
+    (base, sizes): (&Func, &[(Values, S)]),
+    space: &mut StepSpace,
+    write: Write<'_, S>,
+) -> Result<()> {
+    for (values, size) in sizes {
+        let func = write(base.clone(), size)?;
+        let cycles = price::price(&func, cx.chip);
+        match plan::plan(&func, cx.chip) {
+            Ok(_) => space.candidates.push(Candidate {
+                values: values.clone(),
+                cycles,
+                bound: 0,
+                binds: Term::Vector,
+            }),
+            Err(overflow) => space.lacks(Lack {
+                values: values.clone(),
+                cycles,
+                space: overflow.space,
+                needed: overflow.needed,
+                available: overflow.available,
+            }),
+        }
+    }
+    Ok(())
+}
+
 /// Writes a step; gives what was decided about it.
 fn step_phases(cx: &StepCx<'_>, step: &Step, out: Func, gm: &GmMap) -> Result<(Func, Values)> {
     match step {
@@ -402,17 +588,26 @@ fn step_phases(cx: &StepCx<'_>, step: &Step, out: Func, gm: &GmMap) -> Result<(F
 /// The sizes of a product: those that are given, the rest by rule.
 fn product_tiles(cx: &StepCx<'_>, product: &Product, epilogue: &Epilogue) -> Result<Tiles> {
     let extents = Extents::of(cx, product).assumed(&cx.algo.symbols);
-    let task = sizes::Task {
-        chip: cx.chip,
-        extents: &extents,
-        whole_columns: matches!(epilogue, Epilogue::Vector(_)),
-        window: product.window.as_deref(),
-        given: &cx.given.values,
-    };
+    let task = product_task(cx, product, epilogue, &extents);
     sizes::check(&task, cx.given, &slots::name_of(cx, product.def))?;
     match cx.level {
         Level::O0 => Ok(sizes::plain(&task)),
         Level::O1 | Level::O3 => Ok(sizes::choose(&task).unwrap_or_else(|| sizes::plain(&task))),
+    }
+}
+
+fn product_task<'t>(
+    cx: &'t StepCx<'_>,
+    product: &'t Product,
+    epilogue: &Epilogue,
+    extents: &'t Extents,
+) -> sizes::Task<'t> {
+    sizes::Task {
+        chip: cx.chip,
+        extents,
+        whole_columns: matches!(epilogue, Epilogue::Vector(_)),
+        window: product.window.as_deref(),
+        given: &cx.given.values,
     }
 }
 

@@ -1,6 +1,6 @@
 //! From any form of a kernel to an object, keeping every level on the way. Opens no files itself.
 
-use backend::{Compiled, Lowered, Schedule};
+use backend::{Compiled, Level, Lowered, Schedule};
 use diag::{Diagnostic, SourceMap, Span};
 use ir::algo::{Func, TensorData};
 use ir::tile;
@@ -10,7 +10,7 @@ use isa::object::Object;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{assembly, errors};
+use crate::{assembly, cache, errors};
 
 /// Compiles a bound kernel.
 pub fn compile(
@@ -38,6 +38,9 @@ pub fn compile_as(
         None => None,
     };
     let func = pinned.as_ref().unwrap_or(func);
+    if settings.level == Level::O3 && wanted.is_none() {
+        return searched(func, settings, sources);
+    }
     backend::compile_as(func, &settings.chip, settings.options(), wanted, &resolve)
 }
 
@@ -45,6 +48,36 @@ pub fn compile_as(
 pub fn tiled(func: &Func, settings: &Settings) -> Result<backend::Tiled, Vec<Diagnostic>> {
     fits_memory(func, &settings.chip).map_err(|found| vec![found])?;
     backend::tile(func, &settings.chip, settings.level)
+}
+
+/// Compiles with the decisions that a search finds, or has found before.
+fn searched(
+    func: &Func,
+    settings: &Settings,
+    sources: &SourceMap,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let resolve = |span| place(sources, span);
+    let key = cache::key(func, settings);
+    if let Some(known) = cache::read(settings, &key, func) {
+        let compiled = backend::compile(&known, &settings.chip, settings.options(), &resolve);
+        // What an earlier version found may not be possible any more.
+        if let Ok(compiled) = compiled {
+            return Ok(compiled);
+        }
+    }
+    let found = search::search(&search_task(func, settings), &resolve)?;
+    cache::write(settings, &key, &found.compiled.schedule);
+    Ok(found.compiled)
+}
+
+/// What a search is asked for by these settings.
+pub fn search_task<'a>(func: &'a Func, settings: &'a Settings) -> search::Task<'a> {
+    search::Task {
+        func,
+        chip: &settings.chip,
+        options: settings.options(),
+        budget: settings.budget,
+    }
 }
 
 /// Refuses tensors that together are larger than the target's global memory.

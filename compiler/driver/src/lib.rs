@@ -11,6 +11,7 @@ mod arguments;
 mod arrays;
 mod assembly;
 pub mod build;
+mod cache;
 mod cmd;
 mod command_line;
 mod defect;

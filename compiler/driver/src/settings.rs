@@ -1,11 +1,15 @@
 //! What the options of a compilation mean: chip, level, sizes and types, code generation keys.
 
+use std::path::PathBuf;
+
 use backend::Level;
 use diag::Diagnostic;
 use isa::chip::Chip;
+use search::Budget;
 use syntax::ast::File;
 
 use crate::args::Compile;
+use crate::cache;
 use crate::errors;
 use crate::host::Stop;
 use crate::kernel::{self, Unread, Values};
@@ -26,6 +30,10 @@ pub struct Settings {
     pub schedule: Option<File>,
     /// `-C verify`.
     pub verify: Verify,
+    /// `-C search-budget=N`: how much `-O3` may try.
+    pub budget: Budget,
+    /// Where schedules that were searched are kept; none for `-C search-cache=off`.
+    pub cache: Option<PathBuf>,
     /// `-Z verify-each`.
     pub verify_each: bool,
     /// `-Z time-passes`.
@@ -74,6 +82,14 @@ pub(crate) const CODEGEN: &[(&str, &str)] = &[
         "verify=on|off",
         "proves the object however long it takes, or not at all",
     ),
+    (
+        "search-budget=N",
+        "candidates that -O3 may compile and time at most",
+    ),
+    (
+        "search-cache=FOLDER|off",
+        "where -O3 keeps what it found; the user's cache folder if nothing is said",
+    ),
 ];
 
 /// Keys of `-Z` and what they do.
@@ -110,6 +126,8 @@ impl Settings {
             values: Values::default(),
             schedule: None,
             verify: Verify::Usual,
+            budget: Budget::default(),
+            cache: None,
             verify_each: false,
             time_passes: false,
             print_after: Vec::new(),
@@ -123,6 +141,7 @@ impl Settings {
         let chip = session.chip(args.target.as_deref().unwrap_or(Chip::DEFAULT))?;
         let mut settings = Settings::new(chip, level("-O", args.opt.as_deref().unwrap_or("1"))?);
         settings.target_given = args.target.is_some();
+        settings.cache = cache::folder();
         for option in &args.codegen {
             match option.split_once('=') {
                 Some(("schedule", path)) => settings.schedule = Some(schedule(path, session)?),
@@ -187,6 +206,15 @@ impl Settings {
             }
             Some(("verify", value)) => {
                 Err(errors::option_value("-C verify", value, &["on", "off"]))
+            }
+            Some(("search-budget", value)) => {
+                let form = || errors::option_form("-C search-budget", value, "a number from 1 on");
+                self.budget.timed = value.parse().ok().filter(|n| *n > 0).ok_or_else(form)?;
+                Ok(())
+            }
+            Some(("search-cache", value)) => {
+                self.cache = (value != "off").then(|| PathBuf::from(value));
+                Ok(())
             }
             Some(_) | None => Err(errors::option_key("-C", option, CODEGEN)),
         }

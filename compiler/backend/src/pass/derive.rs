@@ -124,15 +124,14 @@ pub(crate) fn run(func: &mut Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) ->
     derived
 }
 
-/// The names of what passes would compute together.
-pub(crate) fn fields(func: &Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) -> Vec<String> {
+/// What passes would compute together.
+pub(crate) fn fields(func: &Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) -> Vec<Tensor> {
     let mut changed = func.clone();
     let derived = run(&mut changed, accepts);
     let fields = derived.cascades.iter().flat_map(|cascade| &cascade.fields);
     let defined = |tensor| changed.defs.iter().any(|def| def.target == tensor);
-    fields
-        .filter(|field| defined(field.tensor))
-        .map(|field| changed.tensors[field.tensor].name.clone())
+    (fields.map(|field| field.tensor))
+        .filter(|tensor| defined(*tensor))
         .collect()
 }
 

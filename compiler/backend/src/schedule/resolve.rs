@@ -102,32 +102,22 @@ pub(crate) fn cores(
 }
 
 /// Everything that names may mean here.
-struct Scope<'a> {
-    kernel: &'a str,
-    chip: &'a Chip,
-    tensors: Vec<&'a str>,
-    indices: Vec<&'a str>,
+pub(crate) struct Scope<'a> {
+    pub(crate) kernel: &'a str,
+    pub(crate) chip: &'a Chip,
+    pub(crate) tensors: Vec<&'a str>,
+    pub(crate) indices: Vec<String>,
     /// Definitions that are in memory.
-    stored: &'a BTreeSet<String>,
-    steps: &'a [StepSchedule],
+    pub(crate) stored: &'a BTreeSet<String>,
+    pub(crate) steps: &'a [StepSchedule],
 }
 
 /// Adds what is written to what is given for each step.
 pub(crate) fn written(
     schedule: &written::Schedule,
-    (algo, chip): (&Func, &Chip),
-    stored: &BTreeSet<String>,
-    steps: &[StepSchedule],
+    scope: &Scope<'_>,
     given: &mut [Given],
 ) -> std::result::Result<(), Vec<Diagnostic>> {
-    let scope = Scope {
-        kernel: &algo.name,
-        chip,
-        tensors: algo.tensors.values().map(|t| t.name.as_str()).collect(),
-        indices: algo.indices.values().map(|i| i.name.as_str()).collect(),
-        stored,
-        steps,
-    };
     let mut streams = BTreeSet::new();
     let mut wrong = Vec::new();
     for decision in &schedule.decisions {
@@ -415,9 +405,12 @@ impl Scope<'_> {
     }
 
     fn known_index(&self, name: &Name) -> Result<()> {
-        match self.indices.contains(&name.text.as_str()) {
+        match self.indices.contains(&name.text) {
             true => Ok(()),
-            false => Err(errors::unknown("index", name, &self.indices)),
+            false => {
+                let known: Vec<&str> = self.indices.iter().map(String::as_str).collect();
+                Err(errors::unknown("index", name, &known))
+            }
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! The one list of a tiler's decisions: what stands here is printed, may be written and is searched.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use ir::algo::{Func, Index, Tensor};
 use isa::types::Space;
 
 use super::StepCx;
@@ -10,7 +13,41 @@ use crate::schedule::{Axis, Form, Knob, Slot};
 
 /// The name of a definition.
 pub(crate) fn name_of(cx: &StepCx<'_>, def: usize) -> String {
-    cx.algo.tensors[cx.algo.defs[def].target].name.clone()
+    tensor_name(cx, cx.algo.defs[def].target)
+}
+
+/// The name of a tensor, as the language has it.
+fn tensor_name(cx: &StepCx<'_>, tensor: Tensor) -> String {
+    cx.names.get(&tensor).cloned().unwrap_or_default()
+}
+
+/// Names that can be written, and that differ: those of the authors as far as they do.
+pub(crate) fn tensor_names(algo: &Func) -> BTreeMap<Tensor, String> {
+    let mut known = BTreeSet::new();
+    let mut names = BTreeMap::new();
+    for (tensor, data) in algo.tensors.iter() {
+        let parts: Vec<String> = data.name.split('.').map(word).collect();
+        let plain = parts.join(".");
+        let others = (2..).map(|number: u32| format!("{plain}_{number}"));
+        let mut all = std::iter::once(plain.clone()).chain(others);
+        let name = all.find(|name| !known.contains(name)).unwrap_or(plain);
+        known.insert(name.clone());
+        names.insert(tensor, name);
+    }
+    names
+}
+
+/// The name of an index, as the language has it.
+pub(crate) fn index_name(algo: &Func, index: Index) -> String {
+    word(&algo.indices[index].name).replace('.', "_")
+}
+
+/// A word that does not begin with a digit.
+fn word(text: &str) -> String {
+    match text.starts_with(|c: char| c.is_ascii_digit()) {
+        true => format!("p{text}"),
+        false => text.to_owned(),
+    }
 }
 
 /// The definition that names a step.
@@ -61,26 +98,32 @@ fn of_rows(cx: &StepCx<'_>, step: &Rows) -> Vec<Slot> {
         Some(Axis {
             // The head first: it names the step.
             defs: names(cx, &step.defs),
-            index: cx.algo.indices[index].name.clone(),
+            index: index_name(cx.algo, index),
         })
     };
     let last = widest.and_then(|def| cx.indices(def).len().checked_sub(1));
     let mut slots = Vec::new();
-    slots.extend(name(depth.checked_sub(1)).map(grid(Knob::Rows)));
-    let columns = last.filter(|&last| last >= depth);
-    slots.extend(name(columns).map(grid(Knob::Cols)));
+    let row = name(depth.checked_sub(1));
+    let mut column = name(last.filter(|&last| last >= depth));
+    if let (Some(row), Some(column)) = (&row, &mut column)
+        && row.index == column.index
+    {
+        column.index += "_2";
+    }
+    slots.extend(row.map(grid(Knob::Rows)));
+    slots.extend(column.map(grid(Knob::Cols)));
     slots.push(Slot::new(Knob::Pitch, Form::Pad(names(cx, &step.defs))));
     slots.push(Slot::engine(names(cx, &step.defs), "vector"));
     slots
 }
 
 fn of_product(cx: &StepCx<'_>, product: &Product, epilogue: &Epilogue) -> Vec<Slot> {
-    let tensor = |t: ir::algo::Tensor| cx.algo.tensors[t].name.clone();
+    let tensor = |t: Tensor| tensor_name(cx, t);
     let (a, b) = (tensor(product.a.tensor), tensor(product.b.tensor));
     let own = name_of(cx, product.def);
-    let axis = |index: ir::algo::Index| Axis {
+    let axis = |index: Index| Axis {
         defs: vec![own.clone()],
-        index: cx.algo.indices[index].name.clone(),
+        index: index_name(cx.algo, index),
     };
     let mut slots: Vec<Slot> = product
         .m
@@ -128,7 +171,7 @@ fn of_product(cx: &StepCx<'_>, product: &Product, epilogue: &Epilogue) -> Vec<Sl
 fn of_pass(cx: &StepCx<'_>, pass: &Stream) -> Vec<Slot> {
     let mut slots = Vec::new();
     let fields: Vec<String> = (pass.cascade.fields.iter())
-        .map(|field| cx.algo.tensors[field.tensor].name.clone())
+        .map(|field| tensor_name(cx, field.tensor))
         .collect();
     let (Some(score), Some(head)) = (pass.scores.first(), pass.defs.first()) else {
         return slots;
@@ -140,16 +183,16 @@ fn of_pass(cx: &StepCx<'_>, pass: &Stream) -> Vec<Slot> {
     slots.extend(row.clone().map(grid(Knob::Rows)));
     if let Some(axis) = axis_at(cx, score.def, own.len().checked_sub(1)) {
         slots.push(stream(Knob::Cols, axis.clone(), None, Vec::new(), None));
-        let b = cx.algo.tensors[score.b.tensor].name.clone();
+        let b = tensor_name(cx, score.b.tensor);
         let places = vec![(vec![b], Space::L0b)];
         slots.push(stream(Knob::Scores, axis, Some(Knob::Cols), places, None));
     }
     if let Some((_, sum)) = pass.sums.first() {
         let axis = Axis {
             defs: names(cx, &[sum.def]),
-            index: cx.algo.indices[sum.k].name.clone(),
+            index: index_name(cx.algo, sum.k),
         };
-        let b = cx.algo.tensors[sum.b.tensor].name.clone();
+        let b = tensor_name(cx, sum.b.tensor);
         let places = vec![(vec![b], Space::L0b)];
         slots.push(stream(Knob::Weights, axis, Some(Knob::Cols), places, None));
     }
@@ -171,7 +214,7 @@ fn axis_at(cx: &StepCx<'_>, def: usize, dim: Option<usize>) -> Option<Axis> {
     let index = *cx.algo.defs[def].indices.get(dim?)?;
     Some(Axis {
         defs: names(cx, &[def]),
-        index: cx.algo.indices[index].name.clone(),
+        index: index_name(cx.algo, index),
     })
 }
 

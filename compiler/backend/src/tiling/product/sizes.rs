@@ -7,6 +7,7 @@ use isa::types::{Elem, Space};
 use super::Extents;
 use crate::errors;
 use crate::partition::Window;
+use crate::schedule::space::{Candidate, Lack, StepSpace, Term};
 use crate::schedule::{Given, Knob, Values};
 use crate::tiling::Result;
 use crate::tiling::expr::{ceil_div, round_up};
@@ -124,6 +125,71 @@ pub(crate) fn choose(task: &Task<'_>) -> Option<Tiles> {
         }
     });
     best.map(|(_, tiles)| tiles)
+}
+
+/// Every size that can be made, and the best that cannot.
+pub(crate) fn space(task: &Task<'_>, into: &mut StepSpace) {
+    let (chip, e, size) = (task.chip, task.extents, task.extents.size());
+    for (cycles, tiles) in candidates(task) {
+        let (bound, binds) = match task.window {
+            Some(_) => (0, Term::Cube),
+            None => {
+                let terms = terms(chip, &tiles, e, size);
+                (terms.cube, binding(&terms))
+            }
+        };
+        into.candidates.push(Candidate {
+            values: tiles.values(),
+            cycles,
+            bound,
+            binds,
+        });
+    }
+    if task.window.is_none() {
+        lacking(task, into);
+    }
+}
+
+fn binding(terms: &Terms) -> Term {
+    let names = [Term::Cube, Term::LoadL0, Term::LoadL1, Term::Drain];
+    let all = names.into_iter().zip(terms.each);
+    let most = all.max_by_key(|&(name, cycles)| (cycles, std::cmp::Reverse(name)));
+    most.map_or(Term::Cube, |(name, _)| name)
+}
+
+/// The best block that L0C, L0A or L0B has no room for.
+fn lacking(task: &Task<'_>, into: &mut StepSpace) {
+    let (chip, e, size) = (task.chip, task.extents, task.extents.size());
+    let k_l0 = round_up(e.k.min(64), 32);
+    let (rows, cols) = sides(task);
+    for &m in &rows {
+        for &n in &cols {
+            let tiles = Tiles {
+                m,
+                n,
+                k_l0,
+                k_l1: k_l0 * LONGEST_RAGGED_PACKET,
+                ..PLAIN
+            };
+            let tiles = tiles.doubled(chip);
+            let needs = [
+                (Space::L0c, m * n * 4),
+                (Space::L0a, 2 * m * k_l0 * size),
+                (Space::L0b, 2 * n * k_l0 * size),
+            ];
+            let whole = |bytes: i64| u64::try_from(bytes).unwrap_or(0);
+            let over = (needs.into_iter()).find(|(space, needed)| *needed > bytes(chip, *space));
+            if let Some((space, needed)) = over {
+                into.lacks(Lack {
+                    values: tiles.values(),
+                    cycles: estimate(chip, &tiles, e, size),
+                    space,
+                    needed: whole(needed),
+                    available: chip.usable_bytes(space),
+                });
+            }
+        }
+    }
 }
 
 /// Whether what is given can be: whole fractals, whole steps in a packet, and room for it.
@@ -328,6 +394,19 @@ fn fits(task: &Task<'_>, (m, n): (i64, i64), size: i64) -> impl Iterator<Item = 
 
 /// Cycles of the whole product on all groups, if its slowest resource never waits.
 fn estimate(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> i64 {
+    terms(chip, t, e, size).total
+}
+
+/// What a product takes, resource by resource.
+struct Terms {
+    total: i64,
+    /// Of one block: cube, loads to L0, packets to L1, drain.
+    each: [i64; 4],
+    /// Fractals of multiply-adds that some core cannot avoid, each a cycle.
+    cube: i64,
+}
+
+fn terms(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> Terms {
     let rate = |x: u64| i64::try_from(x).unwrap_or(1).max(1);
     let groups = rate(chip.cores.cube);
     let blocks = ceil_div(e.m, t.m) * ceil_div(e.n, t.n) * e.outer;
@@ -352,7 +431,17 @@ fn estimate(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> i64 {
     } else {
         block + drain
     };
-    ceil_div(blocks, groups) * each + packet + drain
+    Terms {
+        total: ceil_div(blocks, groups) * each + packet + drain,
+        each: [cube, mte1, packets * packet, drain],
+        // Some core has its share of the blocks that are whole, and each of their whole steps.
+        cube: ceil_div((e.m / t.m) * (e.n / t.n) * e.outer, groups)
+            * (e.k / t.k_l0)
+            * mf
+            * nf
+            * kf
+            * passes,
+    }
 }
 
 /// Cycles in which a packet of both factors comes to L1 while every group does the same.
