@@ -31,12 +31,6 @@ const FAMILIES: &[Family] = &[
         run: "kernel::check",
     },
     Family {
-        module: "pinned",
-        folder: "pinned",
-        extension: "vn",
-        run: "pinned::check",
-    },
-    Family {
         module: "dynamic",
         folder: "dynamic",
         extension: "txt",
