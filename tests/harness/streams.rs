@@ -46,6 +46,7 @@ fn a_closed_pipe_ends_quietly() {
         in_is_terminal: false,
         err_is_terminal: false,
         columns: None,
+        cache: None,
     };
     let status = driver::vinci(&args(&["chips"]), &mut host);
     assert_eq!(status, Status::Done);
@@ -80,6 +81,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         in_is_terminal: false,
         err_is_terminal: false,
         columns: None,
+        cache: None,
     };
     assert_eq!(driver::vinci(&args(&["chips"]), &mut host), Status::Wrong);
     let said = String::from_utf8_lossy(&err);
@@ -94,6 +96,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         in_is_terminal: false,
         err_is_terminal: false,
         columns: None,
+        cache: None,
     };
     let wrong = args(&["explain", "E9999"]);
     assert_eq!(driver::vinci(&wrong, &mut host), Status::Wrong);
@@ -112,6 +115,7 @@ fn a_defect_of_ours_says_what_to_report() {
         in_is_terminal: false,
         err_is_terminal: false,
         columns: None,
+        cache: None,
     };
     let status = driver::vincic(&args(&["-", "-O0"]), &mut host);
     assert_eq!(status.code(), 101);
@@ -135,6 +139,7 @@ fn an_object_never_goes_to_a_terminal() {
         in_is_terminal: false,
         err_is_terminal: false,
         columns: None,
+        cache: None,
     };
     let words = args(&[
         "stdlib/kernels/relu.vn",

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use diag::Diagnostic;
 
-use crate::{defect, errors, output, paths};
+use crate::{cache, defect, errors, output, paths};
 
 /// Stack of the thread that runs a command; nesting in the inputs is limited, and this is far above the limit's need.
 const STACK_BYTES: usize = 64 << 20;
@@ -34,6 +34,8 @@ pub struct Host<'a> {
     pub err_is_terminal: bool,
     /// How many columns findings may take, if anything says so.
     pub columns: Option<usize>,
+    /// Where schedules that were searched are kept, if anywhere.
+    pub cache: Option<PathBuf>,
 }
 
 /// How a command ended; the numbers are rustc's.
@@ -102,6 +104,7 @@ impl<'a> Host<'a> {
             in_is_terminal: false,
             err_is_terminal: false,
             columns: None,
+            cache: None,
         }
     }
 
@@ -177,6 +180,7 @@ fn with_process_host(command: impl FnOnce(&mut Host<'_>) -> Status) -> Status {
         in_is_terminal: input.is_terminal(),
         err_is_terminal: err.is_terminal(),
         columns: columns(),
+        cache: cache::folder(),
         ..Host::new(&mut input, &mut out, &mut err, PathBuf::new())
     };
     command(&mut host)

@@ -9,7 +9,6 @@ use search::Budget;
 use syntax::ast::File;
 
 use crate::args::Compile;
-use crate::cache;
 use crate::errors;
 use crate::host::Stop;
 use crate::kernel::{self, Unread, Values};
@@ -141,10 +140,14 @@ impl Settings {
         let chip = session.chip(args.target.as_deref().unwrap_or(Chip::DEFAULT))?;
         let mut settings = Settings::new(chip, level("-O", args.opt.as_deref().unwrap_or("1"))?);
         settings.target_given = args.target.is_some();
-        settings.cache = cache::folder();
+        settings.cache = session.host.cache.clone();
         for option in &args.codegen {
             match option.split_once('=') {
                 Some(("schedule", path)) => settings.schedule = Some(schedule(path, session)?),
+                Some(("search-cache", folder)) => {
+                    let given = || session.host.path(folder);
+                    settings.cache = (folder != "off").then(given);
+                }
                 Some(("error-limit", text)) => session.error_limit = error_limit(text)?,
                 Some(_) | None => settings.codegen(option, args.opt.is_some())?,
             }
@@ -210,10 +213,6 @@ impl Settings {
             Some(("search-budget", value)) => {
                 let form = || errors::option_form("-C search-budget", value, "a number from 1 on");
                 self.budget.timed = value.parse().ok().filter(|n| *n > 0).ok_or_else(form)?;
-                Ok(())
-            }
-            Some(("search-cache", value)) => {
-                self.cache = (value != "off").then(|| PathBuf::from(value));
                 Ok(())
             }
             Some(_) | None => Err(errors::option_key("-C", option, CODEGEN)),
