@@ -86,7 +86,7 @@ pub(crate) const CODEGEN: &[(&str, &str)] = &[
         "candidates that -O3 may compile and time at most",
     ),
     (
-        "search-cache=FOLDER|off",
+        "search-cache=DIR|off",
         "where -O3 keeps what it found; the user's cache folder if nothing is said",
     ),
 ];
