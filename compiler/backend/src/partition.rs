@@ -16,6 +16,7 @@ use self::product::fix_epilogue;
 use crate::pass::normalize::operands;
 use crate::pass::parts::Parts;
 use crate::tiling::access::{Linear, collapse, flatten};
+use crate::tiling::rows::runs_in_lanes;
 use crate::tiling::scan::prefix;
 
 pub(crate) use self::product::product;
@@ -451,9 +452,7 @@ impl Partition<'_> {
     fn runs_along_columns(&self, def: usize, reduce: &Reduce) -> bool {
         let elem = self.func.exprs[self.func.defs[def].value].elem;
         let order_free_of_bits = match reduce.op {
-            ReduceOp::Sum => {
-                elem.is_int() || matches!(reduce.order, Order::Lanes(64) | Order::Free)
-            }
+            ReduceOp::Sum => elem.is_int() || runs_in_lanes(reduce.order),
             ReduceOp::Max | ReduceOp::Min => true,
             // Lanes are joined by an instruction only for sums and extremes: of one row that is no matter.
             ReduceOp::Prod => {

@@ -24,6 +24,8 @@ pub enum Knob {
     Cols,
     /// Elements from one row to the next in buffers.
     Pitch,
+    /// Copies of what a block stores.
+    OutDepth,
     /// Elements of the reduction in a packet in L1.
     Packet,
     /// Copies of a packet in L1.
@@ -48,10 +50,11 @@ pub enum Knob {
 
 impl Knob {
     /// Every knob.
-    pub const ALL: [Knob; 13] = [
+    pub const ALL: [Knob; 14] = [
         Knob::Rows,
         Knob::Cols,
         Knob::Pitch,
+        Knob::OutDepth,
         Knob::Packet,
         Knob::PacketDepth,
         Knob::Step,
@@ -70,6 +73,7 @@ impl Knob {
             Knob::Rows => "rows",
             Knob::Cols => "columns",
             Knob::Pitch => "pitch",
+            Knob::OutDepth => "result depth",
             Knob::Packet => "packet",
             Knob::PacketDepth => "packet depth",
             Knob::Step => "step",

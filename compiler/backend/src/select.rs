@@ -270,6 +270,13 @@ impl Sel<'_> {
                 rows,
                 cols,
             } => self.accumulate(*op, *acc, *src, [*rows, *cols])?,
+            Op::BlockReduce {
+                op,
+                dst,
+                src,
+                rows,
+                cols,
+            } => self.block_reduce(*op, [*dst, *src], [*rows, *cols])?,
             Op::Lanes { op, dst, acc, rows } => self.join_lanes(*op, *dst, *acc, *rows)?,
             Op::Acquire { dst, chan } | Op::Take { dst, chan } => self.ring_slot(*dst, *chan)?,
             // The counters that stand beside them do the work.

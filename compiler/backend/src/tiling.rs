@@ -9,7 +9,7 @@ mod expr;
 mod items;
 mod price;
 mod product;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod scan;
 mod slots;
 mod sort;

@@ -672,6 +672,20 @@ pub enum Op {
         /// Columns.
         cols: Arg,
     },
+    /// `dst[r, c] = src[r, 8 c .. 8 c + 8)` joined by adjacent pairs, for `rows` rows and `cols` columns of `src`, a known
+    /// multiple of 64; f32 (davinci-facts §10.6 rows 96 and 97).
+    BlockReduce {
+        /// The operator.
+        op: RedOp,
+        /// Destination: an eighth of the columns.
+        dst: View,
+        /// Source.
+        src: View,
+        /// Rows.
+        rows: Arg,
+        /// Columns of the source.
+        cols: Arg,
+    },
     /// `dst[0, r] =` the 64 lanes of `acc[r, *]` joined by adjacent pairs, for `rows` rows; 32-bit types.
     Lanes {
         /// The operator.

@@ -217,12 +217,14 @@ fn distinct<'c>(order: &[&'c Candidate], count: usize) -> Vec<&'c Candidate> {
 /// Values next to one.
 fn near(knob: Knob, value: i64) -> Vec<i64> {
     match knob {
-        Knob::PacketDepth | Knob::StepDepth | Knob::AccDepth | Knob::StripDepth => {
-            [value + 1, value - 1]
-                .into_iter()
-                .filter(|v| *v >= 1)
-                .collect()
-        }
+        Knob::OutDepth
+        | Knob::PacketDepth
+        | Knob::StepDepth
+        | Knob::AccDepth
+        | Knob::StripDepth => [value + 1, value - 1]
+            .into_iter()
+            .filter(|v| *v >= 1)
+            .collect(),
         Knob::Rows
         | Knob::Cols
         | Knob::Packet
@@ -248,6 +250,7 @@ fn follow(values: &mut Values, changed: Knob) {
             values.remove(&Knob::Strip);
         }
         Knob::Pitch
+        | Knob::OutDepth
         | Knob::Packet
         | Knob::PacketDepth
         | Knob::Step

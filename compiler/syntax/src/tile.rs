@@ -125,6 +125,7 @@ tile_tokens! {
     At "at",
     Barrier "barrier",
     Bits "bits",
+    BlockReduce "blockreduce",
     Buf "buf",
     By "by",
     Chan "chan",

@@ -521,6 +521,17 @@ pub enum TileStmtKind {
         /// Rows and columns, if they are written.
         size: Option<Extents>,
     },
+    /// `blockreduce sum P[0, 0] <- L[0, 0] size (r, c);`
+    BlockReduce {
+        /// The operator.
+        op: Name,
+        /// Destination.
+        dst: TilePlace,
+        /// Source.
+        src: TilePlace,
+        /// Rows and columns of the source.
+        size: Extents,
+    },
     /// `lanes sum S[0, 0] <- L[0, 0] size (r);`
     Lanes {
         /// The operator.

@@ -46,6 +46,7 @@ pub fn pipe_of(func: &Func, op: &Op) -> Option<Pipe> {
         | Op::Transpose { .. }
         | Op::Gather { .. }
         | Op::Sort { .. }
+        | Op::BlockReduce { .. }
         | Op::Accumulate { .. } => Some(Pipe::V),
         Op::Lanes { acc, .. } => Some(lanes_pipe(func, *acc)),
         Op::Peek { .. } | Op::PeekBuf { .. } | Op::Poke { .. } => Some(Pipe::S),

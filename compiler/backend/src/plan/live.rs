@@ -22,6 +22,8 @@ pub struct Range {
     pub end: u32,
     /// Pipes that touch it, ascending.
     pub pipes: Vec<Pipe>,
+    /// Whether DMA fills it once, outside of loops, and the vector unit alone touches it from then on.
+    pub handed_over: bool,
 }
 
 impl Range {
@@ -46,7 +48,8 @@ impl Life {
     /// Whether two buffers of one space may never share bytes.
     ///
     /// Pipes run ahead of each other, so a buffer that several pipes touch keeps its place for a whole phase; a
-    /// temporary of the vector unit alone only while it lives.
+    /// temporary of the vector unit alone only while it lives. What DMA has handed over to the vector unit may be followed
+    /// by such a temporary, which the unit writes after its last use of it.
     pub fn conflicts(&self, other: &Life) -> bool {
         self.ranges
             .iter()
@@ -58,7 +61,12 @@ fn meet(a: &Range, b: &Range) -> bool {
     if a.phase != b.phase {
         return false;
     }
-    !a.is_vector_only() || !b.is_vector_only() || (a.start <= b.end && b.start <= a.end)
+    match (a.is_vector_only(), b.is_vector_only()) {
+        (true, true) => a.start <= b.end && b.start <= a.end,
+        (true, false) if b.handed_over => a.start <= b.end,
+        (false, true) if a.handed_over => b.start <= a.end,
+        (true | false, true | false) => true,
+    }
 }
 
 /// The operation that touches a buffer first.
@@ -101,8 +109,8 @@ pub(super) fn lives_and_births(func: &Func) -> (Vec<Life>, Births) {
         let touched = walk
             .ranges
             .into_iter()
-            .filter(|range| !range.1.2.is_empty());
-        for (buf, (start, end, pipes)) in touched {
+            .filter(|(_, held)| !held.pipes.is_empty());
+        for (buf, held) in touched {
             let buf = Buf::new(buf);
             let life = lives.entry(buf.index()).or_insert_with(|| Life {
                 buf,
@@ -111,13 +119,31 @@ pub(super) fn lives_and_births(func: &Func) -> (Vec<Life>, Births) {
             });
             life.ranges.push(Range {
                 phase,
-                start,
-                end,
-                pipes,
+                start: held.start,
+                end: held.end,
+                handed_over: held.is_handed_over(),
+                pipes: held.pipes,
             });
         }
     }
     (lives.into_values().collect(), births)
+}
+
+/// What is known of a buffer in one phase.
+#[derive(Default)]
+struct Held {
+    start: u32,
+    end: u32,
+    pipes: Vec<Pipe>,
+    turns: u32,
+    /// DMA touches it inside of a loop, or after the vector unit.
+    taken_back: bool,
+}
+
+impl Held {
+    fn is_handed_over(&self) -> bool {
+        self.turns == 1 && !self.taken_back && self.pipes == [Pipe::V, Pipe::Mte2]
+    }
 }
 
 struct Walk<'f> {
@@ -125,7 +151,7 @@ struct Walk<'f> {
     clock: u32,
     /// For each open loop the buffers that live to its end.
     loops: Vec<Vec<usize>>,
-    ranges: BTreeMap<usize, (u32, u32, Vec<Pipe>)>,
+    ranges: BTreeMap<usize, Held>,
     /// Loop depth of the latest `Next` of each buffer.
     level: BTreeMap<usize, usize>,
     births: Births,
@@ -138,7 +164,7 @@ impl Walk<'_> {
             let op = &self.func.insts[inst].op;
             if let Op::Next { buf } = op {
                 self.level.insert(buf.index(), self.loops.len());
-                self.extend(buf.index(), None);
+                self.extend(buf.index(), None).turns += 1;
             }
             for access in access::accesses(self.func, op) {
                 if let Place::Buf(buf) = access.place {
@@ -180,7 +206,9 @@ impl Walk<'_> {
     }
 
     fn touch(&mut self, buf: usize, pipe: Pipe) {
-        self.extend(buf, Some(pipe));
+        let repeated = !self.loops.is_empty();
+        let held = self.extend(buf, Some(pipe));
+        held.taken_back |= pipe != Pipe::V && (repeated || held.pipes.contains(&Pipe::V));
         let level = self.level.get(&buf).copied().unwrap_or(0);
         if let Some(pending) = self.loops.get_mut(level)
             && !pending.contains(&buf)
@@ -189,17 +217,18 @@ impl Walk<'_> {
         }
     }
 
-    fn extend(&mut self, buf: usize, pipe: Option<Pipe>) {
+    fn extend(&mut self, buf: usize, pipe: Option<Pipe>) -> &mut Held {
         let clock = self.clock;
-        let (_, end, pipes) = self
-            .ranges
-            .entry(buf)
-            .or_insert_with(|| (clock, clock, Vec::new()));
-        *end = clock;
+        let held = self.ranges.entry(buf).or_insert_with(|| Held {
+            start: clock,
+            ..Held::default()
+        });
+        held.end = clock;
         if let Some(pipe) = pipe
-            && let Err(at) = pipes.binary_search(&pipe)
+            && let Err(at) = held.pipes.binary_search(&pipe)
         {
-            pipes.insert(at, pipe);
+            held.pipes.insert(at, pipe);
         }
+        held
     }
 }

@@ -18,6 +18,8 @@ const LANES: i64 = 64;
 const WRITTEN_OUT: i64 = 8;
 /// Chunks of columns up to which an instruction a chunk is written out.
 const WRITTEN_OUT_CHUNKS: i64 = 32;
+/// Elements of a 32-bit type in a block, which a reduction of blocks makes one.
+const BLOCK: i64 = 8;
 /// Bytes of so many lanes.
 const CHUNK_BYTES: i32 = 256;
 /// Blocks of a repeat.
@@ -284,6 +286,114 @@ impl Sel<'_> {
                 rep,
                 st,
             }),
+        }
+        Ok(())
+    }
+
+    /// Each block of a repeat joined to one element; the rows of the source follow each other without gaps.
+    pub(super) fn block_reduce(
+        &mut self,
+        op: RedOp,
+        [dst, src]: [View; 2],
+        extents: [Arg; 2],
+    ) -> Done {
+        let [rows, cols] = self.nums(extents)?;
+        let ty = self.lane_ty(src)?;
+        let width = cols.known().unwrap_or(self.func.bufs[src.buf].cols);
+        let (chunks, pitch) = (width / LANES, self.func.bufs[dst.buf].cols);
+        let ats = [self.view_addr(dst)?, self.view_addr(src)?];
+        self.use_first(LANES, LANES)?;
+        match rows {
+            Num::Const(rows) if pitch == width / BLOCK || rows <= 1 => {
+                let repeats = rows.saturating_mul(chunks);
+                return self.join_blocks(op, ty, ats, (repeats, StRed::FLAT8));
+            }
+            Num::Const(rows) if chunks < rows => {
+                if let (Ok(dst_rep), Ok(a_rep)) = (
+                    u16::try_from(pitch),
+                    u8::try_from(chunks * i64::from(REPEAT_BLOCKS)),
+                ) {
+                    let st = StRed {
+                        dst_rep,
+                        a_blk: 1,
+                        a_rep,
+                    };
+                    for chunk in 0..chunks {
+                        let first = chunk * i64::from(CHUNK_BYTES);
+                        let mark = self.homes.mark();
+                        let to = self.sum(ats[0], Num::Const(first / BLOCK))?;
+                        let from = self.sum(ats[1], Num::Const(first))?;
+                        self.join_blocks(op, ty, [to, from], (rows, st))?;
+                        self.homes.cut(mark);
+                    }
+                    return Ok(());
+                }
+            }
+            Num::Const(_) | Num::Reg(_) => {}
+        }
+        let mark = self.homes.mark();
+        let (to, from) = (self.copied(ats[0])?, self.copied(ats[1])?);
+        let steps = [pitch * 4, chunks * i64::from(CHUNK_BYTES)];
+        let steps = [
+            self.xval(Num::Const(steps[0]))?,
+            self.xval(Num::Const(steps[1]))?,
+        ];
+        self.counted(rows, |sel| {
+            let ats = [Num::Reg(to), Num::Reg(from)];
+            sel.join_blocks(op, ty, ats, (chunks, StRed::FLAT8))?;
+            sel.step(to, steps[0]);
+            sel.step(from, steps[1]);
+            Ok(())
+        })?;
+        self.homes.cut(mark);
+        Ok(())
+    }
+
+    /// So many repeats at these strides, in pieces that a count of repeats can say.
+    fn join_blocks(
+        &mut self,
+        op: RedOp,
+        ty: VecTy,
+        [to, from]: [Num; 2],
+        (repeats, st): (i64, StRed),
+    ) -> Done {
+        let apart = [
+            i64::from(st.dst_rep) * 4,
+            i64::from(st.a_rep) * i64::from(CHUNK_BYTES) / i64::from(REPEAT_BLOCKS),
+        ];
+        let mut done = 0;
+        while done < repeats {
+            let piece = (repeats - done).min(MAX_REPEATS);
+            let mark = self.homes.mark();
+            let to = self.sum(to, Num::Const(done * apart[0]))?;
+            let from = self.sum(from, Num::Const(done * apart[1]))?;
+            let (dst, a) = (Out::at(self.addr(to)?), In::at(self.addr(from)?));
+            let rep = self.val(Num::Const(piece))?;
+            match op {
+                RedOp::Sum => self.push(inst::Vcgadd {
+                    ty,
+                    dst,
+                    a,
+                    rep,
+                    st,
+                }),
+                RedOp::Max => self.push(inst::Vcgmax {
+                    ty,
+                    dst,
+                    a,
+                    rep,
+                    st,
+                }),
+                RedOp::Min => self.push(inst::Vcgmin {
+                    ty,
+                    dst,
+                    a,
+                    rep,
+                    st,
+                }),
+            }
+            self.homes.cut(mark);
+            done += piece;
         }
         Ok(())
     }

@@ -303,7 +303,9 @@ fn views(op: &mut Op, visit: &mut dyn FnMut(&mut View)) {
                 }
             }
         }
-        Op::Spread { dst, src, .. } | Op::Transpose { dst, src, .. } => {
+        Op::Spread { dst, src, .. }
+        | Op::Transpose { dst, src, .. }
+        | Op::BlockReduce { dst, src, .. } => {
             visit(dst);
             visit(src);
         }

@@ -134,6 +134,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) gm: &'a GmMap,
     pub(crate) place: BTreeMap<Index, Place>,
     pub(crate) extent: Extent,
+    /// Copies of buffers that DMA drains.
+    pub(crate) out_depth: u32,
     pub(crate) internal: BTreeMap<algo::Tensor, Internal>,
     /// Conditions that are known to hold, or not, for every element of the block.
     pub(crate) settled: BTreeMap<Expr, bool>,
@@ -178,6 +180,7 @@ impl<'a> Emitter<'a> {
             b,
             gm,
             place: BTreeMap::new(),
+            out_depth: extent.depth,
             extent,
             internal: BTreeMap::new(),
             settled: BTreeMap::new(),

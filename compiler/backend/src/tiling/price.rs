@@ -147,7 +147,12 @@ impl Pricing<'_> {
         match op {
             Op::For {
                 lo, hi, step, body, ..
-            } => time.add(self.block(*body), self.trips(*lo, *hi, *step)),
+            } => {
+                let body = self.block(*body);
+                time.add(body, self.trips(*lo, *hi, *step));
+                // A walk waits for its first chunk.
+                time.vector = time.vector.saturating_add(body.load);
+            }
             Op::If { then, els, .. } => {
                 time.add(self.block(*then), 1);
                 if let Some(els) = els {
@@ -179,6 +184,13 @@ impl Pricing<'_> {
                 cols,
                 ..
             } => self.accumulate(&mut time, [*acc, *src], *rows, *cols),
+            Op::BlockReduce {
+                src, rows, cols, ..
+            } => {
+                let repeats = (self.rows(*src, *rows)).saturating_mul(known(*cols) / LANES);
+                let rate = self.rate(Opcode::Vcgadd, 4);
+                time.vector = repeats.saturating_mul(rate) + self.latency(Opcode::Vcgadd);
+            }
             Op::Lanes { acc, rows, .. } => {
                 let rows = self.rows(*acc, *rows);
                 let rate = self.rate(Opcode::Vcadd, 4);

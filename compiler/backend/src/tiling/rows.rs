@@ -6,10 +6,11 @@
 
 mod cascade;
 mod lanes;
+mod wide;
 
 use std::collections::BTreeMap;
 
-use ir::algo::{Expr, ExprKind, Func, Reduce};
+use ir::algo::{Expr, ExprKind, Func, Order, Reduce};
 use ir::tile::{Arg, Buf, CoreQuery, Op, View};
 use isa::types::Elem;
 
@@ -25,9 +26,15 @@ use crate::schedule::{Given, Knob, Values};
 /// Rows of a block that is reduced: lanes are joined by one repeat a row, and 255 are encoded.
 const REDUCED_ROWS: i64 = 240;
 pub(crate) use self::lanes::{identity, item, lane_elem};
+pub(crate) use self::wide::runs_in_lanes;
 
 /// Elements that one block of a buffer should hold: enough to hide latencies, small enough for a dozen buffers.
 const BLOCK_ELEMENTS: i64 = 16384;
+
+/// Copies of a buffer that is stored while the next is computed.
+const DOUBLE: u32 = 2;
+/// Most copies that a schedule may ask for.
+const MOST_OUT: u32 = 4;
 
 /// The size of a block.
 #[derive(Copy, Clone, Debug)]
@@ -36,6 +43,9 @@ pub(crate) struct Block {
     pub(crate) cols: i64,
     /// Elements from one row to the next in buffers.
     pub(crate) pitch: i64,
+    /// Copies of what is stored. One, and not as many as of what is loaded, where whole rows take so long that a store is
+    /// over before the next result is there.
+    pub(crate) out_depth: u32,
 }
 
 impl Block {
@@ -45,6 +55,7 @@ impl Block {
             (Knob::Rows, self.rows),
             (Knob::Cols, self.cols),
             (Knob::Pitch, self.pitch),
+            (Knob::OutDepth, i64::from(self.out_depth)),
         ]
         .into()
     }
@@ -55,6 +66,7 @@ impl Block {
             rows,
             cols,
             pitch: cols,
+            out_depth: DOUBLE,
         }
     }
 }
@@ -68,6 +80,15 @@ pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
             sizes.extend(squares(step));
         }
     }
+    for block in &mut sizes {
+        block.out_depth = block.out_depth.min(cx.depth());
+    }
+    let lanes = wide_lanes(cx, step);
+    let (_, cols) = extents_to_choose_by(cx, step);
+    sizes.retain(|block| {
+        let meets = |&lanes: &i64| block.cols % lanes == 0 || lanes % block.cols == 0;
+        block.cols >= cols || lanes.iter().all(meets)
+    });
     sizes
 }
 
@@ -82,8 +103,16 @@ pub(crate) fn given(cx: &StepCx<'_>, step: &Rows, given: &Given, usual: &[Block]
     for block in usual {
         let (rows, cols) = (side(Knob::Rows, block.rows), side(Knob::Cols, block.cols));
         let pitch = side(Knob::Pitch, cols);
-        let block = Block { rows, cols, pitch };
+        let out_depth = side(Knob::OutDepth, i64::from(block.out_depth));
+        let out_depth = u32::try_from(out_depth).unwrap_or(u32::MAX);
+        let block = Block {
+            rows,
+            cols,
+            pitch,
+            out_depth,
+        };
         let possible = rows <= most
+            && (1..=MOST_OUT).contains(&out_depth)
             && cols % unit == 0
             && cols <= whole_row.max(256)
             && (pitch == cols || (pitch > cols && pitch % unit == 0 && cols < whole_row));
@@ -92,6 +121,16 @@ pub(crate) fn given(cx: &StepCx<'_>, step: &Rows, given: &Given, usual: &[Block]
         }
     }
     made
+}
+
+/// Lanes of the sums that have more than a repeat.
+fn wide_lanes(cx: &StepCx<'_>, step: &Rows) -> Vec<i64> {
+    let reduces = step.defs.iter().filter_map(|&d| root_reduce(cx.algo, d));
+    let lanes = reduces.filter_map(|reduce| match reduce.order {
+        Order::Lanes(lanes) if lanes > 64 => Some(i64::from(lanes)),
+        Order::Lanes(_) | Order::Ascending | Order::Tree | Order::Free => None,
+    });
+    lanes.collect()
 }
 
 /// Whether a load follows the columns of its tensor.
@@ -139,16 +178,24 @@ fn shares(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     let whole_row = round_up(cols, unit);
     let spaced = SPACING % unit == 0;
     let share = ceil_div(rows, cx.vector_cores()).max(1);
+    let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
     let widths = [whole_row, 2048, 1024, 512, 256];
     let widths = widths.into_iter().enumerate();
     let mut sizes = Vec::new();
     for (_, width) in widths.filter(|&(n, width)| n == 0 || width < whole_row) {
         let mut last = 0;
-        for parts in (1..=12).chain([16, 24, 32, 48, 64]) {
+        for parts in (1..=12).chain([16, 24, 32, 48, 64, 96, 128, i64::MAX]) {
             let block = ceil_div(share, parts).min(REDUCED_ROWS);
             let cells = block.saturating_mul(width);
-            if block > 1 && block != last && (LEAST_CELLS..=MOST_CELLS).contains(&cells) {
+            let several = block > 1 || (reduces && width == whole_row);
+            if several && block != last && (LEAST_CELLS..=MOST_CELLS).contains(&cells) {
                 sizes.push(Block::packed(block, width));
+                if reduces && width == whole_row && cells >= BLOCK_ELEMENTS / 2 {
+                    sizes.push(Block {
+                        out_depth: 1,
+                        ..Block::packed(block, width)
+                    });
+                }
                 if width < whole_row && spaced {
                     sizes.push(Block {
                         pitch: width + SPACING,
@@ -255,6 +302,7 @@ pub(crate) fn emit(
 ) -> Result<Builder> {
     let mut plan = Plan::new(cx, step, block);
     let mut e = Emitter::new(cx.algo, b, gm, plan.extent.clone());
+    e.out_depth = block.out_depth;
     plan.enter_sizes(&mut e);
     plan.bind(&mut e);
     let core = Arg::Val(e.b.query(CoreQuery::Core));
@@ -436,11 +484,14 @@ impl<'a> Plan<'a> {
         } else {
             Kind::Uniform
         };
+        // What is loaded once needs one copy.
+        let depth = std::mem::replace(&mut e.extent.depth, 1);
         for &def in &self.step.defs {
             e.hoist(self.cx.algo.defs[def].value, &|kind| {
                 kind == Kind::Uniform || kind == widest
             })?;
         }
+        e.extent.depth = depth;
         Ok(())
     }
 
@@ -484,7 +535,7 @@ impl<'a> Plan<'a> {
         def: usize,
         reduce: &Reduce,
     ) -> Result<()> {
-        let acc = match self.lanes_at_once(e, def, reduce)? {
+        let lanes = match self.lanes_at_once(e, def, reduce)? {
             Some(lanes) => lanes,
             None => {
                 let acc = self.start_lanes(e, def, reduce);
@@ -492,7 +543,7 @@ impl<'a> Plan<'a> {
                 acc
             }
         };
-        self.finish_lanes(e, def, reduce, acc);
+        self.finish_lanes(e, def, reduce, lanes);
         Ok(())
     }
 

@@ -113,6 +113,11 @@ fn of_rows(cx: &StepCx<'_>, step: &Rows) -> Vec<Slot> {
     slots.extend(row.map(grid(Knob::Rows)));
     slots.extend(column.map(grid(Knob::Cols)));
     slots.push(Slot::new(Knob::Pitch, Form::Pad(names(cx, &step.defs))));
+    let results = Form::Depth {
+        names: names(cx, &step.defs),
+        space: Space::Ub,
+    };
+    slots.push(Slot::new(Knob::OutDepth, results));
     slots.push(Slot::engine(names(cx, &step.defs), "vector"));
     slots
 }

@@ -144,7 +144,11 @@ fn neighbours(
 /// The next values of a decision.
 fn beside(knob: Knob, own: i64) -> Vec<i64> {
     let values = match knob {
-        Knob::PacketDepth | Knob::StepDepth | Knob::AccDepth | Knob::StripDepth => {
+        Knob::OutDepth
+        | Knob::PacketDepth
+        | Knob::StepDepth
+        | Knob::AccDepth
+        | Knob::StripDepth => {
             vec![own - 1, own + 1]
         }
         Knob::Epilogue => vec![1 - own],

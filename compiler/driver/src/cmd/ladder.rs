@@ -54,7 +54,10 @@ const FIRST: [(Knob, i64); 4] = [
 ];
 /// How often something is there: what overlaps if it is there twice.
 const OVERLAPS: [(&[Knob], &str); 3] = [
-    (&[Knob::PacketDepth, Knob::StripDepth], "copies in overlap"),
+    (
+        &[Knob::PacketDepth, Knob::StripDepth, Knob::OutDepth],
+        "copies in overlap",
+    ),
     (&[Knob::StepDepth], "loads of L0 overlap too"),
     (&[Knob::AccDepth], "pipelined: drains overlap too"),
 ];

@@ -306,6 +306,18 @@ impl Loader {
                     cols,
                 })
             }
+            TileStmtKind::BlockReduce { op, dst, src, size } => {
+                let op = self.red_op(op)?;
+                let (dst, src) = (self.view(dst)?, self.view(src)?);
+                let [rows, cols] = self.size(size)?;
+                Some(Op::BlockReduce {
+                    op,
+                    dst,
+                    src,
+                    rows,
+                    cols,
+                })
+            }
             TileStmtKind::Lanes { op, dst, acc, size } => {
                 let op = self.red_op(op)?;
                 let (dst, acc) = (self.view(dst)?, self.view(acc)?);

@@ -110,6 +110,7 @@ pub(super) fn each_computed(stmts: &[TileStmt], visit: &mut impl FnMut(&str)) {
         } else if let TileStmtKind::Ew { dst, .. }
         | TileStmtKind::Spread { dst, .. }
         | TileStmtKind::Transpose { dst, .. }
+        | TileStmtKind::BlockReduce { dst, .. }
         | TileStmtKind::Lanes { dst, .. }
         | TileStmtKind::Gather { dst, .. }
         | TileStmtKind::Sort { dst, .. }

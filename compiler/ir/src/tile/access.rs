@@ -34,6 +34,7 @@ impl Op {
             | Op::Gather { .. }
             | Op::Sort { .. }
             | Op::Accumulate { .. }
+            | Op::BlockReduce { .. }
             | Op::Lanes { .. }
             | Op::Publish { .. }
             | Op::Release { .. }
@@ -96,6 +97,7 @@ impl Op {
             | Op::Transpose { rows, cols, .. }
             | Op::Gather { rows, cols, .. }
             | Op::Sort { rows, cols, .. }
+            | Op::BlockReduce { rows, cols, .. }
             | Op::Accumulate { rows, cols, .. } => args.extend([*rows, *cols]),
             Op::LoadWindow {
                 rows, cols, window, ..
@@ -231,6 +233,13 @@ impl Op {
                 rows,
                 cols,
             }
+            | Op::BlockReduce {
+                dst,
+                src,
+                rows,
+                cols,
+                ..
+            }
             | Op::Accumulate {
                 acc: dst,
                 src,
@@ -286,6 +295,7 @@ impl Op {
             | Op::LoadWindow { src, .. }
             | Op::LoadWords { src, .. }
             | Op::Spread { src, .. }
+            | Op::BlockReduce { src, .. }
             | Op::Transpose { src, .. } => bufs.push(src.buf),
             Op::Gather { src, at, .. } => bufs.extend([src.buf, at.buf]),
             Op::Sort { keys, places, .. } => bufs.extend([keys.buf, places.buf]),
@@ -337,6 +347,7 @@ impl Op {
             | Op::Transpose { dst, .. }
             | Op::Gather { dst, .. }
             | Op::Sort { dst, .. }
+            | Op::BlockReduce { dst, .. }
             | Op::Lanes { dst, .. } => Some(dst.buf),
             Op::LoadTile { dst, .. } | Op::LoadWindow { dst, .. } | Op::LoadWords { dst, .. } => {
                 Some(*dst)
@@ -405,7 +416,9 @@ impl Op {
                         .filter_map(Operand::view),
                 );
             }
-            Op::Spread { dst, src, .. } | Op::Transpose { dst, src, .. } => {
+            Op::Spread { dst, src, .. }
+            | Op::Transpose { dst, src, .. }
+            | Op::BlockReduce { dst, src, .. } => {
                 views.extend([*dst, *src]);
             }
             Op::Gather { dst, src, at, .. } => views.extend([*dst, *src, *at]),

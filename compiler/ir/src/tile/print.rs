@@ -411,6 +411,17 @@ impl Printer<'_> {
                     self.size(&[*rows, *cols])
                 )
             }
+            Op::BlockReduce {
+                op,
+                dst,
+                src,
+                rows,
+                cols,
+            } => {
+                let (dst, src) = (self.view(*dst), self.view(*src));
+                let size = self.size(&[*rows, *cols]);
+                format!("blockreduce {} {dst} <- {src} {size}", op.name())
+            }
             Op::Lanes { op, dst, acc, rows } => {
                 let (dst, acc) = (self.view(*dst), self.view(*acc));
                 format!("lanes {} {dst} <- {acc} {}", op.name(), self.size(&[*rows]))

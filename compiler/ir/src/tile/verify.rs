@@ -230,6 +230,7 @@ impl Checker<'_> {
             | Op::Gather { .. }
             | Op::Sort { .. }
             | Op::Accumulate { .. }
+            | Op::BlockReduce { .. }
             | Op::Lanes { .. } => self.operation(op),
         }
         if let Some(value) = op.defines() {

@@ -212,12 +212,12 @@ impl Emitter<'_> {
                 let number = self.mask_at(kind, val);
                 let number = self.as_number(number);
                 let half = self.convert(number, Elem::F32, Elem::F16, round, Overflow::Saturate);
-                let dst = self.dma_buf("y", kind, Elem::U8);
+                let dst = self.out_buf("y", kind, Elem::U8);
                 self.convert_into(dst, kind, Elem::F16, half)
             }
             Elem::F32 | Elem::F16 | Elem::I32 | Elem::I64 => {
                 let buf = self.materialise(kind, held, val);
-                let depth = self.extent.depth;
+                let depth = self.out_depth;
                 let data = &mut self.b.func.bufs[buf];
                 data.depth = data.depth.max(depth);
                 buf
@@ -225,7 +225,7 @@ impl Emitter<'_> {
             Elem::Bf16 => {
                 // The value is a bf16 already, perhaps an infinity: nothing may saturate.
                 let source = self.materialise(kind, held, val);
-                let dst = self.dma_buf("y", kind, Elem::Bf16);
+                let dst = self.out_buf("y", kind, Elem::Bf16);
                 let dims = self.dims(kind);
                 let exact = EwOp::Cast(Round::Even, Overflow::Keep);
                 self.b.ew(exact, dst, full(source), None, dims);
@@ -241,7 +241,7 @@ impl Emitter<'_> {
                     Overflow::Saturate,
                 );
                 let half = self.convert(wide, Elem::F32, Elem::F16, round, Overflow::Saturate);
-                let dst = self.dma_buf("y", kind, elem);
+                let dst = self.out_buf("y", kind, elem);
                 self.convert_into(dst, kind, Elem::F16, half)
             }
             Elem::I16 => {
@@ -253,7 +253,7 @@ impl Emitter<'_> {
                     round,
                     Overflow::Saturate,
                 );
-                let dst = self.dma_buf("y", kind, elem);
+                let dst = self.out_buf("y", kind, elem);
                 self.convert_into(dst, kind, Elem::F32, wide)
             }
         }

@@ -65,6 +65,12 @@ impl Emitter<'_> {
         self.b.buf(role, shape)
     }
 
+    /// A buffer that DMA drains.
+    pub(super) fn out_buf(&mut self, role: &str, kind: Kind, elem: Elem) -> Buf {
+        let shape = self.shape(kind, elem, self.out_depth);
+        self.b.buf(role, shape)
+    }
+
     pub(super) fn ew1(&mut self, op: EwOp, rep: Elem, a: Val) -> Val {
         let kind = solid(Self::kind_of(a));
         let source = self.materialise(kind, rep, a);

@@ -1,4 +1,4 @@
-//! Reductions along the columns: 64 lanes a row, joined at the end.
+//! Reductions along the columns: 64 lanes a row, or more (`wide`), joined at the end.
 
 use ir::algo::{BinaryOp, Expr, ExprKind, Overflow, Reduce, ReduceOp, Round};
 use ir::tile::{Arg, Buf, EwOp, Op, Operand, RedOp, View};
@@ -12,7 +12,7 @@ use crate::tiling::builder::{Shape, whole};
 use crate::tiling::expr::{Emitter, Internal, Kind, Val, float_bits, int_range, low_bits, rep};
 
 /// Lanes of a row's partial sums: those of one f32 repeat.
-const LANES: i64 = 64;
+pub(super) const LANES: i64 = 64;
 /// Chunks of lanes that are joined pair by pair at most, an operation each: beyond, halves are.
 const MOST_PAIRS: i64 = 8;
 /// Rows from which an operation a pair is worth its start: they are its repeats.
@@ -30,20 +30,11 @@ impl Plan<'_> {
 
     fn start_as(&self, e: &mut Emitter<'_>, wanted: Elem, reduce: &Reduce) -> Buf {
         let elem = lane_elem(wanted);
-        let acc = e.b.buf(
-            "acc",
-            Shape {
-                elem,
-                space: Space::Ub,
-                layout: Layout::Nd,
-                depth: 1,
-                rows: self.extent.cap_rows,
-                cols: LANES,
-            },
-        );
+        let lanes = self.lanes(elem, reduce);
+        let acc = e.b.buf("acc", self.part_shape(elem, lanes));
         let rows = e.extent.row_count;
         let start = Operand::Bits(identity(reduce.op, wanted));
-        e.b.ew(EwOp::Copy, acc, start, None, (rows, Arg::Const(LANES)));
+        e.b.ew(EwOp::Copy, acc, start, None, (rows, Arg::Const(lanes)));
         acc
     }
 
@@ -74,13 +65,11 @@ impl Plan<'_> {
         {
             return Ok(());
         }
-        let elem = lane_elem(wanted);
-        let mut item = item(e, reduce)?;
-        if let Some(mask) = reduce.mask {
-            let nothing = Val::Bits(identity(reduce.op, wanted));
-            item = e.choose(elem, mask, item, nothing)?;
+        let src = self.items_as(e, wanted, reduce)?;
+        if e.b.func.bufs[acc].cols > LANES {
+            self.add_wide(e, acc, src, 0);
+            return Ok(());
         }
-        let src = e.materialise(Kind::Full, elem, item);
         if reduce.op == ReduceOp::Prod {
             multiply_lanes(e, acc, src);
             return Ok(());
@@ -97,6 +86,21 @@ impl Plan<'_> {
         Ok(())
     }
 
+    /// What is reduced, in the type of its lanes.
+    pub(super) fn items(&self, e: &mut Emitter<'_>, def: usize, reduce: &Reduce) -> Result<Buf> {
+        self.items_as(e, self.result_elem(def), reduce)
+    }
+
+    fn items_as(&self, e: &mut Emitter<'_>, wanted: Elem, reduce: &Reduce) -> Result<Buf> {
+        let elem = lane_elem(wanted);
+        let mut item = item(e, reduce)?;
+        if let Some(mask) = reduce.mask {
+            let nothing = Val::Bits(identity(reduce.op, wanted));
+            item = e.choose(elem, mask, item, nothing)?;
+        }
+        Ok(e.materialise(Kind::Full, elem, item))
+    }
+
     /// The lanes of a reduction whose columns are all there: joined in any order that takes least time, for the order of
     /// a maximum changes no bit, and that of a sum where it is free is nobody's business. None if the order counts.
     pub(super) fn lanes_at_once(
@@ -105,6 +109,9 @@ impl Plan<'_> {
         def: usize,
         reduce: &Reduce,
     ) -> Result<Option<Buf>> {
+        if let Some(lanes) = self.wide_at_once(e, def, reduce)? {
+            return Ok(Some(lanes));
+        }
         if self.cx.level == Level::O0 || reduce.mask.is_some() {
             return Ok(None);
         }
@@ -231,7 +238,7 @@ impl Plan<'_> {
         }
     }
 
-    fn part_shape(&self, elem: Elem, cols: i64) -> Shape {
+    pub(super) fn part_shape(&self, elem: Elem, cols: i64) -> Shape {
         Shape {
             elem,
             space: Space::Ub,
@@ -258,6 +265,7 @@ impl Plan<'_> {
     }
 
     fn finish_as(&self, e: &mut Emitter<'_>, wanted: Elem, reduce: &Reduce, acc: Buf) -> Val {
+        let acc = self.join_blocks(e, reduce, acc);
         let dst = e.temp(Kind::Row, lane_elem(wanted));
         e.clear_row_value(dst);
         if reduce.op == ReduceOp::Prod {
@@ -417,7 +425,7 @@ pub(crate) fn identity(op: ReduceOp, elem: Elem) -> u32 {
     }
 }
 
-fn red_op(op: ReduceOp) -> RedOp {
+pub(super) fn red_op(op: ReduceOp) -> RedOp {
     match op {
         ReduceOp::Max => RedOp::Max,
         ReduceOp::Min => RedOp::Min,

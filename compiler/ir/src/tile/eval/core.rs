@@ -259,6 +259,7 @@ impl Core {
             | Op::Gather { .. }
             | Op::Sort { .. }
             | Op::Accumulate { .. }
+            | Op::BlockReduce { .. }
             | Op::Lanes { .. } => {
                 self.vector(machine, op)?;
             }

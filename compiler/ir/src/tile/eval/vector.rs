@@ -16,6 +16,8 @@ use crate::tile::{Arg, EwOp, Op, Operand, RedOp, View};
 
 /// Lanes of an accumulator.
 const LANES: usize = 64;
+/// Elements of a block of 32 B.
+const BLOCK: usize = 8;
 
 impl Core {
     /// Executes a vector operation.
@@ -79,6 +81,17 @@ impl Core {
         {
             let extent = self.extent(*rows, *cols)?;
             return self.accumulate(machine, *op, *acc, *src, extent);
+        }
+        if let Op::BlockReduce {
+            op,
+            dst,
+            src,
+            rows,
+            cols,
+        } = op
+        {
+            let extent = self.extent(*rows, *cols)?;
+            return self.block_reduce(machine, *op, [*dst, *src], extent);
         }
         if let Op::Lanes { op, dst, acc, rows } = op {
             let extent = self.extent(*rows, Arg::Const(1))?;
@@ -318,6 +331,29 @@ impl Core {
                     column::binary(joining(op), elem, &before, &part, None).map_err(by_zero)?;
                 self.write(machine, acc, row, &after)?;
             }
+        }
+        Ok(())
+    }
+
+    fn block_reduce(
+        &mut self,
+        machine: &Machine<'_>,
+        op: RedOp,
+        [dst, src]: [View; 2],
+        extent: Extent,
+    ) -> Result<(), Fault> {
+        let elem = machine.func.bufs[src.buf].elem;
+        let join = |a, b| scalar::binary(joining(op), elem, a, b).unwrap_or(a);
+        for row in 0..extent.rows {
+            let Column::F32(items) = self.read(machine, src, row, extent.cols)? else {
+                continue;
+            };
+            let blocks = items.chunks(BLOCK).map(|block| {
+                let block: Vec<Number> = block.iter().copied().map(Number::F32).collect();
+                tree_reduce(&block, join).unwrap_or(zero(elem)).f32()
+            });
+            let joined = Column::F32(blocks.collect());
+            self.write(machine, dst, row, &joined)?;
         }
         Ok(())
     }

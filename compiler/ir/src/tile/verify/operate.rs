@@ -181,6 +181,13 @@ impl<'a> Checker<'a> {
                 self.lanes(*acc, *rows)?;
                 self.in_range(*src, *rows, *cols, Columns::Aligned)
             }
+            Op::BlockReduce {
+                op: _,
+                dst,
+                src,
+                rows,
+                cols,
+            } => self.block_reduce(*dst, *src, [*rows, *cols]),
             Op::Lanes {
                 op: _,
                 dst,
@@ -534,6 +541,26 @@ impl<'a> Checker<'a> {
             "buffer `{}` does not have one block of 32 bytes a row",
             data.name
         ))
+    }
+
+    fn block_reduce(&self, dst: View, src: View, [rows, cols]: [Arg; 2]) -> Check {
+        self.in_space(src.buf, &[Space::Ub])?;
+        self.same_elem(dst.buf, src.buf)?;
+        let data = self.buf(src.buf)?;
+        if data.elem != Elem::F32 {
+            return Err(format!("blocks of f32 are joined, not of {}", data.elem));
+        }
+        let (Arg::Const(count), false) = (cols, dst.buf == src.buf) else {
+            return Err(String::from(
+                "blocks of a known number of columns are joined, and not in place",
+            ));
+        };
+        if count % 64 != 0 {
+            return Err(format!("{count} columns are no whole repeats of 64"));
+        }
+        self.dense(src.buf, cols)?;
+        self.in_range(src, rows, cols, Columns::Aligned)?;
+        self.in_range(dst, rows, (count / 8).into(), Columns::Aligned)
     }
 
     fn lanes(&self, acc: View, rows: Arg) -> Check {
