@@ -61,9 +61,11 @@ fn buffers_of_several_pipes_keep_their_place() {
     let plan = plan(&func, &chip()).expect("it fits");
     let range = |buf: Buf| (plan.addr[&buf], plan.addr[&buf] + 4096);
     let apart = |a: Buf, b: Buf| range(a).1 <= range(b).0 || range(b).1 <= range(a).0;
-    for (one, other) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
+    for (one, other) in [(0, 1), (0, 3), (1, 2), (1, 3), (2, 3)] {
         assert!(apart(bufs[one], bufs[other]), "{plan:?}");
     }
+    // DMA has handed the first over, once, to the vector unit, whose last use of it comes before the third is written.
+    assert_eq!(range(bufs[0]), range(bufs[2]), "{plan:?}");
     assert!(report(&func, &chip()).contains("4096 B  1 x loaded  f32[1, 1024]"));
 }
 

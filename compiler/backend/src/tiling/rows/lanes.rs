@@ -292,10 +292,12 @@ fn multiply_lanes(e: &mut Emitter<'_>, acc: Buf, src: Buf) {
         let (lanes, items) = (Operand::Full(whole(acc)), Operand::Full(items));
         e.b.ew(EwOp::Mul, acc, lanes, Some(items), dims);
     };
-    e.for_loop(0, groups, 1, |e, group| {
-        let col = e.b.mul(group, LANES);
-        multiply(e, col, (Arg::Const(1), Arg::Const(LANES)));
-    });
+    if groups != Arg::Const(0) {
+        e.for_loop(0, groups, 1, |e, group| {
+            let col = e.b.mul(group, LANES);
+            multiply(e, col, (Arg::Const(1), Arg::Const(LANES)));
+        });
+    }
     let rest = e.b.rem(cols, LANES);
     if rest != Arg::Const(0) {
         // Without a rest there is no row.

@@ -124,10 +124,11 @@ impl Plan<'_> {
             }
             return;
         }
-        let turns = match self.width > lanes || self.one_chunk() {
-            true => e.b.div(cols, lanes),
-            false => Arg::Const(0),
-        };
+        if self.width <= lanes {
+            add(&mut e.b, Arg::Const(0), cols);
+            return;
+        }
+        let turns = e.b.div(cols, lanes);
         e.for_loop(first / lanes, turns, 1, |e, turn| {
             let col = e.b.mul(turn, lanes);
             add(&mut e.b, col, Arg::Const(lanes));
