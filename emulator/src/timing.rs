@@ -298,7 +298,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     /// Notes what an instruction makes of unknown operands.
     fn pass_on(&mut self, inst: &Inst, writes: u32, unknown: bool) {
         if let Inst::Wrspr(_) | Inst::Vsetmask(_) | Inst::Vsetcount(_) = inst {
-            self.memo.state += 1;
+            self.memo.written(&self.core.context);
         }
         if let Inst::Wrspr(i) = inst {
             let bit = 1 << i.spr.index();

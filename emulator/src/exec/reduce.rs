@@ -43,11 +43,12 @@ impl Core<'_> {
         Ok(())
     }
 
-    /// Reduces whole repeats of f32 to one element each; false, and nothing is done, if lanes are off, their blocks are
+    /// Reduces whole repeats of f32 to one element each, or their blocks to eight; false, and nothing is done, if lanes are off, their blocks are
     /// apart, or somebody looks at every access.
     fn reduce_rows(
         &mut self,
         (dst, a, rep, st): (Out<Ub>, In<Ub>, Rep, StRed),
+        results: usize,
         join: &impl Fn(f32, f32) -> f32,
     ) -> Result<bool, Stop> {
         let work = Work::new(self, rep, 64)?;
@@ -58,7 +59,7 @@ impl Core<'_> {
             return Ok(false);
         }
         self.check_read(&work, &a)?;
-        let reach = (work.repeats - 1) * step + 4;
+        let reach = (work.repeats - 1) * step + 4 * results;
         let ub = self.memory(Space::Ub);
         let Ok(at) = ub.aligned("dst", base, reach as u64, 4) else {
             return Ok(false);
@@ -69,6 +70,7 @@ impl Core<'_> {
             repeats: work.repeats,
             from: (a.at, a.rep * 32),
             to: (at, step),
+            results,
             join,
         });
         Ok(true)
@@ -101,7 +103,8 @@ impl Core<'_> {
         if !ty.is_float() {
             return Err(no_such_lanes(ty).into());
         }
-        if ty == VecTy::F32 && group == 64 && self.reduce_rows(o, &join)? {
+        let whole = ty == VecTy::F32 && matches!(group, 8 | 64);
+        if whole && self.reduce_rows(o, 64 / group, &join)? {
             return Ok(());
         }
         let results = ty.lanes() as usize / group;
@@ -138,12 +141,13 @@ impl Core<'_> {
     }
 }
 
-/// Rows of 64 f32, each reduced to one: where the first of either is, and bytes from one to the next.
+/// Rows of 64 f32, each reduced to one or to eight: where the first of either is, and bytes from one to the next.
 struct RowSums<'a, F> {
     bytes: &'a mut [u8],
     repeats: usize,
     from: (usize, usize),
     to: (usize, usize),
+    results: usize,
     join: F,
 }
 
@@ -161,6 +165,13 @@ impl<F: Fn(f32, f32) -> f32> Loops for RowSums<'_, F> {
             let lanes: [f32; 32] = halved(row, join);
             let lanes: [f32; 16] = halved(lanes, join);
             let lanes: [f32; 8] = halved(lanes, join);
+            if self.results == 8 {
+                if let Some(out) = self.bytes.get_mut(to..to + 32) {
+                    let words = lanes.map(|x| to_word(num::canonical_f32(x)));
+                    out.copy_from_slice(words.as_flattened());
+                }
+                continue;
+            }
             let lanes: [f32; 4] = halved(lanes, join);
             let lanes: [f32; 2] = halved(lanes, join);
             let [total] = halved(lanes, join);

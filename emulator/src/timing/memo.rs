@@ -17,7 +17,9 @@ use crate::report::Path;
 use crate::stream::Written;
 
 /// Operands of one instruction that are remembered side by side.
-const WAYS: usize = 4;
+const WAYS: usize = 16;
+/// States of special registers and lanes that are told apart without being taken for new ones.
+const STATES: usize = 16;
 /// How often an instruction may come with new operands before it is no longer remembered.
 const NEWS: u32 = 512;
 /// How far addresses are shifted to see what follows them.
@@ -27,9 +29,16 @@ const SHIFT: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Memo {
     found: Vec<Recent>,
-    /// How often special registers or lanes have changed.
-    pub(super) state: u64,
+    /// The number of what special registers and lanes hold.
+    state: u64,
+    /// The latest states with their numbers.
+    states: Vec<(u64, State)>,
+    /// States that were met so far.
+    met: u64,
 }
+
+/// What special registers and lanes hold.
+type State = ([u64; Spr::COUNT], Lanes);
 
 /// The latest operands of one instruction.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +80,26 @@ impl Memo {
         Memo {
             found: vec![Recent::default(); instructions],
             state: 0,
+            states: Vec::new(),
+            met: 0,
+        }
+    }
+
+    /// Notes that special registers or lanes were written, perhaps with what they held before: a loop writes the same in
+    /// every turn.
+    pub(super) fn written(&mut self, context: &Context) {
+        let holds = (context.spr, context.lanes);
+        let known = self.states.iter().find(|(_, state)| *state == holds);
+        if let Some(&(number, _)) = known {
+            self.state = number;
+            return;
+        }
+        self.met += 1;
+        self.state = self.met;
+        let place = self.met as usize % STATES;
+        match self.states.get_mut(place) {
+            Some(state) => *state = (self.met, holds),
+            None => self.states.push((self.met, holds)),
         }
     }
 
