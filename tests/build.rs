@@ -25,6 +25,12 @@ const FAMILIES: &[Family] = &[
         run: "schedules::check_kernel",
     },
     Family {
+        module: "pinned",
+        folder: "pinned",
+        extension: "txt",
+        run: "pinned::check",
+    },
+    Family {
         module: "kernels",
         folder: "kernels",
         extension: "vn",

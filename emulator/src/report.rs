@@ -4,7 +4,7 @@
 
 use isa::chip::Chip;
 use isa::cost::ideal_cube_cycles;
-use isa::object::KernelMeta;
+use isa::object::{KernelMeta, ParamDir};
 use isa::types::{CoreKind, Pipe, Space};
 
 use crate::clock::{PipeTime, Timing};
@@ -240,6 +240,10 @@ pub(crate) fn report(
     let count = |kind: CoreKind| cores.iter().filter(|core| core.kind() == kind).count() as u64;
     let sum = |value: &dyn Fn(&Core<'_>) -> u64| cores.iter().map(value).sum::<u64>();
     let ideal = ideals(kernel, chip);
+    let least = Bound {
+        kind: BoundKind::Hbm,
+        cycles: memory_cycles(must_move(kernel, chip), chip),
+    };
     let l2_rate = chip.memory.l2_mbps.max(1);
     Report {
         chip: chip.stamp(),
@@ -265,7 +269,7 @@ pub(crate) fn report(
         ideal_hbm_cycles: ideal[1].cycles,
         ideal_vector_cycles: ideal[2].cycles,
         ideal_l2_cycles: timing.memory.l2_bytes * chip.cores.clock_mhz / l2_rate,
-        bound: greatest(ideal),
+        bound: greatest([ideal[0], least, ideal[2]]),
     }
 }
 
@@ -312,13 +316,23 @@ fn peaks(cores: &[Core<'_>]) -> Vec<(Space, u64)> {
     local.map(|space| (space, peak(space))).collect()
 }
 
+/// Bytes that memory must move: results may stay in L2 as far as they fit, and what is in L2 at the end is not charged.
+pub(crate) fn must_move(kernel: &KernelMeta, chip: &Chip) -> u64 {
+    let results = kernel.params.iter();
+    let results = results.filter(|param| param.dir == ParamDir::Out);
+    let results = results.filter_map(|param| param.bytes()).sum::<u64>();
+    (kernel.compulsory_bytes).saturating_sub(results.min(chip.memory.l2_bytes))
+}
+
+fn memory_cycles(bytes: u64, chip: &Chip) -> u64 {
+    (bytes.saturating_mul(chip.cores.clock_mhz)).div_ceil(chip.memory.hbm_mbps.max(1))
+}
+
 /// What cube, memory and vector units alone would need at their peaks.
 fn ideals(kernel: &KernelMeta, chip: &Chip) -> [Bound; 3] {
     let cube = kernel
         .mad_ty
         .map_or(0, |ty| ideal_cube_cycles(kernel.mads, ty, chip));
-    let clock = chip.cores.clock_mhz;
-    let hbm = (kernel.compulsory_bytes.saturating_mul(clock)).div_ceil(chip.memory.hbm_mbps.max(1));
     // A multiply-add counts as two operations at peak, an element operation as one.
     let lanes = (chip.vector.flops_f16 / 2 * chip.cores.vector).max(1);
     [
@@ -328,7 +342,7 @@ fn ideals(kernel: &KernelMeta, chip: &Chip) -> [Bound; 3] {
         },
         Bound {
             kind: BoundKind::Hbm,
-            cycles: hbm,
+            cycles: memory_cycles(kernel.compulsory_bytes, chip),
         },
         Bound {
             kind: BoundKind::Vector,

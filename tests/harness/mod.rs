@@ -19,6 +19,7 @@ pub(crate) mod numerics;
 mod numpy;
 pub(crate) mod onnx;
 pub(crate) mod pass;
+pub(crate) mod pinned;
 mod profile;
 mod protocol;
 #[expect(dead_code, reason = "the bench uses the rest")]

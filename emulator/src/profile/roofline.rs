@@ -4,9 +4,9 @@
 //! took time. The greatest is the one that binds.
 
 use isa::chip::Chip;
-use isa::object::{KernelMeta, ParamDir};
+use isa::object::KernelMeta;
 
-use crate::report::{Path, Report};
+use crate::report::{Path, Report, must_move};
 
 /// The bound of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +41,7 @@ fn compulsory(kernel: &KernelMeta, report: &Report, chip: &Chip) -> Vec<Roof> {
         cycles,
         compulsory: true,
     };
-    // Results may stay in L2 as far as they fit, and what is in L2 at the end is not charged.
-    let results = kernel.params.iter();
-    let results = results.filter(|param| param.dir == ParamDir::Out);
-    let results = results.filter_map(|param| param.bytes()).sum::<u64>();
-    let must = (kernel.compulsory_bytes).saturating_sub(results.min(chip.memory.l2_bytes));
+    let must = must_move(kernel, chip);
     vec![
         roof(
             "cube",

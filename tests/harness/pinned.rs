@@ -1,0 +1,64 @@
+//! A pinned schedule keeps its cycles: a kernel of the library with every decision written down.
+//!
+//! `//! kernel: gemm.vn` names the file, `//! shape: …` the sizes; what follows is a complete schedule, as `-O3` found it
+//! and `--emit=schedule` printed it. The schedule comes back unchanged, so that nothing is chosen here.
+
+use std::collections::BTreeMap;
+
+use diag::SourceMap;
+
+use backend::Level;
+use driver::{Settings, build, kernel};
+use emulator::{Options, Sanitize};
+use ir::algo::Func;
+use isa::chip::Chip;
+
+use super::case::{Case, root};
+use super::kernel::shown;
+
+/// Compiles a kernel with its pinned schedule, and times it.
+pub(crate) fn check(path: &str) {
+    let case = Case::read(path);
+    let one = |key| case.directives(key, &["kernel", "shape"]).join(" ");
+    let name = root().join("stdlib/kernels").join(one("kernel"));
+    let text = std::fs::read_to_string(&name).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut sources = SourceMap::new();
+    let file = sources.add(one("kernel"), text.as_str());
+    let loaded = shown(kernel::load(file, &mut sources, &mut Vec::new()), &sources);
+    let shape = one("shape");
+    let values = kernel::Values::read(shape.split_whitespace()).expect("a shape line");
+    let info = loaded.choose(None).expect("one kernel");
+    let func = shown(loaded.bind(&info, &values, &BTreeMap::new()), &sources);
+    let file = sources.add(path, case.text.as_str());
+    let (tree, found) = kernel::parse(file, &sources);
+    assert!(found.is_empty(), "{path}: {found:?}");
+    let schedules = shown(frontend::schedules(&tree, &func), &sources);
+    let func = Func { schedules, ..func };
+    let chip = Chip::builtin(Chip::DEFAULT).expect("the default chip is built in");
+    let settings = Settings::new(chip.clone(), Level::O1);
+    let compiled = shown(build::compile(&func, &settings, &sources), &sources);
+    let printed = compiled.schedule.to_string();
+    assert!(
+        case.text.ends_with(&printed),
+        "{path}: not all is pinned:\n{printed}"
+    );
+    let options = Options {
+        timing_only: true,
+        sanitize: Sanitize::NONE,
+        ..Options::default()
+    };
+    let inputs = vec![None; compiled.object().kernel.params.len()];
+    let outcome = emulator::run(compiled.object(), &inputs, &chip, &options);
+    let report = outcome
+        .unwrap_or_else(|fault| panic!("{path}: {fault}"))
+        .report;
+    case.snapshot(&format!(
+        "{}\ncycles {}\nbound  {} {}\nhbm    read {}, write {}\n",
+        chip.stamp(),
+        report.cycles,
+        report.bound.kind.name(),
+        report.bound.cycles,
+        report.hbm_read,
+        report.hbm_write,
+    ));
+}
