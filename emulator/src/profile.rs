@@ -2,7 +2,7 @@
 //!
 //! Reads the streams that the clock read and the times that it wrote down, and decides nothing itself: which of several
 //! events one had to wait for is found by comparing times. Knows no values and prints nothing. Start with [`Profile`];
-//! [`what_if`] runs the same program on a chip that has more of something.
+//! [`what_if()`] runs the same program on a chip that has more of something.
 
 mod graph;
 mod path;

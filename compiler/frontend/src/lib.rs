@@ -6,7 +6,7 @@
 //!   [`ir::algo::Func`]; mistakes that only the values show are reported there.
 //! - [`load`] reads the tile form into tile IR.
 //!
-//! - [`schedules`] gives the decisions that were written for a bound kernel; what they mean is the back end's to say.
+//! - [`schedules()`] gives the decisions that were written for a bound kernel; what they mean is the back end's to say.
 //!
 //! Pure: no files, no clock, no panic on any tree. Knows nothing of targets and instructions. Start with
 //! `hir` (what a checked program is), then `check` and `lower`; wording is in `errors`.

@@ -25,8 +25,6 @@ const CHUNK_BYTES: i32 = 256;
 /// Blocks of a repeat.
 const REPEAT_BLOCKS: u8 = 8;
 const MAX_REPEATS: i64 = 255;
-/// Lanes of a group, and groups of a repeat.
-const GROUPS: i64 = 8;
 /// Rows from which joining by groups takes less time than joining whole repeats, with the barrier between its steps.
 const GROUPED_ROWS: i64 = 8;
 /// Rows that one repeat of `vbrcb` spreads.
@@ -464,51 +462,17 @@ impl Sel<'_> {
     /// a cycle a repeat instead of seven. The groups take the place of the lanes.
     fn join_by_groups(&mut self, op: RedOp, [to, from]: [Num; 2], rows: i64) -> Done {
         self.use_first(LANES, LANES)?;
-        self.join_groups(op, [from, from], rows)?;
+        self.join_blocks(op, VecTy::F32, [from, from], (rows, StRed::FLAT8))?;
         self.push(inst::Bar { pipe: PipeOp::V });
-        let (whole, rest) = (rows / GROUPS, rows % GROUPS);
+        let (whole, rest) = (rows / BLOCK, rows % BLOCK);
         if whole > 0 {
-            self.join_groups(op, [to, from], whole)?;
+            self.join_blocks(op, VecTy::F32, [to, from], (whole, StRed::FLAT8))?;
         }
         if rest > 0 {
-            self.use_first(rest * GROUPS, LANES)?;
-            let to = self.sum(to, Num::Const(4 * whole * GROUPS))?;
+            self.use_first(rest * BLOCK, LANES)?;
+            let to = self.sum(to, Num::Const(4 * whole * BLOCK))?;
             let from = self.sum(from, Num::Const(4 * whole * LANES))?;
-            self.join_groups(op, [to, from], 1)?;
-        }
-        Ok(())
-    }
-
-    /// Joins groups of eight lanes of so many repeats.
-    fn join_groups(&mut self, op: RedOp, [to, from]: [Num; 2], repeats: i64) -> Done {
-        let (dst, a) = (Out::at(self.addr(to)?), In::at(self.addr(from)?));
-        let (ty, rep) = (VecTy::F32, self.val(Num::Const(repeats))?);
-        let st = StRed {
-            dst_rep: GROUPS as u16,
-            ..StRed::FLAT
-        };
-        match op {
-            RedOp::Sum => self.push(inst::Vcgadd {
-                ty,
-                dst,
-                a,
-                rep,
-                st,
-            }),
-            RedOp::Max => self.push(inst::Vcgmax {
-                ty,
-                dst,
-                a,
-                rep,
-                st,
-            }),
-            RedOp::Min => self.push(inst::Vcgmin {
-                ty,
-                dst,
-                a,
-                rep,
-                st,
-            }),
+            self.join_blocks(op, VecTy::F32, [to, from], (1, StRed::FLAT8))?;
         }
         Ok(())
     }
