@@ -139,6 +139,76 @@ pub(crate) struct Compile {
     pub(crate) unstable: Vec<String>,
 }
 
+/// A file that is run, and what it is run with.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Subject {
+    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    #[command(flatten)]
+    pub(crate) compile: Compile,
+    /// An argument: an array file (`.npy`, or `.npz` and `.safetensors` with `:KEY` if the array has another name), or the
+    /// value of a scalar; what is not given is drawn
+    #[arg(
+        long = "arg",
+        value_name = "NAME=FILE|VALUE",
+        allow_hyphen_values = true
+    )]
+    pub(crate) args: Vec<String>,
+    /// What drawn arguments depend on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+impl Subject {
+    /// A file whose arguments are all drawn.
+    pub(crate) fn plain(file: &str, compile: &Compile) -> Subject {
+        Subject {
+            file: file.to_owned(),
+            compile: compile.clone(),
+            args: Vec::new(),
+            seed: 0,
+        }
+    }
+}
+
+/// How a run executes, and what it is watched for.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Execution {
+    /// Instructions one core may execute before the run is called endless
+    #[arg(long, value_name = "NUMBER", default_value_t = emulator::Options::default().max_steps)]
+    pub(crate) max_steps: u64,
+    /// In which of the allowed orders instructions execute; the cycles are the same for all
+    #[arg(
+        long,
+        value_name = "in-order|adversarial:SEED",
+        default_value = "in-order"
+    )]
+    pub(crate) schedule: String,
+    /// What to look for while emulating: all (mistakes), none, or some of uninit, hazards, flags; and nan, inf for the
+    /// first such result, with stop to stop at it. Alone it means all
+    #[arg(
+        long,
+        value_name = "WHAT,…",
+        value_delimiter = ',',
+        num_args = 0..,
+        require_equals = true,
+        default_missing_value = "all",
+        default_value = "all"
+    )]
+    pub(crate) sanitize: Vec<String>,
+}
+
+impl Default for Execution {
+    fn default() -> Execution {
+        Execution {
+            max_steps: emulator::Options::default().max_steps,
+            schedule: "in-order".to_owned(),
+            sanitize: vec!["all".to_owned()],
+        }
+    }
+}
+
 /// What `--help` says of the environment.
 const ENVIRONMENT: &str = "Environment:
   NO_COLOR, CLICOLOR_FORCE, TERM=dumb  whether there are colours if `--color` does not say

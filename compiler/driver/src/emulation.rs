@@ -1,15 +1,26 @@
 //! What the options of an emulation mean: the mistakes to look for and the order of execution.
 
 use diag::Diagnostic;
-use emulator::{NotFinite, Origin, Sanitize, Schedule};
+use emulator::{NotFinite, Options, Origin, Sanitize, Schedule};
 use isa::object::Object;
 
+use crate::args::Execution;
 use crate::errors;
 
 /// The words of `--sanitize`.
 const WORDS: [&str; 8] = [
     "all", "none", "uninit", "hazards", "flags", "nan", "inf", "stop",
 ];
+
+/// What the emulator is told of how a run executes.
+pub(crate) fn options(execution: &Execution) -> Result<Options, Diagnostic> {
+    Ok(Options {
+        max_steps: execution.max_steps,
+        sanitize: sanitize(&execution.sanitize)?,
+        schedule: schedule(&execution.schedule)?,
+        ..Options::default()
+    })
+}
 
 /// What `--sanitize=WORD,…` asks for: every word adds to nothing.
 pub(crate) fn sanitize(words: &[String]) -> Result<Sanitize, Diagnostic> {
@@ -31,7 +42,7 @@ pub(crate) fn sanitize(words: &[String]) -> Result<Sanitize, Diagnostic> {
 }
 
 /// What `--schedule` asks for.
-pub(crate) fn schedule(text: &str) -> Result<Schedule, Diagnostic> {
+fn schedule(text: &str) -> Result<Schedule, Diagnostic> {
     let form = || errors::option_form("--schedule", text, "in-order or adversarial:SEED");
     match text.split_once(':') {
         None if text == "in-order" => Ok(Schedule::InOrder),

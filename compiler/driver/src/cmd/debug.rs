@@ -15,7 +15,7 @@ use isa::types::CoreKind;
 
 use self::command::{Break, Command, parse};
 use super::run::{Run, prepare};
-use crate::args::Compile;
+use crate::args::{Execution, Subject};
 use crate::emulation;
 use crate::host::{Host, Stop};
 use crate::session::Session;
@@ -24,42 +24,10 @@ use crate::settings::Settings;
 /// `vinci debug`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Debug {
-    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
     #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// An argument: an array file, or the value of a scalar; what is not given is drawn
-    #[arg(
-        long = "arg",
-        value_name = "NAME=FILE.npy|VALUE",
-        allow_hyphen_values = true
-    )]
-    pub(crate) args: Vec<String>,
-    /// What drawn arguments depend on
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Instructions one core may execute before the run is called endless
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
-    pub(crate) max_steps: u64,
-    /// In which of the allowed orders instructions execute
-    #[arg(
-        long,
-        value_name = "in-order|adversarial:SEED",
-        default_value = "in-order"
-    )]
-    pub(crate) schedule: String,
-    /// What to look for, as for `vinci run`
-    #[arg(
-        long,
-        value_name = "WHAT,…",
-        value_delimiter = ',',
-        num_args = 0..,
-        require_equals = true,
-        default_missing_value = "all",
-        default_value = "all"
-    )]
-    pub(crate) sanitize: Vec<String>,
+    pub(crate) subject: Subject,
+    #[command(flatten)]
+    pub(crate) execution: Execution,
 }
 
 const PROMPT: &str = "(vinci) ";
@@ -85,21 +53,13 @@ struct Debugger<'m, 's> {
 
 /// Runs the prompt on a file.
 pub(crate) fn run(args: &Debug, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    let run = as_run(args);
-    let mut settings = Settings::read(&run.compile, session)?;
-    let job = prepare(&run, &mut settings, session)?;
+    let mut settings = Settings::read(&args.subject.compile, session)?;
+    let job = prepare(&Run::of(args.subject.clone()), &mut settings, session)?;
     let options = emulator::Options {
         threads: 1,
-        max_steps: run.max_steps,
-        sanitize: emulation::sanitize(&run.sanitize)?,
-        schedule: emulation::schedule(&run.schedule)?,
-        ..emulator::Options::default()
+        ..emulation::options(&args.execution)?
     };
-    let bytes = job
-        .inputs
-        .iter()
-        .map(|data| Some(data.as_ref()?.bytes.clone()));
-    let inputs: Vec<Option<Vec<u8>>> = bytes.collect();
+    let inputs = job.bytes();
     session.read_line_files(&job.object);
     let wrong = |fault: Fault, session: &Session<'_, '_>| -> Stop {
         crate::errors::fault::fault(&fault, &job.object, &session.sources).into()
@@ -123,19 +83,6 @@ pub(crate) fn run(args: &Debug, session: &mut Session<'_, '_>) -> Result<(), Sto
     let greeting = debugger.here(session);
     session.host.print(&greeting)?;
     debugger.serve(session)
-}
-
-/// The options of a run that is looked at.
-fn as_run(args: &Debug) -> Run {
-    Run {
-        args: args.args.clone(),
-        seed: args.seed,
-        threads: 1,
-        max_steps: args.max_steps,
-        schedule: args.schedule.clone(),
-        sanitize: args.sanitize.clone(),
-        ..Run::plain(&args.file, &args.compile)
-    }
 }
 
 impl Debugger<'_, '_> {

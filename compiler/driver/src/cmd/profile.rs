@@ -12,7 +12,7 @@ use isa::chip::Chip;
 use isa::object::Object;
 
 use super::run::{self, Run};
-use crate::args::{Compile, ReportForm};
+use crate::args::{ReportForm, Subject};
 use crate::files::Form;
 use crate::host::Stop;
 use crate::session::Session;
@@ -24,18 +24,8 @@ use self::lines::Source;
 /// `vinci profile`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProfileArgs {
-    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
     #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// An argument, for a kernel whose cycles depend on values; what is not given is drawn
-    #[arg(
-        long = "arg",
-        value_name = "NAME=FILE.npy|VALUE",
-        allow_hyphen_values = true
-    )]
-    pub(crate) args: Vec<String>,
+    pub(crate) subject: Subject,
     /// The form of the report
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) report: ReportForm,
@@ -48,9 +38,6 @@ pub(crate) struct ProfileArgs {
     /// Whether to run again with more of each resource: a run each, so of long runs only if it is asked for
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) what_if: When,
-    /// What drawn arguments depend on
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) seed: u64,
     /// Host threads of the emulator; 0 takes all. Results do not depend on it
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) threads: usize,
@@ -96,7 +83,7 @@ impl Facts<'_> {
 
 /// Profiles a file.
 pub(crate) fn run(args: &ProfileArgs, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    let mut settings = Settings::read(&args.compile, session)?;
+    let mut settings = Settings::read(&args.subject.compile, session)?;
     let (object, inputs, outcome) = timed(args, &mut settings, session)?;
     let Some(profile) = &outcome.profile else {
         return Ok(());
@@ -159,10 +146,7 @@ fn timed(
 ) -> Result<Ran, Stop> {
     for timing_only in [true, false] {
         let job = run::prepare(&as_run(args, timing_only), settings, session)?;
-        let inputs = job.inputs.iter();
-        let inputs: Vec<Option<Vec<u8>>> = inputs
-            .map(|data| data.as_ref().map(|data| data.bytes.clone()))
-            .collect();
+        let inputs = job.bytes();
         match emulator::run(&job.object, &inputs, &settings.chip, &options(args)) {
             Ok(outcome) => return Ok((job.object, inputs, outcome)),
             Err(fault) if timing_only && matches!(fault.kind, FaultKind::NeedsValues { .. }) => {}
@@ -181,16 +165,16 @@ fn placed(
     settings: &mut Settings,
     session: &mut Session<'_, '_>,
 ) -> Result<Option<Func>, Stop> {
-    match Form::of(&args.file)? {
-        Form::Kernel if args.file != "-" => {
-            let loaded = session.load_kernel(&args.file)?;
-            let info = loaded.choose(args.compile.kernel.as_deref())?;
+    match Form::of(&args.subject.file)? {
+        Form::Kernel if args.subject.file != "-" => {
+            let loaded = session.load_kernel(&args.subject.file)?;
+            let info = loaded.choose(args.subject.compile.kernel.as_deref())?;
             let func = loaded.bind(&info, &settings.values, &Default::default())?;
             let compiled = build::compile(&func, settings, &session.sources)?;
             Ok(Some(compiled.lowered.placed))
         }
         Form::Tile => {
-            let func = build::tile_function(&args.file, settings, session)?;
+            let func = build::tile_function(&args.subject.file, settings, session)?;
             let lowered = build::lower(func, settings, &session.sources)?;
             Ok(Some(lowered.placed))
         }
@@ -201,17 +185,7 @@ fn placed(
 /// The run that is profiled.
 fn as_run(args: &ProfileArgs, timing_only: bool) -> Run {
     Run {
-        file: args.file.clone(),
-        compile: args.compile.clone(),
-        args: args.args.clone(),
-        outs: Vec::new(),
-        check: false,
         timing_only,
-        report: ReportForm::Text,
-        seed: args.seed,
-        threads: args.threads,
-        max_steps: Options::default().max_steps,
-        schedule: "in-order".to_owned(),
-        sanitize: vec!["none".to_owned()],
+        ..Run::of(args.subject.clone())
     }
 }

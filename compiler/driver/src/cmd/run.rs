@@ -13,7 +13,7 @@ use ir::tile;
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
 
-use crate::args::{Compile, ReportForm};
+use crate::args::{Compile, Execution, ReportForm, Subject};
 use crate::arguments::{self, Given};
 use crate::files::Form;
 use crate::host::Stop;
@@ -27,19 +27,8 @@ use crate::{arrays, assembly, build, emulation, errors, expect, launch, verifica
 /// `vinci run`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Run {
-    /// A `.vn`, `.tile`, `.vasm` or `.vo` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
     #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// An argument: an array file (`.npy`, or `.npz` and `.safetensors` with `:KEY` if the array has another name), or the
-    /// value of a scalar; what is not given is drawn
-    #[arg(
-        long = "arg",
-        value_name = "NAME=FILE|VALUE",
-        allow_hyphen_values = true
-    )]
-    pub(crate) args: Vec<String>,
+    pub(crate) subject: Subject,
     /// Writes a result to an array file
     #[arg(long = "out", value_name = "NAME=FILE.npy")]
     pub(crate) outs: Vec<String>,
@@ -52,34 +41,11 @@ pub(crate) struct Run {
     /// The form of the report
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) report: ReportForm,
-    /// What drawn arguments depend on
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) seed: u64,
     /// Host threads of the emulator; 0 takes all. Results do not depend on it
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) threads: usize,
-    /// Instructions one core may execute before the run is called endless
-    #[arg(long, value_name = "NUMBER", default_value_t = 1 << 27)]
-    pub(crate) max_steps: u64,
-    /// In which of the allowed orders instructions execute; the cycles are the same for all
-    #[arg(
-        long,
-        value_name = "in-order|adversarial:SEED",
-        default_value = "in-order"
-    )]
-    pub(crate) schedule: String,
-    /// What to look for while emulating: all (mistakes), none, or some of uninit, hazards, flags; and nan, inf for the
-    /// first such result, with stop to stop at it. Alone it means all
-    #[arg(
-        long,
-        value_name = "WHAT,…",
-        value_delimiter = ',',
-        num_args = 0..,
-        require_equals = true,
-        default_missing_value = "all",
-        default_value = "all"
-    )]
-    pub(crate) sanitize: Vec<String>,
+    #[command(flatten)]
+    pub(crate) execution: Execution,
 }
 
 /// What is to be run, with everything that it needs.
@@ -93,6 +59,14 @@ pub(super) struct Job {
     drawn: bool,
     /// What the schedule promises of a run.
     expects: Vec<Expectation>,
+}
+
+impl Job {
+    /// What the emulator gets: one entry a parameter of the object.
+    pub(super) fn bytes(&self) -> Vec<Option<Vec<u8>>> {
+        let bytes = |data: &Option<Data>| Some(data.as_ref()?.bytes.clone());
+        self.inputs.iter().map(bytes).collect()
+    }
 }
 
 /// What says what the results should be.
@@ -120,26 +94,26 @@ pub(super) struct Done {
 impl Run {
     /// A file as if no option of a run were given.
     pub(super) fn plain(file: &str, compile: &Compile) -> Run {
+        Run::of(Subject::plain(file, compile))
+    }
+
+    /// The same with arguments.
+    pub(super) fn of(subject: Subject) -> Run {
         Run {
-            file: file.to_owned(),
-            compile: compile.clone(),
-            args: Vec::new(),
+            subject,
             outs: Vec::new(),
             check: false,
             timing_only: false,
             report: ReportForm::Text,
-            seed: 0,
             threads: 0,
-            max_steps: 1 << 27,
-            schedule: "in-order".to_owned(),
-            sanitize: vec!["all".to_owned()],
+            execution: Execution::default(),
         }
     }
 }
 
 /// Runs a file to its end; nothing is printed or written.
 pub(super) fn evaluate(args: &Run, session: &mut Session<'_, '_>) -> Result<Done, Stop> {
-    let mut settings = Settings::read(&args.compile, session)?;
+    let mut settings = Settings::read(&args.subject.compile, session)?;
     let outs = outs(args)?;
     let job = prepare(args, &mut settings, session)?;
     check_outs(&outs, &job.object)?;
@@ -157,7 +131,7 @@ pub(super) fn evaluate(args: &Run, session: &mut Session<'_, '_>) -> Result<Done
 
 /// Runs a file.
 pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    let progress = session.progress(0, &format!("running `{}`", args.file));
+    let progress = session.progress(0, &format!("running `{}`", args.subject.file));
     let done = evaluate(args, session)?;
     drop(progress);
     let Done {
@@ -169,7 +143,7 @@ pub(crate) fn run(args: &Run, session: &mut Session<'_, '_>) -> Result<(), Stop>
         verify,
     } = done;
     write_outs(&outs(args)?, &job.object, &outcome, session)?;
-    let sanitize = emulation::sanitize(&args.sanitize)?;
+    let sanitize = emulation::sanitize(&args.execution.sanitize)?;
     let origins = emulation::origins(&outcome.origins, &job.object);
     let verdict = verification::judge(&job.object, &chip, verify);
     let facts = Facts {
@@ -206,21 +180,21 @@ pub(super) fn prepare(
     settings: &mut Settings,
     session: &mut Session<'_, '_>,
 ) -> Result<Job, Stop> {
-    let given = arguments::read(&args.args, session)?;
-    match Form::of(&args.file)? {
+    let given = arguments::read(&args.subject.args, session)?;
+    match Form::of(&args.subject.file)? {
         Form::Kernel => prepare_kernel(args, settings, &given, session),
         Form::Tile => {
-            let func = build::tile_function(&args.file, settings, session)?;
+            let func = build::tile_function(&args.subject.file, settings, session)?;
             let object = build::lower(func.clone(), settings, &session.sources)?.object;
             prepare_object(args, settings, &given, object, Reference::Tile(func))
         }
         Form::Assembly => {
-            let mut object = build::assembled(&args.file, settings, session)?;
-            assembly::add_lines(&mut object, &args.file, &session.sources);
+            let mut object = build::assembled(&args.subject.file, settings, session)?;
+            assembly::add_lines(&mut object, &args.subject.file, &session.sources);
             prepare_object(args, settings, &given, object, Reference::None)
         }
         Form::Object => {
-            let object = build::read(&args.file, settings, session)?;
+            let object = build::read(&args.subject.file, settings, session)?;
             prepare_object(args, settings, &given, object, Reference::None)
         }
     }
@@ -232,8 +206,8 @@ fn prepare_kernel(
     given: &Given,
     session: &mut Session<'_, '_>,
 ) -> Result<Job, Stop> {
-    let loaded = session.load_kernel(&args.file)?;
-    let info = loaded.choose(args.compile.kernel.as_deref())?;
+    let loaded = session.load_kernel(&args.subject.file)?;
+    let info = loaded.choose(args.subject.compile.kernel.as_deref())?;
     let arrays = given.for_kernel(&info)?;
     let func = loaded.bind(&info, &settings.values.at_launch(), &arrays)?;
     let open = match settings.values.leaves_sizes() {
@@ -259,7 +233,7 @@ fn prepare_kernel(
             ..timed(given, compile(session)?)?
         });
     }
-    let (params, drawn) = given.bytes_for(&func, args.seed)?;
+    let (params, drawn) = given.bytes_for(&func, args.subject.seed)?;
     let object = compile(session)?;
     let inputs = inputs(&object, &func, &params);
     Ok(Job {
@@ -294,7 +268,7 @@ fn prepare_object(
     reference: Reference,
 ) -> Result<Job, Stop> {
     if args.check && matches!(reference, Reference::None) {
-        return Err(errors::nothing_to_check(&args.file).into());
+        return Err(errors::nothing_to_check(&args.subject.file).into());
     }
     let only_sizes = Values {
         sizes: settings.values.sizes.clone(),
@@ -302,7 +276,7 @@ fn prepare_object(
     };
     let object = if object.kernel.launch.is_empty() || settings.values != only_sizes {
         if settings.values != Values::default() {
-            return Err(errors::sizes_are_fixed(&args.file).into());
+            return Err(errors::sizes_are_fixed(&args.subject.file).into());
         }
         object
     } else {
@@ -313,7 +287,7 @@ fn prepare_object(
     if args.timing_only {
         return timed(given, object);
     }
-    let (inputs, drawn) = given.bytes_for_object(&object.kernel, args.seed)?;
+    let (inputs, drawn) = given.bytes_for_object(&object.kernel, args.subject.seed)?;
     Ok(Job {
         object,
         inputs,
@@ -342,17 +316,10 @@ fn emulate(
 ) -> Result<(Outcome, f64), Stop> {
     let options = Options {
         threads: args.threads,
-        max_steps: args.max_steps,
-        sanitize: emulation::sanitize(&args.sanitize)?,
-        schedule: emulation::schedule(&args.schedule)?,
         timing_only: args.timing_only,
-        ..Options::default()
+        ..emulation::options(&args.execution)?
     };
-    let inputs: Vec<Option<Vec<u8>>> = job
-        .inputs
-        .iter()
-        .map(|data| data.as_ref().map(|data| data.bytes.clone()))
-        .collect();
+    let inputs = job.bytes();
     let start = Instant::now();
     let outcome = emulator::run(&job.object, &inputs, chip, &options);
     let seconds = start.elapsed().as_secs_f64();

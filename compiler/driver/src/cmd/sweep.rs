@@ -102,25 +102,25 @@ pub(super) fn measured(
 ) -> Result<(Row, Vec<Diagnostic>), Stop> {
     let mut question = question.clone();
     let words = shape.iter().map(|(name, value)| format!("{name}={value}"));
-    question.compile.define.extend(words);
+    question.subject.compile.define.extend(words);
     let warned = session.warnings.len();
     let done = evaluate(&question, session);
     // What every row warns of is said once.
     if warned > 0 {
         session.warnings.truncate(warned);
     }
-    let compile = &question.compile;
+    let compile = &question.subject.compile;
     let mut row = Row {
         kernel: compile
             .kernel
             .clone()
-            .unwrap_or_else(|| files::stem(&question.file)),
+            .unwrap_or_else(|| files::stem(&question.subject.file)),
         target: compile
             .target
             .clone()
             .unwrap_or_else(|| isa::chip::Chip::DEFAULT.to_owned()),
         opt: format!("O{}", compile.opt.as_deref().unwrap_or("1")),
-        sizes: defined(&question.compile),
+        sizes: defined(&question.subject.compile),
         outcome: Err(String::new()),
     };
     let found = match done {

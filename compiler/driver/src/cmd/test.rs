@@ -197,10 +197,10 @@ fn drawn(
 ) -> Result<(u64, Vec<Diagnostic>), Stop> {
     let mut question = Run {
         check: true,
-        seed: args.seed,
         ..Run::plain(&case.file, &args.compile)
     };
-    question.compile.define.extend_from_slice(words);
+    question.subject.seed = args.seed;
+    question.subject.compile.define.extend_from_slice(words);
     let done = evaluate(&question, session)?;
     let wrong = wrong(&done)
         .into_iter()
@@ -227,6 +227,7 @@ fn given(
             return Err(errors::bad_case(span, &why).into());
         }
         question
+            .subject
             .args
             .push(format!("{}={}", param.name, path(&param.name)));
     }
