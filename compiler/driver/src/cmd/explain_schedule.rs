@@ -8,32 +8,23 @@ use std::fmt::Write as _;
 
 use backend::schedule::{Knob, Schedule};
 use clap::Args;
-use emulator::{Options, Report, Roof, Sanitize};
+use emulator::{Report, Roof};
 use ir::algo::Func;
-use isa::object::Object;
 use serde_json::json;
 
-use crate::args::{Compile, ReportForm};
+use crate::args::ReportForm;
+use crate::build;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::study::Study;
 use crate::table::{Align, Table, grouped};
-use crate::{build, errors};
 
 /// `vinci explain-schedule`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ExplainSchedule {
-    /// A `.vn` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
     #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// The form of the report
-    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
-    pub(crate) report: ReportForm,
-    /// Host threads of the emulator; 0 takes all. Results do not depend on it
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) threads: usize,
+    study: Study,
 }
 
 /// One value of one decision, changed.
@@ -58,13 +49,10 @@ struct Facts<'a> {
 
 /// Explains the schedule of a file.
 pub(crate) fn run(args: &ExplainSchedule, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    let settings = Settings::read(&args.compile, session)?;
-    let loaded = session.load_kernel(&args.file)?;
-    let info = loaded.choose(args.compile.kernel.as_deref())?;
-    let func = loaded.bind(&info, &settings.values, &Default::default())?;
+    let (settings, func) = args.study.subject(session)?;
     let chosen = build::compile(&func, &settings, &session.sources)?;
-    let report = timed(chosen.object(), &settings, args.threads, session)?;
-    let neighbours = neighbours(&func, &chosen.schedule, &settings, args.threads, session)?;
+    let report = args.study.timed(chosen.object(), &settings, session)?;
+    let neighbours = neighbours(&func, &chosen.schedule, &settings, &args.study, session)?;
     let facts = Facts {
         func: &func,
         settings: &settings,
@@ -73,29 +61,10 @@ pub(crate) fn run(args: &ExplainSchedule, session: &mut Session<'_, '_>) -> Resu
         report: &report,
         neighbours,
     };
-    session.host.print(&match args.report {
+    session.host.print(&match args.study.report {
         ReportForm::Text => text(&facts),
         ReportForm::Json => json(&facts),
     })
-}
-
-fn timed(
-    object: &Object,
-    settings: &Settings,
-    threads: usize,
-    session: &Session<'_, '_>,
-) -> Result<Report, Stop> {
-    let options = Options {
-        threads,
-        sanitize: Sanitize::NONE,
-        timing_only: true,
-        ..Options::default()
-    };
-    let inputs = vec![None; object.kernel.params.len()];
-    match emulator::run(object, &inputs, &settings.chip, &options) {
-        Ok(outcome) => Ok(outcome.report),
-        Err(fault) => Err(errors::fault::fault(&fault, object, &session.sources).into()),
-    }
 }
 
 /// Every decision changed to the next values on both sides.
@@ -103,7 +72,7 @@ fn neighbours(
     func: &Func,
     schedule: &Schedule,
     settings: &Settings,
-    threads: usize,
+    study: &Study,
     session: &mut Session<'_, '_>,
 ) -> Result<Vec<Neighbour>, Stop> {
     let mut all = Vec::new();
@@ -122,7 +91,7 @@ fn neighbours(
         wanted.set(&step, knob, value);
         let compiled = build::compile_as(func, settings, Some(&wanted), &session.sources);
         let outcome = match compiled {
-            Ok(compiled) => Ok(timed(compiled.object(), settings, threads, session)?.cycles),
+            Ok(compiled) => Ok(study.timed(compiled.object(), settings, session)?.cycles),
             Err(found) => Err(found.first().map_or(String::new(), |d| d.message.clone())),
         };
         neighbours.push(Neighbour {

@@ -5,8 +5,8 @@
 
 use clap::Args;
 use diag::{Applicability, Diagnostic, Edit, FileId, apply};
-use similar::TextDiff;
 
+use crate::difference;
 use crate::host::Stop;
 use crate::session::Session;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Fix, session: &mut Session<'_, '_>) -> Result<(), Stop>
         let before = session.sources.text(before).to_owned();
         let mended = mend(path, &before, session);
         if args.check {
-            different |= show(path, &before, &mended.text, session)?;
+            different |= difference::show(path, "fixed", (&before, &mended.text), session)?;
         } else if path == "-" {
             session.host.print(&mended.text)?;
         } else if mended.text != before {
@@ -117,24 +117,4 @@ fn edits(file: FileId, found: &[Diagnostic]) -> Vec<Vec<Edit>> {
     let sure = fixes.filter(|fix| fix.applicability == Applicability::MachineApplicable);
     let here = sure.filter(|fix| fix.edits.iter().all(|(span, _)| span.file == file));
     here.map(|fix| fix.edits.clone()).collect()
-}
-
-/// Prints what would change; gives whether anything would.
-fn show(
-    path: &str,
-    before: &str,
-    after: &str,
-    session: &mut Session<'_, '_>,
-) -> Result<bool, Stop> {
-    if before == after {
-        return Ok(false);
-    }
-    let diff = TextDiff::from_lines(before, after);
-    let text = diff
-        .unified_diff()
-        .context_radius(2)
-        .header(path, &format!("{path} (fixed)"))
-        .to_string();
-    session.host.print(&text)?;
-    Ok(true)
 }

@@ -4,13 +4,12 @@ use std::fs;
 
 use clap::Args;
 use diag::Diagnostic;
-use similar::TextDiff;
 use syntax::fmt::{TextForm, format};
 
-use crate::errors;
 use crate::files::Form;
 use crate::host::Stop;
 use crate::session::Session;
+use crate::{difference, errors};
 
 /// `vinci fmt`.
 #[derive(Args, Clone, Debug)]
@@ -23,16 +22,15 @@ pub(crate) struct Fmt {
     pub(crate) check: bool,
 }
 
-/// Lines around a difference that `--check` shows.
-const CONTEXT: usize = 2;
-
 /// Formats files, or with `--check` shows what would change. Goes on to the other files past one with mistakes.
 pub(crate) fn run(args: &Fmt, session: &mut Session<'_, '_>) -> Result<(), Stop> {
     let mut found = Vec::new();
     let mut different = false;
     for path in &paths(&args.files, session)? {
         match formatted(path, session) {
-            Ok((before, after)) if args.check => different |= show(path, &before, &after, session)?,
+            Ok((before, after)) if args.check => {
+                different |= difference::show(path, "formatted", (&before, &after), session)?
+            }
             Ok((_, after)) if path == "-" => session.host.print(&after)?,
             Ok((before, after)) if before == after => {}
             Ok((_, after)) => session.write(path, after.as_bytes())?,
@@ -125,24 +123,4 @@ fn formatted(
         })?,
     };
     Ok((text.to_owned(), after))
-}
-
-/// Prints what would change; gives whether anything would.
-fn show(
-    path: &str,
-    before: &str,
-    after: &str,
-    session: &mut Session<'_, '_>,
-) -> Result<bool, Stop> {
-    if before == after {
-        return Ok(false);
-    }
-    let diff = TextDiff::from_lines(before, after);
-    let text = diff
-        .unified_diff()
-        .context_radius(CONTEXT)
-        .header(path, &format!("{path} (formatted)"))
-        .to_string();
-    session.host.print(&text)?;
-    Ok(true)
 }

@@ -7,35 +7,27 @@ mod published;
 
 use std::fmt::Write as _;
 
+use backend::Level;
 use backend::schedule::{Knob, Schedule};
-use backend::{Compiled, Level};
 use clap::Args;
-use emulator::{Options, Report, Sanitize};
+use emulator::Report;
 use ir::algo::Func;
 use isa::types::Pipe;
 use serde_json::json;
 
-use crate::args::{Compile, ReportForm};
+use crate::args::ReportForm;
+use crate::build;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::study::Study;
 use crate::table::{Align, Table, grouped};
-use crate::{build, errors};
 
 /// `vinci ladder`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Ladder {
-    /// A `.vn` file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
     #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// The form of the report
-    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
-    pub(crate) report: ReportForm,
-    /// Host threads of the emulator; 0 takes all. Results do not depend on it
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) threads: usize,
+    study: Study,
 }
 
 /// A step of the ladder.
@@ -66,12 +58,9 @@ const BLOCK: [Knob; 5] = [Knob::Rows, Knob::Cols, Knob::Step, Knob::Strip, Knob:
 
 /// Climbs the ladder of a file.
 pub(crate) fn run(args: &Ladder, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    let settings = Settings::read(&args.compile, session)?;
-    let loaded = session.load_kernel(&args.file)?;
-    let info = loaded.choose(args.compile.kernel.as_deref())?;
-    let func = loaded.bind(&info, &settings.values, &Default::default())?;
-    let rungs = rungs(&func, &settings, args.threads, session)?;
-    let text = match args.report {
+    let (settings, func) = args.study.subject(session)?;
+    let rungs = rungs(&func, &settings, &args.study, session)?;
+    let text = match args.study.report {
         ReportForm::Text => text(&func, &settings, &rungs),
         ReportForm::Json => json(&func, &settings, &rungs),
     };
@@ -81,7 +70,7 @@ pub(crate) fn run(args: &Ladder, session: &mut Session<'_, '_>) -> Result<(), St
 fn rungs(
     func: &Func,
     settings: &Settings,
-    threads: usize,
+    study: &Study,
     session: &mut Session<'_, '_>,
 ) -> Result<Vec<Rung>, Stop> {
     let at = |level: Level| Settings {
@@ -108,7 +97,7 @@ fn rungs(
         let settings = at(level);
         let compiled = build::compile_as(func, &settings, wanted.as_ref(), &session.sources);
         let report = match compiled {
-            Ok(compiled) => Ok(timed(&compiled, &settings, threads, session)?),
+            Ok(compiled) => Ok(study.timed(compiled.object(), &settings, session)?),
             Err(found) => Err(found.first().map_or(String::new(), |d| d.message.clone())),
         };
         rungs.push(Rung { name, report });
@@ -186,26 +175,6 @@ fn restore(wanted: &mut Schedule, rule: &Schedule, knobs: &[Knob]) {
                 None => step.values.remove(knob),
             };
         }
-    }
-}
-
-fn timed(
-    compiled: &Compiled,
-    settings: &Settings,
-    threads: usize,
-    session: &Session<'_, '_>,
-) -> Result<Report, Stop> {
-    let object = compiled.object();
-    let options = Options {
-        threads,
-        sanitize: Sanitize::NONE,
-        timing_only: true,
-        ..Options::default()
-    };
-    let inputs = vec![None; object.kernel.params.len()];
-    match emulator::run(object, &inputs, &settings.chip, &options) {
-        Ok(outcome) => Ok(outcome.report),
-        Err(fault) => Err(errors::fault::fault(&fault, object, &session.sources).into()),
     }
 }
 

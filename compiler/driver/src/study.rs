@@ -1,0 +1,59 @@
+//! A kernel whose schedule is looked into: what a command line says of it, and what a schedule of it costs.
+
+use clap::Args;
+use emulator::{Options, Report, Sanitize};
+use ir::algo::Func;
+use isa::object::Object;
+
+use crate::args::{Compile, ReportForm};
+use crate::errors;
+use crate::host::Stop;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// Which kernel, and how what was found is told.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Study {
+    /// A `.vn` file
+    #[arg(value_name = "FILE")]
+    file: String,
+    #[command(flatten)]
+    compile: Compile,
+    /// The form of the report
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    pub(crate) report: ReportForm,
+    /// Host threads of the emulator; 0 takes all. Results do not depend on it
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    threads: usize,
+}
+
+impl Study {
+    /// The kernel with its sizes, and what is to be compiled for.
+    pub(crate) fn subject(&self, session: &mut Session<'_, '_>) -> Result<(Settings, Func), Stop> {
+        let settings = Settings::read(&self.compile, session)?;
+        let loaded = session.load_kernel(&self.file)?;
+        let info = loaded.choose(self.compile.kernel.as_deref())?;
+        let func = loaded.bind(&info, &settings.values, &Default::default())?;
+        Ok((settings, func))
+    }
+
+    /// What an object costs, without values.
+    pub(crate) fn timed(
+        &self,
+        object: &Object,
+        settings: &Settings,
+        session: &Session<'_, '_>,
+    ) -> Result<Report, Stop> {
+        let options = Options {
+            threads: self.threads,
+            sanitize: Sanitize::NONE,
+            timing_only: true,
+            ..Options::default()
+        };
+        let inputs = vec![None; object.kernel.params.len()];
+        match emulator::run(object, &inputs, &settings.chip, &options) {
+            Ok(outcome) => Ok(outcome.report),
+            Err(fault) => Err(errors::fault::fault(&fault, object, &session.sources).into()),
+        }
+    }
+}
