@@ -32,6 +32,7 @@ pub mod window;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Part, Use};
 pub use eval::eval;
 pub use print::print;
 pub use verify::verify;

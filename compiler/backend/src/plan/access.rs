@@ -2,7 +2,7 @@
 //!
 //! Planner and synchronisation both ask here; what an operation reads and writes is the tile IR's own knowledge.
 
-use ir::tile::{Block, Buf, Func, Inst, Op, Tensor, View};
+use ir::tile::{Block, Buf, Func, Inst, Op, Tensor, Use, View};
 use isa::types::{CoreKind, Pipe, Space};
 use smallvec::SmallVec;
 
@@ -83,26 +83,20 @@ pub fn accesses(func: &Func, op: &Op) -> Accesses {
     let Some(pipe) = pipe_of(func, op) else {
         return list;
     };
-    let mut touch = |place: Place, reads: bool, writes: bool| {
+    let mut touch = |place: Place, how: Use| {
         let access = Access {
             pipe,
             place,
-            reads,
-            writes,
+            reads: how.reads(),
+            writes: how.writes(),
         };
         merge(&mut list, access);
     };
-    for buf in op.reads() {
-        touch(Place::Buf(buf), true, false);
+    for (buf, how) in op.buffers() {
+        touch(Place::Buf(buf), how);
     }
-    if let Some(tensor) = op.reads_tensor() {
-        touch(Place::Tensor(tensor), true, false);
-    }
-    if let Some(buf) = op.writes() {
-        touch(Place::Buf(buf), false, true);
-    }
-    if let Some(tensor) = op.writes_tensor() {
-        touch(Place::Tensor(tensor), false, true);
+    if let Some((tensor, how)) = op.tensor() {
+        touch(Place::Tensor(tensor), how);
     }
     list
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use diag::Span;
 use ir::algo::CmpOp;
 use ir::tile::{
-    Arg, Block, Buf, BufData, CoreQuery, EwOp, Func, InstData, Op, Operand, ScalarOp, Value, View,
+    Arg, Block, Buf, BufData, CoreQuery, EwOp, Func, InstData, Op, Operand, Part, ScalarOp, Value,
+    View,
 };
 use isa::types::{Elem, Layout, Space};
 
@@ -57,11 +58,13 @@ impl Builder {
     /// Appends an operation. Constants in it that stand for symbolic sizes become the values that the launch gives.
     pub(crate) fn push(&mut self, mut op: Op) {
         if !self.func.symbols.is_empty() {
-            op.visit_args(&mut |arg| *arg = self.lift(*arg));
+            op.visit_args(|arg| *arg = self.lift(*arg));
         }
         if !self.alias.is_empty() {
-            views(&mut op, &mut |view| {
-                if let Some(place) = self.alias.get(&view.buf) {
+            op.visit(|part| {
+                if let Part::View(view, _) = part
+                    && let Some(place) = self.alias.get(&view.buf)
+                {
                     *view = *place;
                 }
             });
@@ -286,64 +289,6 @@ impl Builder {
             rows,
             cols,
         });
-    }
-}
-
-/// Visits the views of a vector operation, all of which begin where their buffers do.
-fn views(op: &mut Op, visit: &mut dyn FnMut(&mut View)) {
-    match op {
-        Op::Ew { dst, a, b, c, .. } => {
-            visit(dst);
-            for operand in [Some(a), b.as_mut(), c.as_mut()].into_iter().flatten() {
-                match operand {
-                    Operand::Full(view) | Operand::EachRow(view) | Operand::EachCol(view) => {
-                        visit(view);
-                    }
-                    Operand::Bits(_) | Operand::Scalar(_) => {}
-                }
-            }
-        }
-        Op::Spread { dst, src, .. }
-        | Op::Transpose { dst, src, .. }
-        | Op::BlockReduce { dst, src, .. } => {
-            visit(dst);
-            visit(src);
-        }
-        Op::Gather { dst, src, at, .. } => [dst, src, at].into_iter().for_each(visit),
-        Op::Sort {
-            dst, keys, places, ..
-        } => [dst, keys, places].into_iter().for_each(visit),
-        Op::Accumulate { acc, src, .. } => {
-            visit(acc);
-            visit(src);
-        }
-        Op::Lanes { dst, acc, .. } => {
-            visit(dst);
-            visit(acc);
-        }
-        Op::Load { dst, .. } | Op::Poke { dst, .. } => visit(dst),
-        Op::Store { src, .. } | Op::PeekBuf { src, .. } => visit(src),
-        Op::Scalar { .. }
-        | Op::Query { .. }
-        | Op::For { .. }
-        | Op::If { .. }
-        | Op::Next { .. }
-        | Op::Peek { .. }
-        | Op::LoadTile { .. }
-        | Op::LoadWindow { .. }
-        | Op::LoadWords { .. }
-        | Op::Mad { .. }
-        | Op::Drain { .. }
-        | Op::Acquire { .. }
-        | Op::Publish { .. }
-        | Op::Take { .. }
-        | Op::Release { .. }
-        | Op::SetFlag { .. }
-        | Op::WaitFlag { .. }
-        | Op::Barrier { .. }
-        | Op::SyncAll
-        | Op::SetCross { .. }
-        | Op::WaitCross { .. } => {}
     }
 }
 

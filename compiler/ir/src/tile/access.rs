@@ -1,204 +1,185 @@
-//! What an operation uses: scalars, nested blocks, buffers it reads and writes.
+//! What an operation uses: scalars, nested blocks, buffers and tensors that it reads and writes.
 //!
-//! One exhaustive match each, shared by the verifier, the evaluator and passes.
+//! One exhaustive match, [`Op::visit`]; everything else here asks it, as do the verifier, the evaluator and passes.
 
 use smallvec::SmallVec;
 
 use super::{Arg, Block, Buf, FixCast, Op, Operand, Tensor, Value, View};
 
-impl Op {
+/// How an operation uses a buffer or a tensor.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Its contents are read.
+    Read,
+    /// Its contents are written.
+    Write,
+    /// Both: an accumulator.
+    Update,
+}
+
+impl Use {
+    /// Whether contents are read.
+    pub const fn reads(self) -> bool {
+        matches!(self, Use::Read | Use::Update)
+    }
+
+    /// Whether contents are written.
+    pub const fn writes(self) -> bool {
+        matches!(self, Use::Write | Use::Update)
+    }
+}
+
+/// One of the things that an operation is made of.
+#[derive(Debug)]
+pub enum Part<'a> {
     /// The value that the operation defines for the rest of its block. A loop's variable is not one: it is visible in
     /// the body alone.
-    pub fn defines(&self) -> Option<Value> {
-        match self {
-            Op::Scalar { dst, .. }
-            | Op::Query { dst, .. }
-            | Op::Peek { dst, .. }
-            | Op::PeekBuf { dst, .. }
-            | Op::Acquire { dst, .. }
-            | Op::Take { dst, .. } => Some(*dst),
-            Op::For { .. }
-            | Op::If { .. }
-            | Op::Next { .. }
-            | Op::Poke { .. }
-            | Op::Load { .. }
-            | Op::Store { .. }
-            | Op::LoadTile { .. }
-            | Op::LoadWindow { .. }
-            | Op::LoadWords { .. }
-            | Op::Mad { .. }
-            | Op::Drain { .. }
-            | Op::Ew { .. }
-            | Op::Spread { .. }
-            | Op::Transpose { .. }
-            | Op::Gather { .. }
-            | Op::Sort { .. }
-            | Op::Accumulate { .. }
-            | Op::BlockReduce { .. }
-            | Op::Lanes { .. }
-            | Op::Publish { .. }
-            | Op::Release { .. }
-            | Op::SetFlag { .. }
-            | Op::WaitFlag { .. }
-            | Op::Barrier { .. }
-            | Op::SyncAll
-            | Op::SetCross { .. }
-            | Op::WaitCross { .. } => None,
-        }
-    }
+    Defines(&'a mut Value),
+    /// A scalar operand.
+    Arg(&'a mut Arg),
+    /// A scalar operand that cannot be a constant.
+    Value(&'a mut Value),
+    /// A part of a buffer; its row and column are not shown again.
+    View(&'a mut View, Use),
+    /// A buffer from its first element.
+    Buf(&'a mut Buf, Use),
+    /// A tensor in global memory.
+    Tensor(&'a mut Tensor, Use),
+    /// A block nested directly in the operation.
+    Block(&'a mut Block),
+}
 
-    /// The blocks nested directly in the operation, in order.
-    pub fn blocks(&self) -> SmallVec<[Block; 2]> {
-        let mut blocks = SmallVec::new();
-        if let Op::For { body, .. } = self {
-            blocks.push(*body);
-        }
-        if let Op::If { then, els, .. } = self {
-            blocks.push(*then);
-            blocks.extend(*els);
-        }
-        blocks
-    }
-
-    /// Every scalar operand, those of views included.
-    pub fn args(&self) -> SmallVec<[Arg; 12]> {
-        let mut args: SmallVec<[Arg; 12]> = SmallVec::new();
-        for view in self.views() {
-            args.extend([view.row, view.col]);
-        }
+impl Op {
+    /// Shows every part of the operation to `see`, which may change it: what is read before what is written, buffers
+    /// before scalars, blocks in order. A buffer that is only turned to its next copy, or chooses a flag, is none.
+    pub fn visit(&mut self, mut see: impl FnMut(Part<'_>)) {
+        use Use::{Read, Update, Write};
+        let see = &mut see;
         match self {
-            Op::Scalar { a, b, .. } => args.extend([*a, *b]),
-            Op::For { lo, hi, .. } => args.extend([*lo, *hi]),
-            Op::If { cond, .. } => args.push(*cond),
-            Op::Peek { at, .. } => args.push(*at),
-            Op::Poke { value, .. } => args.push(*value),
-            Op::Load {
-                at,
-                rows,
-                cols,
-                pitch,
-                ..
+            Op::Scalar { dst, a, b, op: _ } => {
+                each([a, b], see);
+                see(Part::Defines(dst));
             }
-            | Op::Store {
-                at,
-                rows,
-                cols,
-                pitch,
-                ..
+            Op::Query { dst, what: _ }
+            | Op::Acquire { dst, chan: _ }
+            | Op::Take { dst, chan: _ } => {
+                see(Part::Defines(dst));
             }
-            | Op::Drain {
-                at,
-                rows,
-                cols,
-                pitch,
-                ..
-            } => args.extend([*at, *rows, *cols, *pitch]),
-            Op::LoadTile { rows, cols, .. }
-            | Op::Transpose { rows, cols, .. }
-            | Op::Gather { rows, cols, .. }
-            | Op::Sort { rows, cols, .. }
-            | Op::BlockReduce { rows, cols, .. }
-            | Op::Accumulate { rows, cols, .. } => args.extend([*rows, *cols]),
-            Op::LoadWindow {
-                rows, cols, window, ..
+            Op::For {
+                lo,
+                hi,
+                body,
+                var: _,
+                step: _,
             } => {
-                args.extend([*rows, *cols]);
-                args.extend(window.args());
+                each([lo, hi], see);
+                see(Part::Block(body));
             }
-            Op::LoadWords { cols, .. } => args.push(*cols),
-            Op::Mad { m, k, n, init, .. } => args.extend([*m, *k, *n, *init]),
-            Op::Ew {
+            Op::If { cond, then, els } => {
+                see(Part::Arg(cond));
+                see(Part::Block(then));
+                if let Some(els) = els {
+                    see(Part::Block(els));
+                }
+            }
+            Op::Peek { dst, tensor, at } => {
+                see(Part::Tensor(tensor, Read));
+                see(Part::Arg(at));
+                see(Part::Defines(dst));
+            }
+            Op::PeekBuf { dst, src } => {
+                see(Part::View(src, Read));
+                see(Part::Defines(dst));
+            }
+            Op::Poke { dst, value } => {
+                see(Part::View(dst, Write));
+                see(Part::Arg(value));
+            }
+            Op::Load {
+                dst,
+                tensor,
+                at,
+                rows,
+                cols,
+                pitch,
+            } => {
+                see(Part::Tensor(tensor, Read));
+                see(Part::View(dst, Write));
+                each([at, rows, cols, pitch], see);
+            }
+            Op::Store {
+                tensor,
+                at,
+                src,
+                rows,
+                cols,
+                pitch,
+            } => {
+                see(Part::View(src, Read));
+                see(Part::Tensor(tensor, Write));
+                each([at, rows, cols, pitch], see);
+            }
+            Op::LoadTile {
+                dst,
+                src,
+                rows,
+                cols,
+                transposed: _,
+            } => {
+                see(Part::View(src, Read));
+                see(Part::Buf(dst, Write));
+                each([rows, cols], see);
+            }
+            Op::LoadWindow {
+                dst,
+                src,
+                rows,
+                cols,
+                window,
+            } => {
+                see(Part::View(src, Read));
+                see(Part::Buf(dst, Write));
+                each([rows, cols], see);
+                each(window.args_mut(), see);
+            }
+            Op::LoadWords { dst, src, cols } => {
+                see(Part::View(src, Read));
+                see(Part::Buf(dst, Write));
+                see(Part::Arg(cols));
+            }
+            Op::Mad {
+                c,
                 a,
                 b,
-                c,
-                rows,
-                cols,
-                ..
+                m,
+                k,
+                n,
+                init,
             } => {
-                for operand in [Some(*a), *b, *c].into_iter().flatten() {
-                    if let Operand::Scalar(value) = operand {
-                        args.push(Arg::Val(value));
-                    }
-                }
-                args.extend([*rows, *cols]);
-            }
-            Op::Spread { rows, .. } | Op::Lanes { rows, .. } => args.push(*rows),
-            Op::Query { .. }
-            | Op::Next { .. }
-            | Op::PeekBuf { .. }
-            | Op::Acquire { .. }
-            | Op::Publish { .. }
-            | Op::Take { .. }
-            | Op::Release { .. }
-            | Op::SetFlag { .. }
-            | Op::WaitFlag { .. }
-            | Op::Barrier { .. }
-            | Op::SyncAll
-            | Op::SetCross { .. }
-            | Op::WaitCross { .. } => {}
-        }
-        args
-    }
-
-    /// Shows every scalar operand that is an [`Arg`] to `visit`, which may change it. Operands that are values by
-    /// their kind ([`Operand::Scalar`]), and what a window is made of, are left out.
-    pub fn visit_args(&mut self, visit: &mut dyn FnMut(&mut Arg)) {
-        match self {
-            Op::Scalar { a, b, .. } => [a, b].into_iter().for_each(visit),
-            Op::For { lo, hi, .. } => [lo, hi].into_iter().for_each(visit),
-            Op::If { cond, .. } => visit(cond),
-            Op::Peek { at, .. } => visit(at),
-            Op::PeekBuf { src, .. } => src.visit_args(visit),
-            Op::Poke { dst, value } => {
-                dst.visit_args(visit);
-                visit(value);
-            }
-            Op::Load {
-                dst: view,
-                at,
-                rows,
-                cols,
-                pitch,
-                ..
-            }
-            | Op::Store {
-                src: view,
-                at,
-                rows,
-                cols,
-                pitch,
-                ..
-            } => {
-                view.visit_args(visit);
-                [at, rows, cols, pitch].into_iter().for_each(visit);
+                see(Part::Buf(a, Read));
+                see(Part::Buf(b, Read));
+                let fresh = *init == Arg::Const(1);
+                see(Part::Buf(c, if fresh { Write } else { Update }));
+                each([m, k, n, init], see);
             }
             Op::Drain {
+                tensor,
                 at,
+                src,
                 rows,
                 cols,
                 pitch,
                 cast,
-                ..
+                relu: _,
             } => {
-                [at, rows, cols, pitch].into_iter().for_each(&mut *visit);
-                if let FixCast::Requant(words) = cast {
-                    words.visit_args(visit);
+                see(Part::Buf(src, Read));
+                match cast {
+                    FixCast::Plain => {}
+                    FixCast::Requant(words) => see(Part::View(words, Read)),
                 }
+                see(Part::Tensor(tensor, Write));
+                each([at, rows, cols, pitch], see);
             }
-            Op::LoadWindow {
-                src, rows, cols, ..
-            }
-            | Op::LoadTile {
-                src, rows, cols, ..
-            } => {
-                src.visit_args(visit);
-                [rows, cols].into_iter().for_each(visit);
-            }
-            Op::LoadWords { src, cols, .. } => {
-                src.visit_args(visit);
-                visit(cols);
-            }
-            Op::Mad { m, k, n, init, .. } => [m, k, n, init].into_iter().for_each(visit),
             Op::Ew {
                 dst,
                 a,
@@ -206,26 +187,30 @@ impl Op {
                 c,
                 rows,
                 cols,
-                ..
+                op: _,
             } => {
-                dst.visit_args(visit);
                 for operand in [Some(a), b.as_mut(), c.as_mut()].into_iter().flatten() {
-                    if let Operand::Full(v) | Operand::EachRow(v) | Operand::EachCol(v) = operand {
-                        v.visit_args(visit);
+                    match operand {
+                        Operand::Full(view) | Operand::EachRow(view) | Operand::EachCol(view) => {
+                            see(Part::View(view, Read));
+                        }
+                        Operand::Scalar(value) => see(Part::Value(value)),
+                        Operand::Bits(_) => {}
                     }
                 }
-                [rows, cols].into_iter().for_each(visit);
+                see(Part::View(dst, Write));
+                each([rows, cols], see);
             }
             Op::Spread { dst, src, rows }
             | Op::Lanes {
                 dst,
                 acc: src,
                 rows,
-                ..
+                op: _,
             } => {
-                dst.visit_args(visit);
-                src.visit_args(visit);
-                visit(rows);
+                see(Part::View(src, Read));
+                see(Part::View(dst, Write));
+                see(Part::Arg(rows));
             }
             Op::Transpose {
                 dst,
@@ -238,18 +223,11 @@ impl Op {
                 src,
                 rows,
                 cols,
-                ..
-            }
-            | Op::Accumulate {
-                acc: dst,
-                src,
-                rows,
-                cols,
-                ..
+                op: _,
             } => {
-                dst.visit_args(visit);
-                src.visit_args(visit);
-                [rows, cols].into_iter().for_each(visit);
+                see(Part::View(src, Read));
+                see(Part::View(dst, Write));
+                each([rows, cols], see);
             }
             Op::Gather {
                 dst,
@@ -265,16 +243,24 @@ impl Op {
                 rows,
                 cols,
             } => {
-                [dst, one, other]
-                    .into_iter()
-                    .for_each(|view| view.visit_args(visit));
-                [rows, cols].into_iter().for_each(visit);
+                see(Part::View(one, Read));
+                see(Part::View(other, Read));
+                see(Part::View(dst, Write));
+                each([rows, cols], see);
             }
-            Op::Query { .. }
-            | Op::Next { .. }
-            | Op::Acquire { .. }
+            Op::Accumulate {
+                acc,
+                src,
+                rows,
+                cols,
+                op: _,
+            } => {
+                see(Part::View(acc, Update));
+                see(Part::View(src, Read));
+                each([rows, cols], see);
+            }
+            Op::Next { .. }
             | Op::Publish { .. }
-            | Op::Take { .. }
             | Op::Release { .. }
             | Op::SetFlag { .. }
             | Op::WaitFlag { .. }
@@ -283,177 +269,102 @@ impl Op {
             | Op::SetCross { .. }
             | Op::WaitCross { .. } => {}
         }
+    }
+
+    /// The value that the operation defines for the rest of its block.
+    pub fn defines(&self) -> Option<Value> {
+        let mut defined = None;
+        self.clone().visit(|part| {
+            if let Part::Defines(value) = part {
+                defined = Some(*value);
+            }
+        });
+        defined
+    }
+
+    /// The blocks nested directly in the operation, in order.
+    pub fn blocks(&self) -> SmallVec<[Block; 2]> {
+        let mut blocks = SmallVec::new();
+        if let Op::For { .. } | Op::If { .. } = self {
+            self.clone().visit(|part| {
+                if let Part::Block(block) = part {
+                    blocks.push(*block);
+                }
+            });
+        }
+        blocks
+    }
+
+    /// Every scalar operand, those of views included.
+    pub fn args(&self) -> SmallVec<[Arg; 12]> {
+        let mut args = SmallVec::new();
+        self.clone().visit(|part| match part {
+            Part::Arg(arg) => args.push(*arg),
+            Part::Value(value) => args.push(Arg::Val(*value)),
+            Part::View(view, _) => args.extend([view.row, view.col]),
+            Part::Defines(_) | Part::Buf(..) | Part::Tensor(..) | Part::Block(_) => {}
+        });
+        args
+    }
+
+    /// Shows every scalar operand that may be a constant to `change`, those of views included.
+    pub fn visit_args(&mut self, mut change: impl FnMut(&mut Arg)) {
+        self.visit(|part| match part {
+            Part::Arg(arg) => change(arg),
+            Part::View(view, _) => [&mut view.row, &mut view.col]
+                .into_iter()
+                .for_each(&mut change),
+            Part::Defines(_)
+            | Part::Value(_)
+            | Part::Buf(..)
+            | Part::Tensor(..)
+            | Part::Block(_) => {}
+        });
+    }
+
+    /// Every buffer whose contents the operation uses, and how.
+    pub fn buffers(&self) -> SmallVec<[(Buf, Use); 4]> {
+        let mut buffers = SmallVec::new();
+        self.clone().visit(|part| match part {
+            Part::View(view, how) => buffers.push((view.buf, how)),
+            Part::Buf(buf, how) => buffers.push((*buf, how)),
+            Part::Defines(_)
+            | Part::Arg(_)
+            | Part::Value(_)
+            | Part::Tensor(..)
+            | Part::Block(_) => {}
+        });
+        buffers
     }
 
     /// The buffers whose contents the operation reads; an accumulator is read and written.
     pub fn reads(&self) -> SmallVec<[Buf; 4]> {
-        let mut bufs: SmallVec<[Buf; 4]> = SmallVec::new();
-        match self {
-            Op::PeekBuf { src, .. }
-            | Op::Store { src, .. }
-            | Op::LoadTile { src, .. }
-            | Op::LoadWindow { src, .. }
-            | Op::LoadWords { src, .. }
-            | Op::Spread { src, .. }
-            | Op::BlockReduce { src, .. }
-            | Op::Transpose { src, .. } => bufs.push(src.buf),
-            Op::Gather { src, at, .. } => bufs.extend([src.buf, at.buf]),
-            Op::Sort { keys, places, .. } => bufs.extend([keys.buf, places.buf]),
-            Op::Mad { c, a, b, init, .. } => {
-                bufs.extend([*a, *b]);
-                if *init != Arg::Const(1) {
-                    bufs.push(*c);
-                }
-            }
-            Op::Drain { src, cast, .. } => {
-                bufs.push(*src);
-                if let FixCast::Requant(words) = cast {
-                    bufs.push(words.buf);
-                }
-            }
-            Op::Ew { a, b, c, .. } => {
-                let operands = [Some(*a), *b, *c].into_iter().flatten();
-                bufs.extend(operands.filter_map(Operand::view).map(|view| view.buf));
-            }
-            Op::Accumulate { acc, src, .. } => bufs.extend([acc.buf, src.buf]),
-            Op::Lanes { acc, .. } => bufs.push(acc.buf),
-            Op::Scalar { .. }
-            | Op::Query { .. }
-            | Op::For { .. }
-            | Op::If { .. }
-            | Op::Next { .. }
-            | Op::Peek { .. }
-            | Op::Poke { .. }
-            | Op::Load { .. }
-            | Op::Acquire { .. }
-            | Op::Publish { .. }
-            | Op::Take { .. }
-            | Op::Release { .. }
-            | Op::SetFlag { .. }
-            | Op::WaitFlag { .. }
-            | Op::Barrier { .. }
-            | Op::SyncAll
-            | Op::SetCross { .. }
-            | Op::WaitCross { .. } => {}
-        }
-        bufs
+        let used = self.buffers().into_iter();
+        used.filter_map(|(buf, how)| how.reads().then_some(buf))
+            .collect()
     }
 
     /// The buffer that the operation writes.
     pub fn writes(&self) -> Option<Buf> {
-        match self {
-            Op::Poke { dst, .. } | Op::Load { dst, .. } | Op::Ew { dst, .. } => Some(dst.buf),
-            Op::Spread { dst, .. }
-            | Op::Transpose { dst, .. }
-            | Op::Gather { dst, .. }
-            | Op::Sort { dst, .. }
-            | Op::BlockReduce { dst, .. }
-            | Op::Lanes { dst, .. } => Some(dst.buf),
-            Op::LoadTile { dst, .. } | Op::LoadWindow { dst, .. } | Op::LoadWords { dst, .. } => {
-                Some(*dst)
-            }
-            Op::Mad { c, .. } => Some(*c),
-            Op::Accumulate { acc, .. } => Some(acc.buf),
-            Op::Scalar { .. }
-            | Op::Query { .. }
-            | Op::For { .. }
-            | Op::If { .. }
-            | Op::Next { .. }
-            | Op::Peek { .. }
-            | Op::PeekBuf { .. }
-            | Op::Store { .. }
-            | Op::Drain { .. }
-            | Op::Acquire { .. }
-            | Op::Publish { .. }
-            | Op::Take { .. }
-            | Op::Release { .. }
-            | Op::SetFlag { .. }
-            | Op::WaitFlag { .. }
-            | Op::Barrier { .. }
-            | Op::SyncAll
-            | Op::SetCross { .. }
-            | Op::WaitCross { .. } => None,
-        }
+        let mut used = self.buffers().into_iter();
+        used.find_map(|(buf, how)| how.writes().then_some(buf))
     }
 
-    /// The tensor in global memory that the operation reads.
-    pub fn reads_tensor(&self) -> Option<Tensor> {
-        if let Op::Load { tensor, .. } | Op::Peek { tensor, .. } = self {
-            return Some(*tensor);
-        }
-        None
-    }
-
-    /// The tensor in global memory that the operation writes.
-    pub fn writes_tensor(&self) -> Option<Tensor> {
-        if let Op::Store { tensor, .. } | Op::Drain { tensor, .. } = self {
-            return Some(*tensor);
-        }
-        None
-    }
-
-    /// The views among the operands, destination first.
-    pub fn views(&self) -> SmallVec<[View; 4]> {
-        let mut views: SmallVec<[View; 4]> = SmallVec::new();
-        match self {
-            Op::PeekBuf { src, .. }
-            | Op::Store { src, .. }
-            | Op::LoadTile { src, .. }
-            | Op::LoadWindow { src, .. }
-            | Op::LoadWords { src, .. } => views.push(*src),
-            Op::Poke { dst, .. } | Op::Load { dst, .. } => views.push(*dst),
-            Op::Drain { cast, .. } => {
-                if let FixCast::Requant(words) = cast {
-                    views.push(*words);
-                }
+    /// The tensor in global memory that the operation uses, and how.
+    pub fn tensor(&self) -> Option<(Tensor, Use)> {
+        let mut used = None;
+        self.clone().visit(|part| {
+            if let Part::Tensor(tensor, how) = part {
+                used = Some((*tensor, how));
             }
-            Op::Ew { dst, a, b, c, .. } => {
-                views.push(*dst);
-                views.extend(
-                    [Some(*a), *b, *c]
-                        .into_iter()
-                        .flatten()
-                        .filter_map(Operand::view),
-                );
-            }
-            Op::Spread { dst, src, .. }
-            | Op::Transpose { dst, src, .. }
-            | Op::BlockReduce { dst, src, .. } => {
-                views.extend([*dst, *src]);
-            }
-            Op::Gather { dst, src, at, .. } => views.extend([*dst, *src, *at]),
-            Op::Sort {
-                dst, keys, places, ..
-            } => views.extend([*dst, *keys, *places]),
-            Op::Accumulate { acc, src, .. } => views.extend([*acc, *src]),
-            Op::Lanes { dst, acc, .. } => views.extend([*dst, *acc]),
-            Op::Scalar { .. }
-            | Op::Query { .. }
-            | Op::For { .. }
-            | Op::If { .. }
-            | Op::Next { .. }
-            | Op::Peek { .. }
-            | Op::Mad { .. }
-            | Op::Acquire { .. }
-            | Op::Publish { .. }
-            | Op::Take { .. }
-            | Op::Release { .. }
-            | Op::SetFlag { .. }
-            | Op::WaitFlag { .. }
-            | Op::Barrier { .. }
-            | Op::SyncAll
-            | Op::SetCross { .. }
-            | Op::WaitCross { .. } => {}
-        }
-        views
+        });
+        used
     }
 }
 
-impl View {
-    fn visit_args(&mut self, visit: &mut dyn FnMut(&mut Arg)) {
-        visit(&mut self.row);
-        visit(&mut self.col);
-    }
+/// Shows scalar operands in order.
+fn each<'a>(args: impl IntoIterator<Item = &'a mut Arg>, see: &mut impl FnMut(Part<'_>)) {
+    args.into_iter().for_each(|arg| see(Part::Arg(arg)));
 }
 
 impl Operand {

@@ -4,8 +4,6 @@
 //! column `c` is channel c % C0 of element c / C0 of the window, its elements row by row, C0 = 32 B / element size.
 //! Around the image stand zeros.
 
-use smallvec::SmallVec;
-
 use super::Arg;
 
 /// An image, the window over it, and where a part of the matrix begins. Of each pair the first is down, the second across.
@@ -36,9 +34,9 @@ const MOST: [(&str, i64, i64); 5] = [
 
 impl Window {
     /// Every scalar operand.
-    pub fn args(&self) -> SmallVec<[Arg; 8]> {
-        let all = [&self.image[..], &self.pad, &self.from];
-        all.into_iter().flatten().copied().collect()
+    pub(super) fn args_mut(&mut self) -> impl Iterator<Item = &mut Arg> {
+        let all = [&mut self.image[..], &mut self.pad, &mut self.from];
+        all.into_iter().flatten()
     }
 
     /// What no field of the machine holds.
