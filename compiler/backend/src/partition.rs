@@ -10,10 +10,9 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ir::algo::{Affine, Expr, ExprKind, Func, Index, Order, Reduce, ReduceOp, Role, Tensor};
+use ir::algo::{Affine, Func, Index, Order, Reduce, ReduceOp, Role, Tensor};
 
 use self::product::fix_epilogue;
-use crate::pass::normalize::operands;
 use crate::pass::parts::Parts;
 use crate::tiling::access::{Linear, collapse, flatten};
 use crate::tiling::rows::runs_in_lanes;
@@ -263,7 +262,7 @@ impl Partition<'_> {
         if let Some(sorted) = sorted(self.func, def) {
             return Step::Sort(sorted);
         }
-        match root_reduce(self.func, def) {
+        match self.func.root_reduce(def) {
             Some(reduce) if !self.runs_along_columns(def, reduce) => Step::Items(def),
             Some(_) | None => Step::Rows(self.best_rows(def)),
         }
@@ -299,7 +298,7 @@ impl Partition<'_> {
                 .reads(def)
                 .iter()
                 .any(|t| self.defined_by.get(t).is_some_and(|d| inside.contains(d)));
-            let same = self.shape(def) == self.shape(root) && root_reduce(self.func, def).is_none();
+            let same = self.shape(def) == self.shape(root) && self.func.root_reduce(def).is_none();
             if depends && same && self.fits(def, &inside, &|d, at| self.identity(d, at)) {
                 inside.insert(def);
                 fused.push(def);
@@ -384,7 +383,7 @@ impl Partition<'_> {
 
     fn candidate_spaces(&self, def: usize) -> Vec<(Vec<i64>, Vec<i64>)> {
         let shape = self.shape(def);
-        if let Some(reduce) = root_reduce(self.func, def) {
+        if let Some(reduce) = self.func.root_reduce(def) {
             return vec![(shape, self.axes(reduce))];
         }
         (0..shape.len().max(1))
@@ -428,7 +427,7 @@ impl Partition<'_> {
     /// Whether a definition's own space is the step's: full maps, row maps, or reductions over all columns.
     fn belongs(&self, def: usize, step: &Rows) -> bool {
         let shape = self.shape(def);
-        match root_reduce(self.func, def) {
+        match self.func.root_reduce(def) {
             Some(reduce) => {
                 shape == step.rows
                     && self.axes(reduce) == step.cols
@@ -441,7 +440,7 @@ impl Partition<'_> {
                 let reduced = step
                     .defs
                     .iter()
-                    .any(|&d| root_reduce(self.func, d).is_some());
+                    .any(|&d| self.func.root_reduce(d).is_some());
                 let whole = shape == full && self.lies_in_rows(def, step.rows.len());
                 whole || (reduced && !step.rows.is_empty() && shape == step.rows)
             }
@@ -506,7 +505,7 @@ impl Partition<'_> {
 
     /// The indices of a definition, those of its root reduction last.
     fn all_indices(&self, def: usize) -> Vec<Index> {
-        let axes = root_reduce(self.func, def).map(|r| r.axes.to_vec());
+        let axes = self.func.root_reduce(def).map(|r| r.axes.to_vec());
         let own = self.func.defs[def].indices.iter().copied();
         own.chain(axes.unwrap_or_default()).collect()
     }
@@ -516,50 +515,13 @@ impl Partition<'_> {
     }
 
     fn loads(&self, def: usize) -> Vec<(Tensor, Vec<Affine>)> {
-        loads(self.func, self.func.defs[def].value)
+        self.func
+            .accesses(self.func.defs[def].value)
             .into_iter()
             .filter_map(|e| {
-                let (tensor, at) = as_access(self.func, e)?;
+                let (tensor, at) = self.func.access(e)?;
                 Some((tensor, at.to_vec()))
             })
             .collect()
     }
-}
-
-/// Every load and gather below an expression, each once.
-pub(crate) fn loads(func: &Func, root: Expr) -> Vec<Expr> {
-    let mut seen = BTreeSet::new();
-    let mut work = vec![root];
-    while let Some(e) = work.pop() {
-        if seen.insert(e) {
-            work.extend(operands(&func.exprs[e].kind));
-        }
-    }
-    seen.into_iter()
-        .filter(|&e| as_access(func, e).is_some())
-        .collect()
-}
-
-/// The reduction at the root of a definition.
-pub(crate) fn root_reduce(func: &Func, def: usize) -> Option<&Reduce> {
-    let ExprKind::Reduce(reduce) = &func.exprs[func.defs[def].value].kind else {
-        return None;
-    };
-    Some(reduce)
-}
-
-/// Tensor, coordinates and border of a load.
-pub(crate) fn as_load(func: &Func, expr: Expr) -> Option<(Tensor, &[Affine], Option<Expr>)> {
-    let ExprKind::Load { tensor, at, border } = &func.exprs[expr].kind else {
-        return None;
-    };
-    Some((*tensor, at, *border))
-}
-
-/// Tensor and coordinates of a load or gather; of a gather without what data adds.
-pub(crate) fn as_access(func: &Func, expr: Expr) -> Option<(Tensor, &[Affine])> {
-    if let ExprKind::Gather { tensor, at, .. } = &func.exprs[expr].kind {
-        return Some((*tensor, at));
-    }
-    as_load(func, expr).map(|(tensor, at, _)| (tensor, at))
 }

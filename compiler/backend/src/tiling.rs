@@ -30,9 +30,7 @@ use self::product::sizes::{self, Tiles};
 use self::product::{Extents, Output, cube, vector, words};
 use crate::Level;
 use crate::errors;
-use crate::partition::{
-    Epilogue, Product, Step, Stream, as_access, loads, members, partition, root_reduce,
-};
+use crate::partition::{Epilogue, Product, Step, Stream, members, partition};
 use crate::pass::derive::{self, Cascade};
 use crate::pass::normalize;
 use crate::pass::parts::{self, Parts};
@@ -96,7 +94,7 @@ impl StepCx<'_> {
 
     /// The indices of a definition, those of its root reduction last.
     pub(crate) fn indices(&self, def: usize) -> Vec<Index> {
-        let axes = root_reduce(self.algo, def).map(|r| r.axes.to_vec());
+        let axes = self.algo.root_reduce(def).map(|r| r.axes.to_vec());
         let own = self.algo.defs[def].indices.iter().copied();
         own.chain(axes.unwrap_or_default()).collect()
     }
@@ -332,8 +330,8 @@ fn stored(algo: &algo::Func, steps: &[Step], parts: &Parts) -> BTreeSet<usize> {
     for step in steps {
         let inside = members(step);
         for &def in &inside {
-            for load in loads(algo, algo.defs[def].value) {
-                if let Some((tensor, _)) = as_access(algo, load)
+            for load in algo.accesses(algo.defs[def].value) {
+                if let Some((tensor, _)) = algo.access(load)
                     && let Some(source) = by_target.get(&tensor)
                     && !inside.contains(source)
                 {
@@ -859,7 +857,7 @@ fn work(algo: &algo::Func, steps: &[Step]) -> Work {
                 .iter()
                 .map(|&e| u64::try_from(e).unwrap_or(0))
                 .product();
-            let reduced: u64 = root_reduce(algo, def).map_or(1, |r| {
+            let reduced: u64 = algo.root_reduce(def).map_or(1, |r| {
                 r.axes
                     .iter()
                     .map(|&i| u64::try_from(algo.indices[i].extent).unwrap_or(0))
@@ -919,7 +917,7 @@ fn operations(algo: &algo::Func, root: algo::Expr) -> u64 {
                     | ExprKind::Gather { .. }
             );
             count += u64::from(arithmetic);
-            stack.extend(normalize::operands(kind));
+            stack.extend(kind.operands());
         }
     }
     count

@@ -15,6 +15,7 @@ pub mod data;
 pub mod eval;
 mod facts;
 pub mod print;
+mod query;
 mod renumber;
 #[cfg(test)]
 mod sample;

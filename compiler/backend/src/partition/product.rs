@@ -6,7 +6,7 @@ use ir::algo::{BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Reduce, Rou
 use isa::types::Elem;
 
 use super::window::window;
-use super::{Chosen, Factor, FixEpilogue, Product, Scale, as_load, root_reduce};
+use super::{Chosen, Factor, FixEpilogue, Product, Scale};
 use crate::pass::normalize::is_product_sum;
 use crate::tiling::access::{Linear, collapse, flatten, pitches};
 
@@ -18,7 +18,7 @@ pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
 /// A product of two matrices.
 fn plain(func: &Func, number: usize) -> Option<Product> {
     let def = &func.defs[number];
-    let reduce = root_reduce(func, number)?;
+    let reduce = func.root_reduce(number)?;
     if !is_product_sum(&one_axis(reduce)?, &|e| func.exprs[e].clone()) {
         return None;
     }
@@ -118,7 +118,7 @@ fn factor_load(func: &Func, expr: Expr) -> Option<Access> {
         border: None,
     } = &func.exprs[expr].kind
     {
-        let (numbers, place, None) = as_load(func, *index)? else {
+        let (numbers, place, None) = func.load(*index)? else {
             return None;
         };
         let step = *pitches(&func.tensors[*tensor].shape).get(*dim)?;
@@ -129,7 +129,7 @@ fn factor_load(func: &Func, expr: Expr) -> Option<Access> {
         };
         return Some((*tensor, flatten(func, *tensor, at)?, Some(chosen)));
     }
-    let (tensor, at, None) = as_load(func, expr)? else {
+    let (tensor, at, None) = func.load(expr)? else {
         return None;
     };
     Some((tensor, flatten(func, tensor, at)?, None))
@@ -156,7 +156,7 @@ fn factor((tensor, at, chosen): Access, free: Option<Index>, k: Index) -> Option
 pub(super) fn fix_epilogue(func: &Func, product: &Product, def: usize) -> Option<FixEpilogue> {
     let value = func.defs[def].value;
     let source = func.defs[product.def].target;
-    let is_source = |e: Expr| as_load(func, e).is_some_and(|(tensor, ..)| tensor == source);
+    let is_source = |e: Expr| func.load(e).is_some_and(|(tensor, ..)| tensor == source);
     let plain = |relu| {
         Some(FixEpilogue {
             def,
@@ -236,7 +236,7 @@ fn requant_scale(
         return None;
     }
     let narrowed = cast(scale, Elem::Bf16).filter(|&e| func.exprs[e].elem == Elem::F32);
-    let (tensor, at, None) = as_load(func, narrowed.unwrap_or(scale))? else {
+    let (tensor, at, None) = func.load(narrowed.unwrap_or(scale))? else {
         return None;
     };
     let columns = func.defs[product.def].indices.last() == Some(&product.n);

@@ -10,7 +10,6 @@ use ir::algo::{
 };
 use isa::types::Elem;
 
-use super::{loads, root_reduce};
 use crate::tiling::access::flatten;
 
 /// The most items of a row that fit the unified buffer with their places, twice.
@@ -64,9 +63,9 @@ pub(crate) fn sorted(func: &Func, rank: usize) -> Option<Sorted> {
 }
 
 fn reads(func: &Func, def: usize, tensor: Tensor) -> bool {
-    loads(func, func.defs[def].value)
+    func.accesses(func.defs[def].value)
         .into_iter()
-        .any(|e| super::as_access(func, e).is_some_and(|(t, _)| t == tensor))
+        .any(|e| func.access(e).is_some_and(|(t, _)| t == tensor))
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -77,7 +76,7 @@ enum Standing {
 
 /// The order in which a definition counts what stands before each item, with the access to the other item.
 fn counted(func: &Func, def: usize) -> Option<(Standing, Expr, Index)> {
-    let reduce = root_reduce(func, def)?;
+    let reduce = func.root_reduce(def)?;
     let (&[axis], ReduceOp::Sum, None) = (reduce.axes.as_slice(), reduce.op, reduce.mask) else {
         return None;
     };
@@ -125,8 +124,8 @@ impl Pair {
     fn of(func: &Func, def: usize, condition: Expr, indices: [Index; 2]) -> Option<Pair> {
         let mut rows = Vec::new();
         let mut first = None;
-        for load in loads(func, condition) {
-            let (tensor, at, None) = super::as_load(func, load)? else {
+        for load in func.accesses(condition) {
+            let (tensor, at, None) = func.load(load)? else {
                 return None;
             };
             let (last, outer) = at.split_last()?;
@@ -285,14 +284,16 @@ fn row_of(
 
 fn mentions(affine: &Affine, index: Index) -> bool {
     let mut found = std::collections::BTreeSet::new();
-    crate::pass::normalize::affine_indices(affine, &mut found);
+    affine.visit_indices(&mut |index| {
+        found.insert(index);
+    });
     found.contains(&index)
 }
 
 /// Whether `at[…, k] = max(i where rank[…, i] == k) i`.
 fn chosen_places(func: &Func, def: usize, rank: usize) -> bool {
     let data = &func.defs[def];
-    let Some(reduce) = root_reduce(func, def) else {
+    let Some(reduce) = func.root_reduce(def) else {
         return false;
     };
     let (&[axis], ReduceOp::Max, Some(mask)) = (reduce.axes.as_slice(), reduce.op, reduce.mask)
@@ -359,7 +360,9 @@ fn chosen_items(func: &Func, def: usize, places: usize, (rank, item): (usize, Ex
     let by_places = *named == func.defs[places].target && is_at(named_at, own);
     let shape = |def: usize| &func.tensors[func.defs[def].target].shape;
     let last = at.last().is_some_and(|a| *a == Affine::constant(0));
-    let rows = super::as_access(func, item).and_then(|(t, at)| row_of(func, rank, t, at));
+    let rows = func
+        .access(item)
+        .and_then(|(t, at)| row_of(func, rank, t, at));
     by_places
         && last
         && dim + 1 == at.len()

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use ir::algo::{Func, Tensor};
 
-use super::{Product, as_access, loads, product};
+use super::{Product, product};
 use crate::pass::derive::{Cascade, Part};
 
 /// A cascade with its products.
@@ -87,8 +87,8 @@ impl Stream {
         let members = &self.cascade.parts;
         self.defs
             .iter()
-            .flat_map(|def| loads(func, func.defs[*def].value))
-            .filter_map(|e| as_access(func, e))
+            .flat_map(|def| func.accesses(func.defs[*def].value))
+            .filter_map(|e| func.access(e))
             .map(|(tensor, _)| tensor)
             .filter(|tensor| !members.contains_key(tensor))
             .collect()

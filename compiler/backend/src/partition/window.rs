@@ -9,7 +9,7 @@ use ir::algo::{
 };
 use isa::types::Elem;
 
-use super::{Factor, Product, as_load, root_reduce};
+use super::{Factor, Product};
 use crate::tiling::access::{Linear, collapse, flatten, pitches, range};
 
 /// A window over an image, both known. Of each pair the first is down, the second across.
@@ -108,7 +108,7 @@ struct Seen {
 
 /// Reads a definition as the product of a window over an image with weights.
 pub(super) fn window(func: &Func, number: usize) -> Option<Product> {
-    let reduce = root_reduce(func, number)?;
+    let reduce = func.root_reduce(number)?;
     let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[reduce.body].kind else {
         return None;
     };
@@ -131,8 +131,8 @@ fn summed(func: &Func, reduce: &Reduce) -> bool {
 
 fn of(func: &Func, number: usize, reduce: &Reduce, (x, w): (Expr, Expr)) -> Option<Product> {
     let def = &func.defs[number];
-    let (image, at, border) = as_load(func, x)?;
-    let (weights, weights_at, None) = as_load(func, w)? else {
+    let (image, at, border) = func.load(x)?;
+    let (weights, weights_at, None) = func.load(w)? else {
         return None;
     };
     let n = def.indices.last().copied()?;

@@ -22,7 +22,6 @@ use self::algebra::Algebra;
 pub(crate) use self::members::Part;
 use self::members::{Members, Refusal, find};
 pub(crate) use self::text::{remark, text};
-use crate::partition::root_reduce;
 
 /// Reductions over one space of items that can be made block by block.
 #[derive(Clone, Debug)]
@@ -137,7 +136,7 @@ pub(crate) fn fields(func: &Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) -> 
 
 /// Whether a definition is a reduction that may be cut into blocks.
 fn granted(func: &Func, def: usize) -> bool {
-    let Some(reduce) = root_reduce(func, def) else {
+    let Some(reduce) = func.root_reduce(def) else {
         return false;
     };
     let free = func.order_free || func.regrouped.contains(&func.defs[def].target);
@@ -146,7 +145,7 @@ fn granted(func: &Func, def: usize) -> bool {
 
 /// Whether the order of a reduction leaves its blocks open.
 fn regroups(func: &Func, def: usize) -> bool {
-    let Some(reduce) = root_reduce(func, def) else {
+    let Some(reduce) = func.root_reduce(def) else {
         return true;
     };
     match reduce.op {

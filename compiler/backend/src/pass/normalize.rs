@@ -245,7 +245,7 @@ impl Copier<'_> {
                 overflow,
             },
             ExprKind::Reduce(reduce) => {
-                let hoisted = self.hoist(expr, reduce_name(reduce.op), scope);
+                let hoisted = self.hoist(expr, reduce.op.name(), scope);
                 scope.done.insert(expr, hoisted);
                 return hoisted;
             }
@@ -330,7 +330,7 @@ impl Copier<'_> {
                 return true;
             }
             if seen.insert(e) {
-                work.extend(operands(kind));
+                work.extend(kind.operands());
             }
         }
         false
@@ -434,68 +434,11 @@ impl Copier<'_> {
             if let ExprKind::Reduce(reduce) = &self.old.exprs[e].kind {
                 bound.extend(reduce.axes.iter().copied());
             }
-            indices_of(&self.old.exprs[e].kind, &mut found);
-            work.extend(operands(&self.old.exprs[e].kind));
+            self.old.exprs[e].kind.visit_indices(&mut |index| {
+                found.insert(index);
+            });
+            work.extend(self.old.exprs[e].kind.operands());
         }
         found.difference(&bound).copied().collect()
-    }
-}
-
-/// The direct operands of an expression.
-pub(crate) fn operands(kind: &ExprKind) -> Vec<Expr> {
-    match kind {
-        ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) => Vec::new(),
-        ExprKind::Load { border, .. } => border.iter().copied().collect(),
-        ExprKind::Gather { index, border, .. } => [*index].into_iter().chain(*border).collect(),
-        ExprKind::Unary(_, a) => vec![*a],
-        ExprKind::Binary(_, a, b) | ExprKind::Compare(_, a, b) => vec![*a, *b],
-        ExprKind::Select(c, a, b) => vec![*c, *a, *b],
-        ExprKind::Cast { value, .. } => vec![*value],
-        ExprKind::Reduce(reduce) => reduce.mask.into_iter().chain([reduce.body]).collect(),
-    }
-}
-
-/// Adds the indices that an expression names itself (not through its operands).
-pub(crate) fn indices_of(kind: &ExprKind, into: &mut BTreeSet<Index>) {
-    match kind {
-        ExprKind::Index(i) => {
-            into.insert(*i);
-        }
-        ExprKind::Load { at, .. } | ExprKind::Gather { at, .. } => {
-            at.iter().for_each(|a| affine_indices(a, into));
-        }
-        ExprKind::Float(_)
-        | ExprKind::Int(_)
-        | ExprKind::Unary(..)
-        | ExprKind::Binary(..)
-        | ExprKind::Compare(..)
-        | ExprKind::Select(..)
-        | ExprKind::Cast { .. }
-        | ExprKind::Reduce(_) => {}
-    }
-}
-
-/// Adds the indices of an affine expression.
-pub(crate) fn affine_indices(affine: &Affine, into: &mut BTreeSet<Index>) {
-    for (_, atom) in &affine.terms {
-        match atom {
-            Atom::Index(i) => {
-                into.insert(*i);
-            }
-            Atom::Div(a, _) | Atom::Mod(a, _) | Atom::Clamp(a, _, _) => affine_indices(a, into),
-        }
-    }
-}
-
-fn reduce_name(op: ReduceOp) -> &'static str {
-    match op {
-        ReduceOp::Sum => "sum",
-        ReduceOp::Prod => "prod",
-        ReduceOp::Max => "max",
-        ReduceOp::Min => "min",
-        ReduceOp::Any => "any",
-        ReduceOp::All => "all",
-        ReduceOp::ArgMax => "argmax",
-        ReduceOp::ArgMin => "argmin",
     }
 }

@@ -14,8 +14,6 @@ use ir::algo::{
 use isa::types::Elem;
 use smallvec::SmallVec;
 
-use super::normalize::operands;
-use crate::partition::{as_access, loads, root_reduce};
 use crate::tiling::access::{collapse, pitches, range};
 
 /// Elements of a result below which cutting it costs more than it saves (we choose).
@@ -84,7 +82,7 @@ pub(crate) fn run(func: &mut Func) -> Parts {
 }
 
 fn reads(func: &Func, value: Expr, tensor: Tensor) -> bool {
-    (loads(func, value).into_iter()).any(|e| as_access(func, e).is_some_and(|(t, _)| t == tensor))
+    (func.accesses(value).into_iter()).any(|e| func.access(e).is_some_and(|(t, _)| t == tensor))
 }
 
 /// First and last + 1 of each index.
@@ -95,10 +93,10 @@ fn boxes(func: &Func, number: usize) -> Vec<Area> {
     let def = &func.defs[number];
     let shape = &func.tensors[def.target].shape;
     let large = shape.iter().product::<i64>() >= LEAST_ELEMENTS;
-    let only_arguments = (loads(func, def.value).into_iter())
-        .filter_map(|e| as_access(func, e))
+    let only_arguments = (func.accesses(def.value).into_iter())
+        .filter_map(|e| func.access(e))
         .all(|(t, _)| func.tensors[t].role == Role::Param);
-    if !large || !only_arguments || root_reduce(func, number).is_some() {
+    if !large || !only_arguments || func.root_reduce(number).is_some() {
         return Vec::new();
     }
     let mut cuts: Vec<Vec<i64>> = vec![Vec::new(); shape.len()];
@@ -144,7 +142,7 @@ fn below(func: &Func, root: Expr) -> Vec<Expr> {
     let mut work = vec![root];
     while let Some(e) = work.pop() {
         if seen.insert(e) {
-            work.extend(operands(&func.exprs[e].kind));
+            work.extend(func.exprs[e].kind.operands());
         }
     }
     seen.into_iter().collect()

@@ -13,8 +13,6 @@ use ir::algo::{
 };
 use isa::types::Elem;
 
-use super::normalize::operands;
-
 /// Returns the function without these reductions.
 pub(crate) fn run(func: &Func) -> Func {
     let mut out = Func {
@@ -128,8 +126,7 @@ struct Nodes<'a> {
 impl Nodes<'_> {
     fn push(&mut self, elem: Elem, kind: ExprKind) -> Expr {
         debug_assert!(
-            operands(&kind)
-                .iter()
+            kind.operands()
                 .all(|e| (e.as_u32() as usize) < self.out.exprs.len()),
             "operands come first"
         );

@@ -239,7 +239,7 @@ impl<'a> Emitter<'a> {
             }
             return Ok(());
         }
-        for operand in crate::pass::normalize::operands(kind) {
+        for operand in kind.operands() {
             self.hoist(operand, wanted)?;
         }
         if let ExprKind::Load { tensor, .. } = kind

@@ -14,7 +14,6 @@ use super::expr::{Emitter, Extent, GmMap, Kind, Place, Val, ceil_div, decode, re
 use super::rows::{identity, item, lane_elem, product, row_of};
 use super::{Result, StepCx};
 use crate::errors;
-use crate::partition::root_reduce;
 
 /// Column capacities worth trying, best first.
 pub(crate) fn capacities(cx: &StepCx<'_>, def: usize) -> Vec<i64> {
@@ -45,7 +44,7 @@ pub(crate) fn emit(
 ) -> Result<Builder> {
     let algo = cx.algo;
     let data = &algo.defs[def];
-    let Some(reduce) = root_reduce(algo, def) else {
+    let Some(reduce) = algo.root_reduce(def) else {
         return Err(errors::not_compiled(
             data.span,
             "this definition is not compiled yet",

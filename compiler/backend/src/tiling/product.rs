@@ -23,7 +23,7 @@ use super::StepCx;
 use super::access::pitches;
 use super::builder::Builder;
 use super::expr::decode;
-use crate::partition::{Product, root_reduce};
+use crate::partition::Product;
 
 /// Extents of a product.
 #[derive(Copy, Clone, Debug)]
@@ -49,7 +49,9 @@ impl Extents {
             m: product.rows().into_iter().map(extent).product(),
             n: extent(product.n),
             k: match &product.window {
-                None => root_reduce(cx.algo, product.def)
+                None => cx
+                    .algo
+                    .root_reduce(product.def)
                     .map_or(1, |reduce| reduce.axes.iter().map(|&i| extent(i)).product()),
                 Some(window) => window.taps() * window.padded(),
             },

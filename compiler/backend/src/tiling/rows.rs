@@ -19,8 +19,7 @@ use super::builder::{Builder, whole};
 use super::expr::{Emitter, Extent, GmMap, Internal, Kind, Place, SQUARE, ceil_div, round_up};
 use super::{Result, StepCx};
 use crate::Level;
-use crate::partition::{Rows, as_load, loads, root_reduce};
-use crate::pass::normalize::operands;
+use crate::partition::Rows;
 use crate::schedule::{Given, Knob, Values};
 
 /// Rows of a block that is reduced: lanes are joined by one repeat a row, and 255 are encoded.
@@ -95,7 +94,7 @@ pub(crate) fn blocks(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
 /// Blocks of the sides that are given, each other side as one of the usual blocks has it; those that can be made.
 pub(crate) fn given(cx: &StepCx<'_>, step: &Rows, given: &Given, usual: &[Block]) -> Vec<Block> {
     let unit = column_unit(cx.algo, &step.defs);
-    let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
+    let reduces = step.defs.iter().any(|&d| cx.algo.root_reduce(d).is_some());
     let most = if reduces { REDUCED_ROWS } else { i64::MAX };
     let whole_row = round_up(extents_to_choose_by(cx, step).1, unit);
     let side = |knob: Knob, own: i64| given.values.get(&knob).copied().unwrap_or(own);
@@ -125,7 +124,7 @@ pub(crate) fn given(cx: &StepCx<'_>, step: &Rows, given: &Given, usual: &[Block]
 
 /// Lanes of the sums that have more than a repeat.
 fn wide_lanes(cx: &StepCx<'_>, step: &Rows) -> Vec<i64> {
-    let reduces = step.defs.iter().filter_map(|&d| root_reduce(cx.algo, d));
+    let reduces = step.defs.iter().filter_map(|&d| cx.algo.root_reduce(d));
     let lanes = reduces.filter_map(|reduce| match reduce.order {
         Order::Lanes(lanes) if lanes > 64 => Some(i64::from(lanes)),
         Order::Lanes(_) | Order::Ascending | Order::Tree | Order::Free => None,
@@ -141,9 +140,10 @@ fn reads_across(cx: &StepCx<'_>, step: &Rows) -> bool {
         let (Some(&row), Some(&col)) = (rows.last(), cols.last()) else {
             return false;
         };
-        let loads = loads(cx.algo, cx.algo.defs[def].value);
+        let loads = cx.algo.accesses(cx.algo.defs[def].value);
         loads.into_iter().any(|e| {
-            as_load(cx.algo, e)
+            cx.algo
+                .load(e)
                 .and_then(|(tensor, at, _)| flatten(cx.algo, tensor, at))
                 .is_some_and(|linear| linear.stride(row) == 1 && linear.stride(col) > 1)
         })
@@ -178,7 +178,7 @@ fn shares(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     let whole_row = round_up(cols, unit);
     let spaced = SPACING % unit == 0;
     let share = ceil_div(rows, cx.vector_cores()).max(1);
-    let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
+    let reduces = step.defs.iter().any(|&d| cx.algo.root_reduce(d).is_some());
     let widths = [whole_row, 2048, 1024, 512, 256];
     let widths = widths.into_iter().enumerate();
     let mut sizes = Vec::new();
@@ -220,7 +220,7 @@ const MOST_CELLS: i64 = 1 << 15;
 fn blocks_by_rule(cx: &StepCx<'_>, step: &Rows) -> Vec<Block> {
     let unit = column_unit(cx.algo, &step.defs);
     let (rows, cols) = extents_to_choose_by(cx, step);
-    let reduces = step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some());
+    let reduces = step.defs.iter().any(|&d| cx.algo.root_reduce(d).is_some());
     let whole_row = round_up(cols, unit);
     let mut sizes = Vec::new();
     if whole_row <= 2 * BLOCK_ELEMENTS {
@@ -286,7 +286,7 @@ fn below(algo: &Func, root: Expr) -> Vec<Expr> {
     let mut work = vec![root];
     while let Some(e) = work.pop() {
         if seen.insert(e) {
-            work.extend(operands(&algo.exprs[e].kind));
+            work.extend(algo.exprs[e].kind.operands());
         }
     }
     seen.into_iter().collect()
@@ -368,7 +368,7 @@ impl<'a> Plan<'a> {
             row_blocks: Arg::Const(ceil_div(rows, block.rows).max(1)),
             chunks: Arg::Const(chunks),
             width: block.cols,
-            reduces: step.defs.iter().any(|&d| root_reduce(cx.algo, d).is_some()),
+            reduces: step.defs.iter().any(|&d| cx.algo.root_reduce(d).is_some()),
             order_free: false,
             level: BTreeMap::new(),
         };
@@ -401,7 +401,7 @@ impl<'a> Plan<'a> {
         self.step.defs.iter().all(|&def| {
             let order = self.cx.indices(def);
             let cols = order.get(self.step.rows.len()..).unwrap_or(&[]).to_vec();
-            loads(algo, algo.defs[def].value).into_iter().all(|e| {
+            algo.accesses(algo.defs[def].value).into_iter().all(|e| {
                 let ExprKind::Load { tensor, at, border } = &algo.exprs[e].kind else {
                     // Elements that data names are put one by one.
                     return false;
@@ -443,13 +443,13 @@ impl<'a> Plan<'a> {
             return level;
         }
         let algo = self.cx.algo;
-        loads(algo, algo.defs[def].value)
+        algo.accesses(algo.defs[def].value)
             .into_iter()
-            .filter_map(|e| as_load(algo, e))
+            .filter_map(|e| algo.load(e))
             .filter_map(|(tensor, ..)| self.member(tensor))
             .map(|source| {
                 let level = self.level.get(&source).copied().unwrap_or(0);
-                level + u32::from(root_reduce(algo, source).is_some())
+                level + u32::from(algo.root_reduce(source).is_some())
             })
             .max()
             .unwrap_or(0)
@@ -469,7 +469,7 @@ impl<'a> Plan<'a> {
                 e.place.insert(index, place);
             }
             let target = algo.defs[def].target;
-            let internal = match root_reduce(algo, def) {
+            let internal = match algo.root_reduce(def) {
                 Some(_) => Internal::Pending(Kind::Row),
                 None => Internal::Map(algo.defs[def].value),
             };
@@ -512,7 +512,7 @@ impl<'a> Plan<'a> {
     fn rows_with_reductions(&self, e: &mut Emitter<'_>) -> Result<()> {
         if self.one_chunk() {
             for &def in &self.step.defs {
-                match root_reduce(self.cx.algo, def) {
+                match self.cx.algo.root_reduce(def) {
                     Some(reduce) => self.reduce_at_once(e, def, reduce)?,
                     None => self.store_map(e, def)?,
                 }
@@ -576,12 +576,12 @@ impl<'a> Plan<'a> {
         }
         let lanes: Vec<Option<Buf>> = here
             .iter()
-            .map(|&d| root_reduce(algo, d).map(|r| self.start_lanes(e, d, r)))
+            .map(|&d| algo.root_reduce(d).map(|r| self.start_lanes(e, d, r)))
             .collect();
         e.for_loop(0, self.chunks, 1, |e, chunk| -> Result<()> {
             self.enter_chunk(e, chunk);
             for (&def, acc) in here.iter().zip(&lanes) {
-                match (root_reduce(algo, def), acc) {
+                match (algo.root_reduce(def), acc) {
                     (Some(reduce), Some(acc)) => self.accumulate(e, def, reduce, *acc)?,
                     _ => self.store_map(e, def)?,
                 }
@@ -589,7 +589,7 @@ impl<'a> Plan<'a> {
             Ok(())
         })?;
         for (&def, acc) in here.iter().zip(&lanes) {
-            if let (Some(reduce), Some(acc)) = (root_reduce(algo, def), acc) {
+            if let (Some(reduce), Some(acc)) = (algo.root_reduce(def), acc) {
                 self.finish_lanes(e, def, reduce, *acc);
             }
         }
@@ -598,12 +598,12 @@ impl<'a> Plan<'a> {
 
     /// Whether a definition needs its columns walked: reductions, and full results.
     fn walks(&self, def: usize) -> bool {
-        root_reduce(self.cx.algo, def).is_some() || (self.cx.stored(def) && !self.is_row(def))
+        self.cx.algo.root_reduce(def).is_some() || (self.cx.stored(def) && !self.is_row(def))
     }
 
     fn is_row(&self, def: usize) -> bool {
         let dims = self.cx.algo.defs[def].indices.len();
-        root_reduce(self.cx.algo, def).is_some()
+        self.cx.algo.root_reduce(def).is_some()
             || dims < self.step.rows.len() + self.step.cols.len()
     }
 
@@ -698,7 +698,7 @@ impl<'a> Plan<'a> {
 
     fn forget_reductions(&self, e: &mut Emitter<'_>) {
         for &def in &self.step.defs {
-            if root_reduce(self.cx.algo, def).is_some() {
+            if self.cx.algo.root_reduce(def).is_some() {
                 e.internal
                     .insert(self.cx.algo.defs[def].target, Internal::Pending(Kind::Row));
             }

@@ -14,8 +14,6 @@ use super::items::{copy_row, ew_op, one_row, store_form};
 use super::rows::{identity, item, lane_elem, product};
 use super::{Result, StepCx};
 use crate::errors;
-use crate::partition::root_reduce;
-use crate::pass::normalize::{indices_of, operands};
 use std::collections::BTreeSet;
 
 /// A reduction over a prefix.
@@ -29,7 +27,7 @@ pub(crate) struct Prefix {
 
 /// The prefix that a definition reduces: one axis, a mask `axis <= index`, and nothing else that depends on the index.
 pub(crate) fn prefix(func: &Func, def: usize) -> Option<Prefix> {
-    let reduce = root_reduce(func, def)?;
+    let reduce = func.root_reduce(def)?;
     let [axis] = reduce.axes.as_slice() else {
         return None;
     };
@@ -81,8 +79,10 @@ fn mentions(func: &Func, root: Expr, index: Index) -> bool {
     let mut found = BTreeSet::new();
     while let Some(e) = work.pop() {
         if seen.insert(e) {
-            indices_of(&func.exprs[e].kind, &mut found);
-            work.extend(operands(&func.exprs[e].kind));
+            func.exprs[e].kind.visit_indices(&mut |index| {
+                found.insert(index);
+            });
+            work.extend(func.exprs[e].kind.operands());
         }
     }
     found.contains(&index)
@@ -150,7 +150,7 @@ pub(crate) fn emit(
 ) -> Result<Builder> {
     let algo = cx.algo;
     let data = &algo.defs[def];
-    let (Some(reduce), Some(prefix)) = (root_reduce(algo, def), prefix(algo, def)) else {
+    let (Some(reduce), Some(prefix)) = (algo.root_reduce(def), prefix(algo, def)) else {
         return Err(errors::not_compiled(
             data.span,
             "this definition is not compiled yet",

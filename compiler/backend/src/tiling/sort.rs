@@ -12,7 +12,7 @@ use super::builder::{Builder, Shape, whole};
 use super::expr::{Emitter, Extent, GmMap, Kind, Place, Val, ceil_div, rep, round_up};
 use super::rows::{product, row_of};
 use super::{Result, StepCx};
-use crate::partition::{Sorted, as_load};
+use crate::partition::Sorted;
 
 /// Keys that one repeat of the machine's sort takes.
 const SORTED: i64 = 32;
@@ -224,7 +224,7 @@ impl<'a> Plan<'a> {
     }
 
     fn elem(&self) -> Elem {
-        let load = as_load(self.cx.algo, self.sorted.item);
+        let load = self.cx.algo.load(self.sorted.item);
         load.map_or(Elem::F32, |(tensor, ..)| self.cx.algo.tensors[tensor].elem)
     }
 

@@ -5,7 +5,7 @@ use ir::algo::Func;
 use ir::tile::{self, Work};
 
 use super::operations;
-use crate::partition::{Epilogue, Step, members, root_reduce};
+use crate::partition::{Epilogue, Step, members};
 
 /// What is known of the work before the launch: the type of the products.
 pub(super) fn work(algo: &Func, steps: &[Step]) -> Work {
@@ -39,7 +39,7 @@ pub(super) fn work_formulas(algo: &Func, steps: &[Step]) -> [String; 3] {
         for def in members(step) {
             let data = &algo.defs[def];
             let items = algo.tensors[data.target].shape.iter().copied();
-            let axes = root_reduce(algo, def).into_iter().flat_map(|r| &r.axes);
+            let axes = algo.root_reduce(def).into_iter().flat_map(|r| &r.axes);
             let axes = axes.map(|&i| algo.indices[i].extent);
             let each = i64::try_from(operations(algo, data.value)).unwrap_or(i64::MAX);
             match step {

@@ -26,7 +26,7 @@ use self::near::Near;
 use self::sums::FloatSum;
 use super::data::{Data, element_count};
 use super::eval::{EvalError, Inputs};
-use super::facts::{Facts, reachable};
+use super::facts::Facts;
 use super::{
     Affine, Atom, BinaryOp, Expr, ExprData, ExprKind, Func, Index, Reduce, ReduceOp, Tensor,
 };
@@ -203,7 +203,7 @@ impl<'f> Shadow<'f> {
     fn define_all(&mut self) -> Result<(), EvalError> {
         let func = self.func;
         for def in &func.defs {
-            for expr in reachable(func, def.value) {
+            for expr in func.reachable(def.value) {
                 if let Some(stored) = dots::all_dots(self, expr)? {
                     self.stored.insert(expr, stored);
                 }
@@ -559,7 +559,7 @@ impl<'f> Shadow<'f> {
                     }
                     Atom::Div(inner, _) | Atom::Mod(inner, _) | Atom::Clamp(inner, _, _) => {
                         let mut inside = Vec::new();
-                        super::facts::affine_indices(inner, &mut inside);
+                        inner.visit_indices(&mut |index| inside.push(index));
                         if inside.iter().any(|index| reduce.axes.contains(index)) {
                             return None;
                         }

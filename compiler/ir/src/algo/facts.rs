@@ -2,9 +2,7 @@
 //!
 //! One pass over the arena, possible because operands precede their users. Assumes a verified function.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::{Affine, Atom, Expr, ExprKind, Func, Index};
+use super::{Expr, ExprKind, Func, Index};
 use crate::algo::BinaryOp;
 
 /// What is known of every expression.
@@ -30,7 +28,7 @@ impl Facts {
             let free = facts.free_of(func, expr);
             facts.free.push(free);
             let mut faults = can_fault_itself(func, expr);
-            for operand in operands(&func.exprs[expr].kind) {
+            for operand in func.exprs[expr].kind.operands() {
                 faults |= facts.faults[operand.as_u32() as usize];
                 uses[operand.as_u32() as usize] += 1;
             }
@@ -60,16 +58,10 @@ impl Facts {
     fn free_of(&self, func: &Func, expr: Expr) -> Vec<Index> {
         let kind = &func.exprs[expr].kind;
         let mut free = Vec::new();
-        for operand in operands(kind) {
+        for operand in kind.operands() {
             free.extend_from_slice(&self.free[operand.as_u32() as usize]);
         }
-        if let ExprKind::Index(index) = kind {
-            free.push(*index);
-        }
-        if let ExprKind::Load { at, .. } | ExprKind::Gather { at, .. } = kind {
-            at.iter()
-                .for_each(|affine| affine_indices(affine, &mut free));
-        }
+        kind.visit_indices(&mut |index| free.push(index));
         if let ExprKind::Reduce(reduce) = kind {
             free.retain(|index| !reduce.axes.contains(index));
         }
@@ -87,55 +79,4 @@ fn can_fault_itself(func: &Func, expr: Expr) -> bool {
     );
     let seeks = matches!(data.kind, ExprKind::Gather { border: None, .. });
     seeks || divides && !data.elem.is_float()
-}
-
-/// The operands of a node: of a reduction mask and body, of a load its border.
-pub(crate) fn operands(kind: &ExprKind) -> impl Iterator<Item = Expr> {
-    let three = match kind {
-        ExprKind::Float(_) | ExprKind::Int(_) | ExprKind::Index(_) => [None, None, None],
-        ExprKind::Load { border, .. } => [*border, None, None],
-        ExprKind::Gather { index, border, .. } => [Some(*index), *border, None],
-        ExprKind::Unary(_, a) | ExprKind::Cast { value: a, .. } => [Some(*a), None, None],
-        ExprKind::Binary(_, a, b) | ExprKind::Compare(_, a, b) => [Some(*a), Some(*b), None],
-        ExprKind::Select(c, a, b) => [Some(*c), Some(*a), Some(*b)],
-        ExprKind::Reduce(reduce) => [reduce.mask, Some(reduce.body), None],
-    };
-    three.into_iter().flatten()
-}
-
-/// The nodes of an expression, each once, in the order of the arena.
-pub(crate) fn reachable(func: &Func, root: Expr) -> Vec<Expr> {
-    let mut seen = BTreeSet::from([root]);
-    let mut open = vec![root];
-    while let Some(expr) = open.pop() {
-        open.extend(operands(&func.exprs[expr].kind).filter(|&operand| seen.insert(operand)));
-    }
-    seen.into_iter().collect()
-}
-
-/// Appends the indices of an affine expression, atoms included.
-pub(crate) fn affine_indices(affine: &Affine, into: &mut Vec<Index>) {
-    for (_, atom) in &affine.terms {
-        match atom {
-            Atom::Index(index) => into.push(*index),
-            Atom::Div(inner, _) | Atom::Mod(inner, _) | Atom::Clamp(inner, _, _) => {
-                affine_indices(inner, into);
-            }
-        }
-    }
-}
-
-/// The value of an affine expression for given values of its indices.
-pub(crate) fn affine_value(affine: &Affine, values: &BTreeMap<Index, i64>) -> i64 {
-    let mut sum = affine.constant;
-    for (coefficient, atom) in &affine.terms {
-        let value = match atom {
-            Atom::Index(index) => values.get(index).copied().unwrap_or(0),
-            Atom::Div(inner, by) => affine_value(inner, values).div_euclid(*by),
-            Atom::Mod(inner, by) => affine_value(inner, values).rem_euclid(*by),
-            Atom::Clamp(inner, low, high) => affine_value(inner, values).clamp(*low, *high),
-        };
-        sum = sum.wrapping_add(coefficient.wrapping_mul(value));
-    }
-    sum
 }

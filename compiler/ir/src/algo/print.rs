@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use isa::types::Elem;
 
-use super::facts::{Facts, reachable};
+use super::facts::Facts;
 use super::{
     Affine, Atom, BinaryOp, CmpOp, Def, Expr, ExprData, ExprKind, Func, Index, Order, Overflow,
     Reduce, ReduceOp, Role, Round, Tensor, UnaryOp,
@@ -165,7 +165,7 @@ impl Printer<'_> {
     fn name_shared(&mut self, roots: &[Expr]) -> Vec<String> {
         let nodes: BTreeSet<Expr> = roots
             .iter()
-            .flat_map(|&root| reachable(self.func, root))
+            .flat_map(|&root| self.func.reachable(root))
             .collect();
         let mut lines = Vec::new();
         for expr in nodes {
@@ -354,7 +354,7 @@ impl Printer<'_> {
         for axis in &reduce.axes {
             self.indices.remove(axis);
         }
-        format!("{}({head}) {body}", reduce_word(reduce.op))
+        format!("{}({head}) {body}", reduce.op.name())
     }
 
     fn access(&self, tensor: Tensor, at: &[Affine]) -> String {
@@ -524,19 +524,6 @@ fn cast_mode(round: Round, overflow: Overflow) -> String {
         Overflow::Wrap => " wrap",
     };
     format!("{round}{overflow}")
-}
-
-fn reduce_word(op: ReduceOp) -> &'static str {
-    match op {
-        ReduceOp::Sum => "sum",
-        ReduceOp::Prod => "prod",
-        ReduceOp::Max => "max",
-        ReduceOp::Min => "min",
-        ReduceOp::Any => "any",
-        ReduceOp::All => "all",
-        ReduceOp::ArgMax => "argmax",
-        ReduceOp::ArgMin => "argmin",
-    }
 }
 
 /// The order, where there is one, and the mark of exact products.

@@ -17,7 +17,7 @@ mod tests;
 mod types;
 
 use super::data::element_count;
-use super::facts::{Facts, operands, reachable};
+use super::facts::Facts;
 use super::{Affine, Atom, Def, Expr, ExprKind, Func, Index, Role, Tensor};
 
 /// The greatest depth of an expression.
@@ -88,11 +88,13 @@ fn check_list(func: &Func, list: &[Tensor], role: Role, word: &str, problems: &m
 fn check_exprs(func: &Func, problems: &mut Problems) {
     let mut depths = Vec::with_capacity(func.exprs.len());
     for (expr, data) in func.exprs.iter() {
-        if operands(&data.kind).any(|operand| operand >= expr) {
+        if data.kind.operands().any(|operand| operand >= expr) {
             problems.push(format!("{expr} has an operand that does not precede it"));
             return;
         }
-        let deepest = operands(&data.kind)
+        let deepest = data
+            .kind
+            .operands()
             .map(|o| depths[o.as_u32() as usize])
             .max();
         let depth: usize = deepest.map_or(1, |d: usize| d + 1);
@@ -196,7 +198,7 @@ fn check_defs(func: &Func, problems: &mut Problems) {
     for (position, def) in func.defs.iter().enumerate() {
         if walk.check_left_side(position, def) {
             walk.check_scope(facts.free(def.value), def);
-            for expr in reachable(func, def.value) {
+            for expr in func.reachable(def.value) {
                 walk.check_node(expr);
             }
             walk.defined[def.target.as_u32() as usize] = true;

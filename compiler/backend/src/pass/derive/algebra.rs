@@ -24,8 +24,6 @@ use isa::types::Elem;
 
 use super::members::{Members, Part, Refusal};
 use super::{Cascade, Field};
-use crate::partition::{as_access, root_reduce};
-use crate::pass::normalize::{indices_of, operands};
 
 type Result<T> = std::result::Result<T, Refusal>;
 
@@ -145,7 +143,7 @@ impl<'a> Algebra<'a> {
     fn field(&mut self, tensor: Tensor) -> Result<()> {
         let Some((def, reduce)) = self
             .def(tensor)
-            .and_then(|def| Some((def, root_reduce(self.func, def)?.clone())))
+            .and_then(|def| Some((def, self.func.root_reduce(def)?.clone())))
         else {
             return Err(Refusal::NoCascade);
         };
@@ -248,7 +246,7 @@ impl<'a> Algebra<'a> {
         let merge = self.push(both, Elem::F32, span);
         let weights = self.weights_of(tensor);
         let now = self.def(tensor);
-        let now = now.and_then(|def| root_reduce(self.func, def).cloned());
+        let now = now.and_then(|def| self.func.root_reduce(def).cloned());
         self.fields.push(Field {
             tensor,
             sides,
@@ -574,7 +572,7 @@ impl<'a> Algebra<'a> {
                 let ExprKind::Load { tensor, .. } = self.func.exprs[*top].kind else {
                     return false;
                 };
-                let Some(reduce) = self.def(tensor).and_then(|def| root_reduce(self.func, def))
+                let Some(reduce) = self.def(tensor).and_then(|def| self.func.root_reduce(def))
                 else {
                     return false;
                 };
@@ -639,8 +637,7 @@ impl<'a> Algebra<'a> {
             return true;
         }
         if let (ExprKind::Load { border: None, .. }, ExprKind::Load { border: None, .. }) = (x, y)
-            && let (Some((t, at)), Some((u, to))) =
-                (as_access(self.func, a), as_access(self.func, b))
+            && let (Some((t, at)), Some((u, to))) = (self.func.access(a), self.func.access(b))
         {
             let place = |at: &Affine| at.as_index().and_then(|index| self.place(index));
             let same = |(at, to): (&Affine, &Affine)| place(at).is_some() && place(at) == place(to);
@@ -693,7 +690,7 @@ impl<'a> Algebra<'a> {
     fn place(&self, index: Index) -> Option<usize> {
         (0..self.func.defs.len()).find_map(|def| {
             let own = self.func.defs[def].indices.iter();
-            let axes = root_reduce(self.func, def).map(|reduce| reduce.axes.clone());
+            let axes = self.func.root_reduce(def).map(|reduce| reduce.axes.clone());
             own.chain(axes.iter().flatten()).position(|i| *i == index)
         })
     }
@@ -784,7 +781,9 @@ impl<'a> Algebra<'a> {
                 ExprKind::Load { tensor, .. } if self.part(*tensor) == Some(Part::Score)
             );
             let mut named = BTreeSet::new();
-            indices_of(kind, &mut named);
+            kind.visit_indices(&mut |index| {
+                named.insert(index);
+            });
             scores
                 || named
                     .iter()
@@ -812,7 +811,7 @@ impl<'a> Algebra<'a> {
             if wanted(kind) {
                 return true;
             }
-            open.extend(operands(kind));
+            open.extend(kind.operands());
         }
         false
     }
@@ -827,7 +826,7 @@ impl<'a> Algebra<'a> {
         if !all {
             return None;
         }
-        let reduce = root_reduce(self.func, self.def(shift.tensor)?)?;
+        let reduce = self.func.root_reduce(self.def(shift.tensor)?)?;
         let mut body = reduce.body;
         loop {
             let nothing =

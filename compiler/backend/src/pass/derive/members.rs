@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ir::algo::{Affine, Func, Index, Role, Tensor};
 
 use super::regroups;
-use crate::partition::{as_access, loads, product, root_reduce};
+use crate::partition::product;
 
 /// What a member is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl<'a> Search<'a> {
     fn new(func: &'a Func, seed: Tensor, vector: bool) -> Option<Search<'a>> {
         let defs = func.defs.iter().enumerate();
         let defined: BTreeMap<Tensor, usize> = defs.map(|(n, def)| (def.target, n)).collect();
-        let reduce = root_reduce(func, *defined.get(&seed)?)?;
+        let reduce = func.root_reduce(*defined.get(&seed)?)?;
         let axis = *reduce.axes.first()?;
         Some(Search {
             func,
@@ -109,7 +109,7 @@ impl<'a> Search<'a> {
                     continue;
                 };
                 if seen.insert(source) {
-                    if root_reduce(self.func, from).is_some() && self.is_field(from) {
+                    if self.func.root_reduce(from).is_some() && self.is_field(from) {
                         return Some(source);
                     }
                     open.push(source);
@@ -122,7 +122,7 @@ impl<'a> Search<'a> {
     /// Whether a reduction is one over the items, with a value for each row.
     fn is_field(&self, number: usize) -> bool {
         let shape = &self.func.tensors[self.func.defs[number].target].shape;
-        let Some(reduce) = root_reduce(self.func, number) else {
+        let Some(reduce) = self.func.root_reduce(number) else {
             return false;
         };
         let extent = |axis: &Index| self.func.indices[*axis].extent;
@@ -164,7 +164,7 @@ impl<'a> Search<'a> {
                 if known || !self.is_item(source) || !self.at_item(number, &at) {
                     continue;
                 }
-                let part = match root_reduce(self.func, from) {
+                let part = match self.func.root_reduce(from) {
                     None => Part::Item,
                     Some(_) if product(self.func, from).is_some() => Part::Score,
                     Some(_) => continue,
@@ -198,7 +198,7 @@ impl<'a> Search<'a> {
             let found = accesses.iter().filter_map(|(tensor, _)| part(tensor));
             found.into_iter().any(|part| wanted.contains(&part))
         };
-        let Some(reduce) = root_reduce(self.func, number) else {
+        let Some(reduce) = self.func.root_reduce(number) else {
             let items = reads(&[Part::Item, Part::Score]);
             return match shape.len() - rows {
                 0 => Some(Part::Row),
@@ -264,7 +264,7 @@ impl<'a> Search<'a> {
     fn at_item(&self, number: usize, at: &[Affine]) -> bool {
         let own = &self.func.defs[number].indices;
         let rows = self.members.rows.len();
-        let item = match root_reduce(self.func, number) {
+        let item = match self.func.root_reduce(number) {
             Some(reduce) => reduce.axes.first().copied(),
             None => own.get(rows).copied(),
         };
@@ -284,9 +284,10 @@ impl<'a> Search<'a> {
     }
 
     fn accesses(&self, number: usize) -> Vec<(Tensor, Vec<Affine>)> {
-        loads(self.func, self.func.defs[number].value)
+        self.func
+            .accesses(self.func.defs[number].value)
             .into_iter()
-            .filter_map(|e| as_access(self.func, e))
+            .filter_map(|e| self.func.access(e))
             .map(|(tensor, at)| (tensor, at.to_vec()))
             .collect()
     }

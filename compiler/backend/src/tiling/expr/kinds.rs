@@ -34,8 +34,9 @@ impl Emitter<'_> {
             | ExprKind::Cast { .. }
             | ExprKind::Reduce(_) => Kind::Uniform,
         };
-        let kind = crate::pass::normalize::operands(&data.kind)
-            .into_iter()
+        let kind = data
+            .kind
+            .operands()
             .map(|e| self.kind_within(e, seen))
             .fold(own, Kind::join);
         seen.insert(expr, kind);
@@ -95,10 +96,7 @@ impl Emitter<'_> {
         {
             return self.number_of(*value);
         }
-        let operands: Vec<u32> = crate::pass::normalize::operands(&data.kind)
-            .into_iter()
-            .map(|e| self.number_of(e))
-            .collect();
+        let operands: Vec<u32> = data.kind.operands().map(|e| self.number_of(e)).collect();
         let own = match &data.kind {
             ExprKind::Float(x) => format!("float {:x}", x.to_bits()),
             ExprKind::Int(x) => format!("int {x}"),

@@ -9,7 +9,6 @@ use ir::tile::{Arg, Buf, EwOp, Operand};
 use isa::types::Elem;
 
 use super::Plan;
-use crate::partition::{as_load, loads, root_reduce};
 use crate::pass::derive::{Cascade, Field, Part};
 use crate::tiling::Result;
 use crate::tiling::builder::whole;
@@ -39,8 +38,8 @@ impl Plan<'_> {
 
     fn level_outside(&self, cascade: &Cascade, def: usize) -> u32 {
         let algo = self.cx.algo;
-        let reads = loads(algo, algo.defs[def].value).into_iter();
-        let sources = reads.filter_map(|e| as_load(algo, e).map(|(tensor, ..)| tensor));
+        let reads = algo.accesses(algo.defs[def].value).into_iter();
+        let sources = reads.filter_map(|e| algo.load(e).map(|(tensor, ..)| tensor));
         let level = |tensor| {
             let source = self.member(tensor)?;
             match cascade.parts.get(&tensor) {
@@ -48,7 +47,7 @@ impl Plan<'_> {
                 Some(_) => Some(self.level_outside(cascade, source)),
                 None => {
                     let level = self.level.get(&source).copied().unwrap_or(0);
-                    Some(level + u32::from(root_reduce(algo, source).is_some()))
+                    Some(level + u32::from(algo.root_reduce(source).is_some()))
                 }
             }
         };

@@ -11,7 +11,6 @@ use ir::algo::{BinaryOp, CmpOp, Expr, ExprKind, Func, Index};
 use ir::tile::Arg;
 use isa::types::Elem;
 
-use crate::partition::root_reduce;
 use crate::pass::derive::Cascade;
 use crate::tiling::builder::Builder;
 
@@ -159,7 +158,7 @@ fn op_when(op: CmpOp, holds: bool) -> Option<CmpOp> {
 fn bound(algo: &Func, op: CmpOp, a: Form, b: Form, rows: usize) -> Option<Bound> {
     let own = (0..algo.defs.len())
         .map(|def| {
-            let axes = root_reduce(algo, def).map(|reduce| reduce.axes.to_vec());
+            let axes = algo.root_reduce(def).map(|reduce| reduce.axes.to_vec());
             let own = algo.defs[def].indices.iter().copied();
             own.chain(axes.unwrap_or_default()).collect::<Vec<Index>>()
         })

@@ -10,9 +10,8 @@ use ir::tile::{Arg, Buf, Chan, CoreQuery, EwOp, Op, Operand, View};
 use isa::types::{Elem, Layout};
 
 use super::Pass;
-use crate::partition::{Rows as Space, root_reduce};
+use crate::partition::Rows as Space;
 use crate::pass::derive::{Field, Part};
-use crate::pass::normalize::operands;
 use crate::tiling::Result;
 use crate::tiling::access::pitches;
 use crate::tiling::builder::{Builder, Shape, whole};
@@ -156,7 +155,7 @@ fn place(pass: &Pass<'_>, em: &mut Emitter<'_>, outer: &[Arg]) {
     let algo = pass.cx.algo;
     let last = pass.outer.len();
     for &def in &pass.stream.defs {
-        let axes = root_reduce(algo, def).map(|reduce| reduce.axes.to_vec());
+        let axes = algo.root_reduce(def).map(|reduce| reduce.axes.to_vec());
         let own: Vec<Index> = algo.defs[def].indices.to_vec();
         for (position, index) in own.into_iter().enumerate() {
             let place = match outer.get(position) {
@@ -472,7 +471,7 @@ fn record(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept, weights: &[Buf]) -
         let Some(def) = pass.def(field.tensor) else {
             continue;
         };
-        if let (None, Some(reduce)) = (field.weights, root_reduce(algo, def)) {
+        if let (None, Some(reduce)) = (field.weights, algo.root_reduce(def)) {
             plan.reduce_at_once(em, def, reduce)?;
             keep(pass, em, kept, number, field)?;
         } else if let Some(of) = field.weights {
@@ -639,8 +638,9 @@ fn row_factors(em: &Emitter<'_>, expr: Expr) -> Vec<Expr> {
     match em.kind(expr) {
         Kind::Row => vec![expr],
         Kind::Uniform => Vec::new(),
-        Kind::Col | Kind::Full => operands(&em.algo.exprs[expr].kind)
-            .into_iter()
+        Kind::Col | Kind::Full => em.algo.exprs[expr]
+            .kind
+            .operands()
             .flat_map(|operand| row_factors(em, operand))
             .collect(),
     }

@@ -17,7 +17,7 @@ use super::reduce::Accumulators;
 use super::scalar::Value;
 use super::{EvalError, Inputs};
 use crate::algo::data::{Data, element_count};
-use crate::algo::facts::{Facts, operands, reachable};
+use crate::algo::facts::Facts;
 use crate::algo::{
     Affine, Atom, BinaryOp, Def, Expr, ExprData, ExprKind, Func, Index, Reduce, Tensor,
 };
@@ -39,7 +39,7 @@ pub(super) fn eval(func: &Func, inputs: Inputs<'_>) -> Result<Vec<Data>, EvalErr
     for def in &func.defs {
         machine.stored.clear();
         // Inner reductions first: the outer ones read them.
-        for expr in reachable(func, def.value) {
+        for expr in func.reachable(def.value) {
             if let Some(stored) = contract::contract(&machine, expr)? {
                 machine.stored.insert(expr, stored);
             }
@@ -138,7 +138,7 @@ impl Machine<'_> {
             if matches!(kind, ExprKind::Reduce(_)) {
                 return true;
             }
-            open.extend(operands(kind));
+            open.extend(kind.operands());
         }
         false
     }

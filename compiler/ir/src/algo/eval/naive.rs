@@ -10,7 +10,6 @@ use super::reduction::{self, Plan};
 use super::scalar::{self, Value};
 use super::{EvalError, EvalErrorKind, Inputs};
 use crate::algo::data::{Data, element_count};
-use crate::algo::facts::affine_value;
 use crate::algo::{Affine, BinaryOp, Def, Expr, ExprKind, Func, Index, Reduce, ReduceOp, Tensor};
 
 /// Evaluates a function element by element; see [`super::eval`], which gives the same answer sooner.
@@ -84,7 +83,7 @@ fn value(
             let index = value(func, tensors, point, *index)?.int();
             let coordinates = at.iter().enumerate().map(|(d, affine)| {
                 let from_data = if d == *dim { index } else { 0 };
-                affine_value(affine, point).wrapping_add(from_data)
+                affine.value(point).wrapping_add(from_data)
             });
             let at: Vec<i64> = coordinates.collect();
             let at = at.into_iter();
@@ -142,7 +141,7 @@ fn value(
 
 /// The flat position of an access; `None` if a coordinate is out of range.
 fn position(func: &Func, tensor: Tensor, at: &[Affine], point: &Point) -> Option<usize> {
-    let at = at.iter().map(|affine| affine_value(affine, point));
+    let at = at.iter().map(|affine| affine.value(point));
     flat(&func.tensors[tensor].shape, at)
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::algo::facts::{affine_indices, affine_value};
 use crate::algo::{Affine, Atom, Func, Index};
 
 /// Combinations of index values that are tried one by one at most.
@@ -58,7 +57,7 @@ fn atom_interval(func: &Func, atom: &Atom) -> Option<(i64, i64)> {
 /// Tries all combinations of index values, unless there are too many.
 fn tried_within(func: &Func, affine: &Affine, extent: i64) -> bool {
     let mut indices = Vec::new();
-    affine_indices(affine, &mut indices);
+    affine.visit_indices(&mut |index| indices.push(index));
     indices.sort_unstable();
     indices.dedup();
     let count = indices.iter().try_fold(1i64, |count, &index| {
@@ -67,9 +66,8 @@ fn tried_within(func: &Func, affine: &Affine, extent: i64) -> bool {
     let Some(count) = count.filter(|&count| count <= MOST_COMBINATIONS) else {
         return false;
     };
-    (0..count).all(|combination| {
-        (0..extent).contains(&affine_value(affine, &point(func, &indices, combination)))
-    })
+    (0..count)
+        .all(|combination| (0..extent).contains(&affine.value(&point(func, &indices, combination))))
 }
 
 fn point(func: &Func, indices: &[Index], combination: i64) -> BTreeMap<Index, i64> {

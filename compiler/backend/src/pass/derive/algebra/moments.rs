@@ -14,7 +14,6 @@ use ir::algo::{
 use isa::types::Elem;
 
 use super::{Algebra, Delta, Field, Part, Result, Side, because};
-use crate::partition::root_reduce;
 
 /// The factors of a sum, and how each changes with the fields.
 struct Factors {
@@ -42,7 +41,7 @@ impl Algebra<'_> {
             })
             .collect();
         let seed = order.iter().find_map(|tensor| {
-            let reduce = root_reduce(self.func, self.def(*tensor)?)?.clone();
+            let reduce = self.func.root_reduce(self.def(*tensor)?)?.clone();
             (self.part(*tensor) == Some(Part::Field)).then_some((*tensor, reduce))
         });
         let (false, Some((seed, reduce))) = (counted.is_empty(), seed) else {
