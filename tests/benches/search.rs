@@ -25,7 +25,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("softmax", "910b2", "R=8192 C=8192"),
     ("layernorm", "910b2", "R=8192 D=8192"),
     ("rmsnorm", "910b2", "R=8192 D=8192"),
-    ("add", "910b2", "M=8192 N=8192"),
+    ("add", "910b2", "R=8192 C=8192"),
 ];
 
 #[expect(
@@ -87,9 +87,12 @@ fn search(name: &str, chip: &str, sizes: &str) -> Result<(Explanation, f64), Str
     reason = "the figures are what the command is for"
 )]
 fn list(found: &Explanation) {
+    for known in &found.confirmed {
+        println!("  closely {} ({} reckoned)", known.cycles, known.reckoned);
+    }
     for step in &found.steps {
-        println!("  {}: {:?}, {:?}", step.name, step.chosen, step.binds);
-        println!("    lacks {:?}", step.lack);
+        println!("  {}: {:?}", step.name, step.chosen);
+        println!("    lacks {:?}", step.lacking(&step.chosen));
         for tried in &step.tried {
             let values: Vec<String> = (tried.values.iter())
                 .map(|(knob, value)| format!("{} {value}", knob.name()))

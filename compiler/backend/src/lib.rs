@@ -113,6 +113,27 @@ pub fn compile_as(
     }
 }
 
+/// Tiles a kernel with decisions as [`compile_as`] takes them, and goes no further.
+///
+/// # Errors
+/// As for [`compile_as`].
+pub fn tile_as(
+    func: &algo::Func,
+    chip: &Chip,
+    level: Level,
+    wanted: Option<&Schedule>,
+) -> Result<Tiled, Vec<Diagnostic>> {
+    with_passes_or_without(&|passes| {
+        let task = tiling::Task {
+            chip,
+            level,
+            passes,
+            wanted,
+        };
+        tiling::tile_as(func, &task)
+    })
+}
+
 /// What can be decided about each step of a kernel beside what `wanted`, or the source, says.
 ///
 /// # Errors
@@ -156,14 +177,18 @@ fn compile_once(
             lowered,
         })
     };
-    // What is too much for one pass over several reductions is computed one after the other; what was decided is not
-    // decided otherwise.
-    compiled(true).or_else(
-        |found: Vec<Diagnostic>| match found.iter().any(about_schedule) {
-            true => Err(found),
-            false => compiled(false),
-        },
-    )
+    with_passes_or_without(&compiled)
+}
+
+/// What is too much for one pass over several reductions is computed one after the other; what was decided is not
+/// decided otherwise.
+fn with_passes_or_without<T>(
+    made: &dyn Fn(bool) -> Result<T, Vec<Diagnostic>>,
+) -> Result<T, Vec<Diagnostic>> {
+    made(true).or_else(|found| match found.iter().any(about_schedule) {
+        true => Err(found),
+        false => made(false),
+    })
 }
 
 /// Whether a finding is about what was decided.

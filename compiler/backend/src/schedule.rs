@@ -86,6 +86,51 @@ impl Knob {
             Knob::Epilogue => "epilogue",
         }
     }
+
+    /// Values next to one, which a search tries: twice and half as much, one more and one less, or the other one.
+    pub fn near(self, value: i64) -> Vec<i64> {
+        match self {
+            Knob::OutDepth
+            | Knob::PacketDepth
+            | Knob::StepDepth
+            | Knob::AccDepth
+            | Knob::StripDepth => [value + 1, value - 1]
+                .into_iter()
+                .filter(|v| *v >= 1)
+                .collect(),
+            Knob::Rows
+            | Knob::Cols
+            | Knob::Packet
+            | Knob::Step
+            | Knob::Strip
+            | Knob::Scores
+            | Knob::Weights => {
+                let half = (value % 2 == 0 && value > 1).then_some(value / 2);
+                [Some(2 * value), half].into_iter().flatten().collect()
+            }
+            Knob::Epilogue => vec![1 - value],
+            Knob::Pitch => Vec::new(),
+        }
+    }
+
+    /// Decisions that follow from this one, and are the rule's again when it changes.
+    pub const fn frees(self) -> &'static [Knob] {
+        match self {
+            Knob::Cols => &[Knob::Pitch],
+            Knob::Rows | Knob::Epilogue => &[Knob::Strip],
+            Knob::Pitch
+            | Knob::OutDepth
+            | Knob::Packet
+            | Knob::PacketDepth
+            | Knob::Step
+            | Knob::StepDepth
+            | Knob::AccDepth
+            | Knob::Strip
+            | Knob::StripDepth
+            | Knob::Scores
+            | Knob::Weights => &[],
+        }
+    }
 }
 
 /// Values by knob.

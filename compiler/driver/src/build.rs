@@ -1,5 +1,7 @@
 //! From any form of a kernel to an object, keeping every level on the way. Opens no files itself.
 
+use std::borrow::Cow;
+
 use backend::{Compiled, Level, Lowered, Schedule};
 use diag::{Diagnostic, SourceMap, Span};
 use ir::algo::{Func, TensorData};
@@ -30,14 +32,7 @@ pub fn compile_as(
 ) -> Result<Compiled, Vec<Diagnostic>> {
     fits_memory(func, &settings.chip).map_err(|found| vec![found])?;
     let resolve = |span| place(sources, span);
-    let pinned = match &settings.schedule {
-        Some(tree) => Some(Func {
-            schedules: frontend::schedules(tree, func)?,
-            ..func.clone()
-        }),
-        None => None,
-    };
-    let func = pinned.as_ref().unwrap_or(func);
+    let func = &*pinned(func, settings)?;
     if settings.level == Level::O3 && wanted.is_none() {
         return searched(func, settings, sources);
     }
@@ -68,6 +63,29 @@ fn searched(
     let found = search::search(&search_task(func, settings), &resolve)?;
     cache::write(settings, &key, &found.compiled.schedule);
     Ok(found.compiled)
+}
+
+/// Searches the decisions that a bound kernel leaves open, whatever was found before.
+pub(crate) fn search(
+    func: &Func,
+    settings: &Settings,
+    sources: &SourceMap,
+) -> Result<search::Found, Vec<Diagnostic>> {
+    fits_memory(func, &settings.chip).map_err(|found| vec![found])?;
+    let func = pinned(func, settings)?;
+    let resolve = |span| place(sources, span);
+    search::search(&search_task(&func, settings), &resolve)
+}
+
+/// The kernel with the schedules of the command line in the place of its own, if there are some.
+fn pinned<'f>(func: &'f Func, settings: &Settings) -> Result<Cow<'f, Func>, Vec<Diagnostic>> {
+    match &settings.schedule {
+        Some(tree) => Ok(Cow::Owned(Func {
+            schedules: frontend::schedules(tree, func)?,
+            ..func.clone()
+        })),
+        None => Ok(Cow::Borrowed(func)),
+    }
 }
 
 /// What a search is asked for by these settings.

@@ -24,7 +24,7 @@ pub(crate) struct Study {
     pub(crate) report: ReportForm,
     /// Host threads of the emulator; 0 takes all. Results do not depend on it
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    threads: usize,
+    pub(crate) threads: usize,
 }
 
 impl Study {

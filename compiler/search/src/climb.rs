@@ -3,27 +3,34 @@
 use std::collections::BTreeSet;
 
 use backend::schedule::space::Candidate;
-use backend::{Compiled, Knob, Schedule, StepSpace, Values};
+use backend::{Compiled, Knob, Resolver, Schedule, StepSpace, Tiled, Values};
 use rayon::prelude::*;
 
-use crate::explain::{Outcome, StepExplanation, Tried};
-use crate::time::Timed;
+use crate::explain::{Confirmed, Outcome, StepExplanation, Tried};
+use crate::reduced::{FEW, Rounds};
+use crate::time::{Timed, first_message};
 use crate::{Task, time};
 
 /// Candidates of a step that are timed at first, and neighbours of the winner at a time.
-const FIRST: usize = 12;
+const FIRST: usize = 16;
 /// Rounds of neighbours of the best.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 6;
 /// Candidates that are timed at least, however many instructions each has.
-const LEAST: usize = 4;
+const LEAST: usize = 6;
+/// The best that are timed once more, with as many blocks as so many instructions go through, or all.
+const CONFIRMED: usize = 2;
+const CLOSELY: u64 = 3_000_000;
+/// By how many thousandths another schedule must be better than that of the rule, if not all blocks were gone through.
+const MARGIN: u64 = 3;
 
 /// The best so far.
 pub(crate) struct Climb<'a> {
     task: &'a Task<'a>,
-    pub(crate) best: Compiled,
-    pub(crate) cycles: u64,
-    /// Candidates that were timed.
-    pub(crate) timed: usize,
+    best: Schedule,
+    /// Cycles of the best, reckoned alike for all.
+    cycles: u64,
+    /// Everything that was timed, the decisions by rule first.
+    standings: Vec<(Timed, Schedule)>,
     /// Neighbours that were tried, with the step of each.
     pub(crate) neighbours: Vec<(String, Tried)>,
     /// Candidates that may still be timed.
@@ -41,21 +48,38 @@ struct Attempt {
     candidate: Option<Candidate>,
 }
 
+/// What the climb came to.
+pub(crate) struct Top {
+    pub(crate) compiled: Compiled,
+    /// Cycles of the default decisions and of the best ones, as they were confirmed.
+    pub(crate) default_cycles: u64,
+    pub(crate) cycles: u64,
+    /// What was timed more closely.
+    pub(crate) confirmed: Vec<Confirmed>,
+}
+
 impl<'a> Climb<'a> {
-    pub(crate) fn new(task: &'a Task<'a>, default: Compiled, timed: Timed) -> Climb<'a> {
+    /// Begins at the decisions by rule; or says why they cannot be timed.
+    pub(crate) fn new(task: &'a Task<'a>, default: &Compiled) -> Result<Climb<'a>, String> {
+        let timed = time::reckoned(task, &default.tiled, FEW)?;
         let affordable = task.budget.instructions / timed.instructions.max(1);
         let affordable = usize::try_from(affordable).unwrap_or(usize::MAX);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(task.budget.threads);
-        Climb {
+        Ok(Climb {
             task,
             seen: [default.schedule.to_string()].into(),
-            best: default,
+            best: default.schedule.clone(),
             cycles: timed.cycles,
-            timed: 0,
+            standings: vec![(timed, default.schedule.clone())],
             neighbours: Vec::new(),
             left: affordable.max(LEAST).min(task.budget.timed),
             pool: pool.build().ok(),
-        }
+        })
+    }
+
+    /// Candidates that were timed.
+    pub(crate) fn timed(&self) -> usize {
+        self.standings.len()
     }
 
     /// Times the best candidates of a step by price, beside the best of the other steps so far.
@@ -63,9 +87,9 @@ impl<'a> Climb<'a> {
         let mut order: Vec<&Candidate> = space.candidates.iter().collect();
         order.sort_by_key(|candidate| candidate.cycles);
         let reached = i64::try_from(self.cycles).unwrap_or(i64::MAX);
-        let all = order.len();
+        let candidates: Vec<Candidate> = order.iter().map(|&known| known.clone()).collect();
         order.retain(|candidate| candidate.bound < reached);
-        let pruned = all - order.len();
+        let pruned = candidates.len() - order.len();
         // Half of what is left is for neighbours and later steps.
         let share = (self.left / 2 / steps.max(1))
             .clamp(2, FIRST)
@@ -74,18 +98,17 @@ impl<'a> Climb<'a> {
         let tried = self.try_all(attempts);
         StepExplanation {
             name: space.name.clone(),
-            priced: all,
+            candidates,
             pruned,
             tried,
             chosen: Values::new(),
-            binds: None,
-            lack: None,
+            lack: space.lack.clone(),
         }
     }
 
     fn attempts(&self, space: &StepSpace, candidates: Vec<&Candidate>) -> Vec<Attempt> {
         let attempt = |candidate: &Candidate| {
-            let mut schedule = self.best.schedule.clone();
+            let mut schedule = self.best.clone();
             let known = schedule
                 .steps
                 .iter_mut()
@@ -119,16 +142,18 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// What differs from the best in one decision: twice or half as much, or one more or less.
+    /// What differs from the best in one decision, as the decision says.
     fn around(&self) -> Vec<Attempt> {
         let mut all = Vec::new();
-        for (number, step) in self.best.schedule.steps.iter().enumerate() {
+        for (number, step) in self.best.steps.iter().enumerate() {
             for (&knob, &value) in &step.values {
-                for other in near(knob, value) {
-                    let mut schedule = self.best.schedule.clone();
+                for other in knob.near(value) {
+                    let mut schedule = self.best.clone();
                     let values = &mut schedule.steps[number].values;
                     values.insert(knob, other);
-                    follow(values, knob);
+                    for freed in knob.frees() {
+                        values.remove(freed);
+                    }
                     let values = values.clone();
                     let new = !self.seen.contains(&schedule.to_string());
                     all.extend(new.then_some(Attempt {
@@ -143,31 +168,42 @@ impl<'a> Climb<'a> {
         all
     }
 
-    /// Compiles and times attempts, and keeps the best of all.
+    /// Tiles and times attempts, and keeps the best of all.
     fn try_all(&mut self, attempts: Vec<Attempt>) -> Vec<Tried> {
         let attempts: Vec<Attempt> = (attempts.into_iter())
             .filter(|attempt| self.seen.insert(attempt.schedule.to_string()))
             .collect();
         let task = self.task;
-        let run = |attempt: &Attempt| one(task, attempt);
-        let results: Vec<_> = match &self.pool {
-            Some(pool) if task.budget.threads != 1 => {
-                pool.install(|| attempts.par_iter().map(run).collect())
-            }
-            Some(_) | None => attempts.iter().map(run).collect(),
-        };
-        let mut tried = Vec::new();
-        for (attempt, result) in attempts.into_iter().zip(results) {
-            let outcome = match result {
-                Ok((compiled, cycles)) => {
-                    self.timed += 1;
-                    self.left = self.left.saturating_sub(1);
-                    if cycles < self.cycles {
-                        (self.cycles, self.best) = (cycles, *compiled);
-                    }
-                    Outcome::Timed(cycles)
+        let tiled = self.each(&attempts, |attempt| {
+            let wanted = Some(&attempt.schedule);
+            let tiled = backend::tile_as(task.func, task.chip, task.options.level, wanted);
+            tiled.map_err(first_message)
+        });
+        // Different decisions may leave the same open and come to the same.
+        let new: Vec<bool> = (attempts.iter().zip(&tiled))
+            .map(|(attempt, tiled)| match tiled {
+                Ok(tiled) => {
+                    let text = tiled.schedule.to_string();
+                    attempt.schedule.to_string() == text || self.seen.insert(text)
                 }
-                Err(why) => Outcome::Refused(why),
+                Err(_) => false,
+            })
+            .collect();
+        let timed: Vec<(&Result<Tiled, String>, bool)> = tiled.iter().zip(new).collect();
+        let results = self.each(&timed, |(tiled, new)| match (tiled, new) {
+            (Ok(tiled), true) => Some(time::reckoned(task, &tiled.func, FEW)),
+            (Ok(_), false) | (Err(_), _) => None,
+        });
+        let mut tried = Vec::new();
+        for ((attempt, tiled), result) in attempts.into_iter().zip(&tiled).zip(results) {
+            let outcome = match (tiled, result) {
+                (Ok(_), None) => continue,
+                (Ok(tiled), Some(Ok(timed))) => {
+                    self.note(timed, &tiled.schedule);
+                    Outcome::Timed(timed.cycles)
+                }
+                (Ok(_), Some(Err(why))) => Outcome::Refused(why),
+                (Err(why), _) => Outcome::Refused(why.clone()),
             };
             tried.push(Tried {
                 values: attempt.values,
@@ -178,21 +214,96 @@ impl<'a> Climb<'a> {
         }
         tried
     }
+
+    fn note(&mut self, timed: Timed, schedule: &Schedule) {
+        self.left = self.left.saturating_sub(1);
+        self.standings.push((timed, schedule.clone()));
+        if timed.cycles < self.cycles {
+            (self.cycles, self.best) = (timed.cycles, schedule.clone());
+        }
+    }
+
+    /// The same for all, on as many threads as there may be, in the same order.
+    fn each<T: Sync, R: Send>(&self, all: &[T], run: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+        match &self.pool {
+            Some(pool) if self.task.budget.threads != 1 => {
+                pool.install(|| all.par_iter().map(&run).collect())
+            }
+            Some(_) | None => all.iter().map(run).collect(),
+        }
+    }
+
+    /// Times the best few more closely, beside the decisions by rule, and compiles the first of them.
+    pub(crate) fn top(
+        &self,
+        default: Compiled,
+        resolve: Resolver<'_>,
+    ) -> Result<Top, Vec<diag::Diagnostic>> {
+        let task = self.task;
+        let mut order: Vec<&(Timed, Schedule)> = self.standings.iter().skip(1).collect();
+        order.sort_by_key(|(timed, _)| timed.cycles);
+        order.retain(|(timed, _)| timed.cycles <= self.standings[0].0.cycles);
+        order.truncate(CONFIRMED);
+        order.insert(0, &self.standings[0]);
+        // What stands alone needs no closer look.
+        let timed = match order.len() {
+            1 => vec![Some(order[0].0)],
+            _ => self.each(&order, |(timed, schedule)| closely(task, timed, schedule)),
+        };
+        let confirmed: Vec<Confirmed> = (order.iter().zip(&timed))
+            .filter_map(|((first, schedule), timed)| {
+                Some(Confirmed {
+                    schedule: schedule.clone(),
+                    reckoned: first.cycles,
+                    cycles: (*timed)?.cycles,
+                    whole: (*timed)?.rounds.is_none(),
+                })
+            })
+            .collect();
+        let rule = confirmed.first().map_or(0, |first| first.cycles);
+        // Of equals the first: what a rule says stays unless something is better.
+        let best = confirmed.iter().min_by_key(|known| known.cycles);
+        let better = |best: &&Confirmed| match best.whole {
+            true => best.cycles < rule,
+            false => best.cycles < rule - rule / 1000 * MARGIN,
+        };
+        let best = best.filter(better);
+        let compiled = match best {
+            Some(best) => backend::compile_as(
+                task.func,
+                task.chip,
+                task.options,
+                Some(&best.schedule),
+                resolve,
+            )?,
+            None => default,
+        };
+        Ok(Top {
+            compiled,
+            default_cycles: rule,
+            cycles: best.map_or(rule, |best| best.cycles),
+            confirmed,
+        })
+    }
 }
 
-/// Compiles and times one attempt.
-fn one(task: &Task<'_>, attempt: &Attempt) -> Result<(Box<Compiled>, u64), String> {
-    let wanted = Some(&attempt.schedule);
-    let nowhere = |_| None;
-    let compiled = backend::compile_as(task.func, task.chip, task.options, wanted, &nowhere);
-    let compiled = compiled.map_err(|found| {
-        let first = found.into_iter().next();
-        first.map_or_else(String::new, |found| found.message)
-    })?;
-    match time::of(task, &compiled) {
-        Some(timed) => Ok((Box::new(compiled), timed.cycles)),
-        None => Err("its cycles depend on values".to_owned()),
+/// Times a schedule again, with more rounds if it was one of many blocks.
+fn closely(task: &Task<'_>, timed: &Timed, schedule: &Schedule) -> Option<Timed> {
+    let Some(few) = timed.rounds else {
+        return Some(*timed);
+    };
+    let gone_through = u64::try_from(2 * few.first + few.further).unwrap_or(1);
+    let a_round = (timed.instructions / gone_through).max(1);
+    let affordable = i64::try_from(CLOSELY / a_round).unwrap_or(0) / 3;
+    if affordable <= few.first {
+        return Some(*timed);
     }
+    let more = Rounds {
+        first: affordable,
+        further: affordable,
+    };
+    let tiled = backend::tile_as(task.func, task.chip, task.options.level, Some(schedule));
+    time::reckoned(task, &tiled.ok()?.func, more).ok()
 }
 
 /// The first candidates whose blocks differ, then the rest.
@@ -212,53 +323,4 @@ fn distinct<'c>(order: &[&'c Candidate], count: usize) -> Vec<&'c Candidate> {
     first.extend(rest);
     first.truncate(count);
     first
-}
-
-/// Values next to one.
-fn near(knob: Knob, value: i64) -> Vec<i64> {
-    match knob {
-        Knob::OutDepth
-        | Knob::PacketDepth
-        | Knob::StepDepth
-        | Knob::AccDepth
-        | Knob::StripDepth => [value + 1, value - 1]
-            .into_iter()
-            .filter(|v| *v >= 1)
-            .collect(),
-        Knob::Rows
-        | Knob::Cols
-        | Knob::Packet
-        | Knob::Step
-        | Knob::Strip
-        | Knob::Scores
-        | Knob::Weights => {
-            let half = (value % 2 == 0 && value > 1).then_some(value / 2);
-            [Some(2 * value), half].into_iter().flatten().collect()
-        }
-        Knob::Epilogue => vec![1 - value],
-        Knob::Pitch => Vec::new(),
-    }
-}
-
-/// Lets go of what is decided by another decision that has changed.
-fn follow(values: &mut Values, changed: Knob) {
-    match changed {
-        Knob::Cols => {
-            values.remove(&Knob::Pitch);
-        }
-        Knob::Rows | Knob::Epilogue => {
-            values.remove(&Knob::Strip);
-        }
-        Knob::Pitch
-        | Knob::OutDepth
-        | Knob::Packet
-        | Knob::PacketDepth
-        | Knob::Step
-        | Knob::StepDepth
-        | Knob::AccDepth
-        | Knob::Strip
-        | Knob::StripDepth
-        | Knob::Scores
-        | Knob::Weights => {}
-    }
 }

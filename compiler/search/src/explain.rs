@@ -1,11 +1,10 @@
 //! Why a schedule is what it is: as data, for reports and editors.
 
-use backend::schedule::space::{Lack, Term};
-use backend::{Compiled, StepSpace, Values};
+use backend::schedule::space::{Candidate, Lack, Term};
+use backend::{Compiled, Schedule, Values};
 
 use crate::Task;
-use crate::climb::Climb;
-use crate::time::Timed;
+use crate::climb::{Climb, Top};
 
 /// What a search did and found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +25,21 @@ pub struct Explanation {
     pub pruned: usize,
     /// The steps, those that take longest first.
     pub steps: Vec<StepExplanation>,
+    /// What was timed more closely, the default decisions first.
+    pub confirmed: Vec<Confirmed>,
+}
+
+/// Decisions that were timed more closely than others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The decisions.
+    pub schedule: Schedule,
+    /// Cycles that followed from a few blocks a core.
+    pub reckoned: u64,
+    /// Cycles that follow from more blocks, or from all.
+    pub cycles: u64,
+    /// Whether every block was gone through.
+    pub whole: bool,
 }
 
 /// What was tried for a step.
@@ -33,18 +47,30 @@ pub struct Explanation {
 pub struct StepExplanation {
     /// The definition that names the step.
     pub name: String,
-    /// Candidates with a price.
-    pub priced: usize,
+    /// Everything with a price, the lowest first.
+    pub candidates: Vec<Candidate>,
     /// Candidates that were left out because their bound is not below what was reached.
     pub pruned: usize,
-    /// Candidates in the order of their price, as far as they were looked at more closely.
+    /// Candidates in the order of their price, as far as they were looked at more closely, then neighbours of the best.
     pub tried: Vec<Tried>,
     /// The decisions that were taken in the end.
     pub chosen: Values,
-    /// What takes longest in them, if the cost function says so.
-    pub binds: Option<Term>,
-    /// What would be better if a memory were larger.
+    /// The best of what memory is too small for.
     pub lack: Option<Lack>,
+}
+
+impl StepExplanation {
+    /// What the cost function says about decisions, if they are among those that the tiler lists.
+    pub fn candidate(&self, values: &Values) -> Option<&Candidate> {
+        let same = |known: &&Candidate| known.values.iter().all(|(k, v)| values.get(k) == Some(v));
+        self.candidates.iter().find(same)
+    }
+
+    /// What would be better than these decisions if a memory were larger.
+    pub fn lacking(&self, values: &Values) -> Option<&Lack> {
+        let reached = self.candidate(values)?.cycles;
+        self.lack.as_ref().filter(|lack| lack.cycles < reached)
+    }
 }
 
 /// A candidate that was looked at.
@@ -63,31 +89,34 @@ pub struct Tried {
 /// What came of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was timed: cycles of the whole kernel.
+    /// It was timed: cycles of the whole kernel, as they follow from a few blocks a core.
     Timed(u64),
     /// It did not compile: the message.
     Refused(String),
 }
 
 impl Explanation {
-    pub(crate) fn new(task: &Task<'_>, default: &Compiled, timed: Option<Timed>) -> Explanation {
-        let cycles = timed.map(|timed| timed.cycles);
+    pub(crate) fn new(task: &Task<'_>, default: &Compiled) -> Explanation {
         Explanation {
             kernel: default.schedule.kernel.clone(),
             chip: task.chip.name.clone(),
-            default_cycles: cycles,
-            cycles,
+            default_cycles: None,
+            cycles: None,
             priced: 0,
-            timed: usize::from(timed.is_some()),
+            timed: 0,
             pruned: 0,
             steps: Vec::new(),
+            confirmed: Vec::new(),
         }
     }
 
     /// Adds what was known only at the end.
-    pub(crate) fn finish(&mut self, climb: &Climb<'_>, spaces: &[StepSpace]) {
-        self.cycles = Some(climb.cycles);
-        self.timed += climb.timed;
+    pub(crate) fn finish(&mut self, climb: &Climb<'_>, top: &Top) {
+        self.default_cycles = Some(top.default_cycles);
+        self.cycles = Some(top.cycles);
+        self.confirmed = top.confirmed.clone();
+        self.timed = climb.timed();
+        self.priced = self.steps.iter().map(|step| step.candidates.len()).sum();
         self.pruned = self.steps.iter().map(|step| step.pruned).sum();
         for step in &mut self.steps {
             let tried = climb
@@ -95,18 +124,9 @@ impl Explanation {
                 .iter()
                 .filter(|(name, _)| *name == step.name);
             step.tried.extend(tried.map(|(_, tried)| tried.clone()));
-            if let Some(known) = climb.best.schedule.step(&step.name) {
+            if let Some(known) = top.compiled.schedule.step(&step.name) {
                 step.chosen = known.values.clone();
             }
-            let space = spaces.iter().find(|space| space.name == step.name);
-            let candidates = space.into_iter().flat_map(|space| &space.candidates);
-            let same = |values: &Values| values.iter().all(|(k, v)| step.chosen.get(k) == Some(v));
-            let found = candidates.into_iter().find(|known| same(&known.values));
-            step.binds = found.map(|known| known.binds);
-            // Only what would be better is worth a word.
-            let reached = found.map(|known| known.cycles);
-            step.lack = (space.and_then(|space| space.lack.clone()))
-                .filter(|lack| reached.is_some_and(|reached| lack.cycles < reached));
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The search behind `-O3`: which decisions about a kernel take the fewest cycles.
 //!
 //! The back end says what can be decided ([`backend::space`]) with the cycles that the shared cost function reckons, what
-//! cannot be decided for want of memory, and a bound that each candidate cannot beat. The best few by that price are
-//! compiled by the real planner and timed by the emulator, step by step, each beside the best of the others so far; then
-//! the neighbours of the winner. Bounded by numbers and never by time, so that the winner is the same on every host and
-//! with any number of threads. Knows no shape, no kernel and no target; reads no files. Start with [`search()`].
+//! cannot be decided for want of memory, and a bound that each candidate cannot beat. The best few by that price go
+//! through the real planner and are timed by the emulator on a reduced problem (`reduced`: a few blocks a core), step by
+//! step, each beside the best of the others so far; then the neighbours of the winner. The best of all these are timed
+//! once more with more blocks, beside what the rules decide. Bounded by numbers and never by time, so that the winner is
+//! the same on every host and with any number of threads. Knows no shape, no kernel and no target; reads no files. Start
+//! with [`search()`].
 
 mod climb;
 mod explain;
+mod reduced;
 mod time;
 
 use backend::{Compiled, Options, Resolver, Schedule, StepSpace, Values};
@@ -15,7 +18,7 @@ use diag::Diagnostic;
 use ir::algo::Func;
 use isa::chip::Chip;
 
-pub use explain::{Explanation, Outcome, StepExplanation, Tried};
+pub use explain::{Confirmed, Explanation, Outcome, StepExplanation, Tried};
 
 use self::climb::Climb;
 
@@ -33,8 +36,8 @@ pub struct Budget {
 impl Default for Budget {
     fn default() -> Budget {
         Budget {
-            timed: 48,
-            instructions: 6_000_000,
+            timed: 64,
+            instructions: 12_000_000,
             threads: 0,
         }
     }
@@ -68,28 +71,24 @@ pub struct Task<'a> {
 /// What does not compile with the default decisions.
 pub fn search(task: &Task<'_>, resolve: Resolver<'_>) -> Result<Found, Vec<Diagnostic>> {
     let default = backend::compile(task.func, task.chip, task.options, resolve)?;
-    let cycles = time::of(task, &default);
-    let mut explanation = Explanation::new(task, &default, cycles);
+    let mut explanation = Explanation::new(task, &default);
     // Sizes or values that only the launch has: nothing can be timed, and the rule stands.
-    let Some(timed) = cycles else {
+    let Ok(mut climb) = Climb::new(task, &default) else {
         return Ok(Found {
             compiled: default,
             explanation,
         });
     };
     let spaces = backend::space(task.func, task.chip, Some(&open(&default.schedule)))?;
-    explanation.priced = spaces.iter().map(|space| space.candidates.len()).sum();
-    let mut climb = Climb::new(task, default, timed);
     for number in by_weight(&spaces) {
         let step = climb.step(&spaces[number], spaces.len());
         explanation.steps.push(step);
     }
     climb.neighbours();
-    explanation.finish(&climb, &spaces);
-    // Candidates have no line table.
-    let best = Some(&climb.best.schedule);
+    let top = climb.top(default, resolve)?;
+    explanation.finish(&climb, &top);
     Ok(Found {
-        compiled: backend::compile_as(task.func, task.chip, task.options, best, resolve)?,
+        compiled: top.compiled,
         explanation,
     })
 }

@@ -1,22 +1,26 @@
-//! Cycles of a compiled kernel: the emulator's, without values.
+//! Cycles of a kernel: the emulator's, without values; of a whole kernel, or of one with fewer blocks a core from which
+//! those of the whole one follow.
 
-use backend::Compiled;
 use emulator::Sanitize;
+use ir::tile;
+use isa::object::Object;
 
 use crate::Task;
+use crate::reduced::{self, Rounds, Walk};
 
 /// What timing a kernel gave.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Timed {
-    /// Cycles, launch included.
+    /// Cycles of the whole kernel, launch included.
     pub(crate) cycles: u64,
     /// Instructions that were gone through.
     pub(crate) instructions: u64,
+    /// The rounds that these went through a long walk; none if every block was gone through.
+    pub(crate) rounds: Option<Rounds>,
 }
 
-/// Times a kernel; none if values decide what it does, or if sizes are left to the launch.
-pub(crate) fn of(task: &Task<'_>, compiled: &Compiled) -> Option<Timed> {
-    let object = compiled.object();
+/// Times all of a kernel; none if values decide what it does, or if sizes are left to the launch.
+fn whole(task: &Task<'_>, object: &Object) -> Option<Timed> {
     if !object.kernel.launch.is_empty() {
         return None;
     }
@@ -32,5 +36,45 @@ pub(crate) fn of(task: &Task<'_>, compiled: &Compiled) -> Option<Timed> {
     Some(Timed {
         cycles: outcome.report.cycles,
         instructions: outcome.report.instructions,
+        rounds: None,
     })
+}
+
+/// What a kernel in tile form takes, from a few blocks a core if there are many.
+pub(crate) fn reckoned(task: &Task<'_>, tiled: &tile::Func, few: Rounds) -> Result<Timed, String> {
+    let walks = reduced::walks(tiled, few);
+    let time = |func: tile::Func| {
+        let lowered = backend::lower(func, task.chip, task.options, &|_| None);
+        let lowered = lowered.map_err(first_message)?;
+        whole(task, &lowered.object).ok_or_else(|| "its cycles depend on values".to_owned())
+    };
+    if walks.is_empty() {
+        return time(tiled.clone());
+    }
+    let rounds = |longer: Option<usize>| -> Vec<(&Walk, i64)> {
+        let more = |n: usize| if longer == Some(n) { few.further } else { 0 };
+        let walks = walks.iter().enumerate();
+        walks.map(|(n, walk)| (walk, few.first + more(n))).collect()
+    };
+    let first = time(reduced::shortened(tiled, &rounds(None)))?;
+    let (mut cycles, mut instructions) = (first.cycles, first.instructions);
+    for (n, walk) in walks.iter().enumerate() {
+        let longer = time(reduced::shortened(tiled, &rounds(Some(n))))?;
+        let left = u64::try_from(walk.rounds - few.first).unwrap_or(0);
+        let more = longer.cycles.saturating_sub(first.cycles);
+        cycles =
+            cycles.saturating_add(more.saturating_mul(left) / few.further.unsigned_abs().max(1));
+        instructions = instructions.saturating_add(longer.instructions);
+    }
+    Ok(Timed {
+        cycles,
+        instructions,
+        rounds: Some(few),
+    })
+}
+
+/// What the first of some findings says.
+pub(crate) fn first_message(found: Vec<diag::Diagnostic>) -> String {
+    let first = found.into_iter().next();
+    first.map_or_else(String::new, |found| found.message)
 }
