@@ -3,6 +3,7 @@
 //! Rungs are made of the compiler's own schedule: a rung takes what the rule decided, except for what is still held back.
 //! Nothing here knows a kernel; what a vendor published about a ladder of its own is quoted beside it (`published.rs`).
 
+mod layout;
 mod published;
 
 use std::fmt::Write as _;
@@ -44,6 +45,7 @@ const FIRST: [(Knob, i64); 4] = [
     (Knob::Packet, 256),
     (Knob::Step, 256),
 ];
+const FIRST_TILES: &str = "64×64×256 tiles";
 /// How often something is there: what overlaps if it is there twice.
 const OVERLAPS: [(&[Knob], &str); 3] = [
     (
@@ -60,9 +62,10 @@ const BLOCK: [Knob; 5] = [Knob::Rows, Knob::Cols, Knob::Step, Knob::Strip, Knob:
 pub(crate) fn run(args: &Ladder, session: &mut Session<'_, '_>) -> Result<(), Stop> {
     let (settings, func) = args.study.subject(session)?;
     let rungs = rungs(&func, &settings, &args.study, session)?;
+    let alike = alike(&func, &settings, &args.study, session)?;
     let text = match args.study.report {
-        ReportForm::Text => text(&func, &settings, &rungs),
-        ReportForm::Json => json(&func, &settings, &rungs),
+        ReportForm::Text => text(&func, &settings, &rungs, alike.as_ref()),
+        ReportForm::Json => json(&func, &settings, &rungs, alike.as_ref()),
     };
     session.host.print(&text)
 }
@@ -106,6 +109,32 @@ fn rungs(
     Ok(rungs)
 }
 
+/// The first rung with everything in overlap, of the kernel with its tensors as a vendor's lie whose rung was published.
+fn alike(
+    func: &Func,
+    settings: &Settings,
+    study: &Study,
+    session: &Session<'_, '_>,
+) -> Result<Option<(Report, f64)>, Stop> {
+    let published = published::of(func, &settings.chip).and_then(|ladder| ladder.first);
+    let Some((param, microseconds)) = published else {
+        return Ok(None);
+    };
+    let settings = Settings {
+        level: Level::O1,
+        ..settings.clone()
+    };
+    let func = layout::by_columns(func, param);
+    let rule = build::compile(&func, &settings, &session.sources)?;
+    let mut first = held_back(&rule.schedule).into_iter();
+    let Some((_, wanted)) = first.rfind(|(name, _)| name.starts_with(FIRST_TILES)) else {
+        return Ok(None);
+    };
+    let compiled = build::compile_as(&func, &settings, Some(&wanted), &session.sources)?;
+    let report = study.timed(compiled.object(), &settings, session)?;
+    Ok(Some((report, microseconds)))
+}
+
 /// Schedules between the smallest blocks and those of the rule: each gives one thing more free.
 fn held_back(rule: &Schedule) -> Vec<(String, Schedule)> {
     let is_product = |values: &backend::schedule::Values| values.contains_key(&Knob::Packet);
@@ -134,7 +163,7 @@ fn held_back(rule: &Schedule) -> Vec<(String, Schedule)> {
     }
     let blocks = match first.is_empty() {
         true => "sizes by rule",
-        false => "64×64×256 tiles",
+        false => FIRST_TILES,
     };
     rungs.push((format!("{blocks}, one of each buffer"), wanted.clone()));
     for (knobs, what) in OVERLAPS {
@@ -193,7 +222,7 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-fn text(func: &Func, settings: &Settings, rungs: &[Rung]) -> String {
+fn text(func: &Func, settings: &Settings, rungs: &[Rung], alike: Option<&(Report, f64)>) -> String {
     let sizes = func
         .sizes
         .iter()
@@ -255,6 +284,15 @@ fn text(func: &Func, settings: &Settings, rungs: &[Rung]) -> String {
     if let Some(ladder) = published::of(func, &settings.chip) {
         let _ = write!(text, "\n{}", ladder.text());
     }
+    if let Some((report, published)) = alike {
+        let ours = report.seconds() * 1e6;
+        let _ = writeln!(
+            text,
+            "  ours with such a b, {FIRST_TILES}, everything in overlap: {ours:.1} µs, {} of the device; {:+.1} % of the vendor's time",
+            percent(report.cube_utilization()),
+            (ours / published - 1.0) * 100.0
+        );
+    }
     text
 }
 
@@ -280,7 +318,7 @@ fn overall(rungs: &[Rung]) -> Option<f64> {
     Some(first.cycles as f64 / last.cycles.max(1) as f64)
 }
 
-fn json(func: &Func, settings: &Settings, rungs: &[Rung]) -> String {
+fn json(func: &Func, settings: &Settings, rungs: &[Rung], alike: Option<&(Report, f64)>) -> String {
     let rung = |rung: &Rung| match &rung.report {
         Ok(report) => json!({
             "name": rung.name,
@@ -296,6 +334,11 @@ fn json(func: &Func, settings: &Settings, rungs: &[Rung]) -> String {
         "target": { "name": settings.chip.name, "version": settings.chip.version_stamp() },
         "rungs": rungs.iter().map(rung).collect::<Vec<_>>(),
         "published": published::of(func, &settings.chip).map(|ladder| ladder.json()),
+        "first_rung_as_published": alike.map(|(report, published)| json!({
+            "cycles": report.cycles,
+            "us": report.seconds() * 1e6,
+            "published_us": published,
+        })),
     });
     value.to_string() + "\n"
 }

@@ -19,6 +19,8 @@ pub(super) struct Published {
     source: &'static str,
     /// How it differs from a product of two matrices by rows.
     note: &'static str,
+    /// The parameter that lies by columns, and the time of the first rung on all cores in microseconds.
+    pub(super) first: Option<(usize, f64)>,
     /// What was done, microseconds if they are given, and utilisation of the device in percent.
     rungs: &'static [(&'static str, Option<f64>, f64)],
 }
@@ -32,6 +34,7 @@ const LADDERS: &[Published] = &[
         title: "f16, 4096×5120×4096, 20 cores of an A2 part at 1.85 GHz",
         source: "CANN documentation, best_practices_10_0041",
         note: "its b lies by columns, as that of `gemm_nt`, so that a block of 64 columns has rows of 512 bytes, not of 128",
+        first: Some((1, 2532.5)),
         rungs: &[
             ("before: 4 cores", None, 4.7),
             ("20 cores, 64×64×256 blocks, pipelined", Some(2532.5), 22.4),
@@ -49,6 +52,7 @@ const LADDERS: &[Published] = &[
         title: "f16, 8192×8192×8192, 24 cores of a 910B1",
         source: "asc-devkit, best_practices, matmul_high_performance",
         note: "",
+        first: None,
         rungs: &[
             ("one core", None, 0.4),
             ("one core, pipelined", None, 1.2),
