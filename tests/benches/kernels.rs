@@ -11,6 +11,7 @@ mod command;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use backend::Level;
@@ -135,8 +136,8 @@ fn main() {
 }
 
 const HEAD: &str = "\
-| # | kernel | shape | target | cycles | µs | reached | goal | published | source | busiest pipe | at least | by | of that speed |\n\
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+| # | kernel | shape | target | cycles | µs | reached | goal | published | source | cube utilization | busy | binds | of that speed | at least | by | of that speed |\n\
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 impl Row {
     /// The row of the table, or why there is none.
@@ -148,7 +149,7 @@ impl Row {
         );
         let report = match self.report(level) {
             Ok(report) => report,
-            Err(why) => return format!("{head} – | – | {why} | | | | | | | |"),
+            Err(why) => return format!("{head} – | – | {why} | | | | | | | | | | |"),
         };
         let number = |path: &str| report.pointer(path).and_then(Value::as_f64).unwrap_or(0.0);
         let cycles = number("/cycles");
@@ -171,7 +172,7 @@ impl Row {
         let mut line = head;
         let _ = write!(
             line,
-            " {} | {:.1} | {}{reached:.1} {unit}{} | {} | {} | {} | {} | {} | {} | {:.1} % |",
+            " {} | {:.1} | {}{reached:.1} {unit}{} | {} | {} | {} | {:.1} % | {} | {} | {} | {} | {:.1} % |",
             grouped(cycles as u64),
             number("/seconds") * 1e6,
             if good { "**" } else { "" },
@@ -179,7 +180,9 @@ impl Row {
             self.goal,
             self.published,
             self.source,
-            busiest(&report),
+            100.0 * number("/utilization/cube"),
+            busy(&report),
+            binding(&report),
             grouped(bound as u64),
             by.unwrap_or("–"),
             100.0 * bound / cycles.max(1.0),
@@ -237,16 +240,35 @@ fn roof(report: &Value, resource: &str, key: &str) -> f64 {
     found.and_then(|row| row[key].as_f64()).unwrap_or(0.0)
 }
 
-/// The pipe with the most work of its own, and the share of the run that it takes.
-fn busiest(report: &Value) -> String {
+/// The share of the run in which each pipe works, launch included, the busiest first.
+fn busy(report: &Value) -> String {
     let rows = report["roofline"].as_array();
     let pipes = rows.into_iter().flatten().filter_map(|row| {
         let pipe = row["resource"].as_str()?.strip_prefix("pipe ")?;
         Some((row["reached"].as_f64()?, pipe.to_uppercase()))
     });
-    let most = pipes.max_by(|a, b| a.0.total_cmp(&b.0));
-    most.map_or("–".to_owned(), |(share, pipe)| {
-        format!("{pipe} {:.1} %", 100.0 * share)
+    let mut pipes: Vec<(f64, String)> = pipes.collect();
+    pipes.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let shares = pipes.iter();
+    let shares = shares.map(|(share, pipe)| format!("{pipe} {:.0}", 100.0 * share));
+    shares.collect::<Vec<_>>().join(", ") + " %"
+}
+
+/// The resource that takes longest with what this schedule asks of it, and how near the run without its launch comes to
+/// that time.
+fn binding(report: &Value) -> String {
+    let rows = report["roofline"].as_array();
+    let roofs = rows.into_iter().flatten().filter_map(|row| {
+        Some((
+            row["cycles"].as_f64()?,
+            row["resource"].as_str()?.to_owned(),
+        ))
+    });
+    let most = roofs.max_by(|a, b| a.0.total_cmp(&b.0));
+    let number = |key: &str| report[key].as_f64().unwrap_or(0.0);
+    let cycles = number("cycles") - number("launch_cycles");
+    most.map_or("– | –".to_owned(), |(roof, resource)| {
+        format!("{resource} | {:.1} %", 100.0 * roof / cycles.max(1.0))
     })
 }
 
@@ -298,56 +320,77 @@ fn write(table: &str) {
 
 /// How long compiling takes: every kernel of the library in this process, and a command from cold.
 fn compile_times() -> String {
-    let mut times: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut times: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
     for (path, text) in stdlib::SOURCES {
         let name = path.trim_start_matches("kernels/").trim_end_matches(".vn");
-        if let Some(seconds) = best_of(5, || compiled(name, text)) {
-            times.insert(name, seconds * 1e3);
+        let best = |certified| best_of(5, || compiled(name, text, certified));
+        if let (Some(object), Some(certified)) = (best(false), best(true)) {
+            times.insert(name, [certified * 1e3, object * 1e3]);
         }
     }
-    let mut sorted: Vec<f64> = times.values().copied().collect();
-    sorted.sort_by(f64::total_cmp);
-    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let sorted = |which: usize| {
+        let mut sorted: Vec<f64> = times.values().map(|time| time[which]).collect();
+        sorted.sort_by(f64::total_cmp);
+        let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+        (median, sorted.last().copied().unwrap_or(0.0))
+    };
+    let ((median, most), (objects, _)) = (sorted(0), sorted(1));
     let mut text = format!(
-        "source to object at -O1, best of 5: {} kernels, median {median:.2} ms, most {:.2} ms\n",
-        sorted.len(),
-        sorted.last().copied().unwrap_or(0.0)
+        "source to proved object at -O1, best of 5: {} kernels, median {median:.2} ms ({objects:.2} without the proof), most {most:.2} ms\n",
+        times.len(),
     );
     for name in ["gemm", "attention", "conv2d", "softmax", "mla_decode"] {
-        if let Some(time) = times.get(name) {
-            let _ = writeln!(text, "  {name:<12} {time:.2} ms");
+        if let Some([certified, object]) = times.get(name) {
+            let _ = writeln!(
+                text,
+                "  {name:<12} {certified:.2} ms, {object:.2} without the proof"
+            );
         }
     }
     text.push_str(&cold());
     text
 }
 
-/// The command from cold, if it has been built for this profile.
+/// The command from cold, if it has been built for this profile: time, and what it has in memory at most.
 fn cold() -> String {
     let exe = std::env::current_exe().expect("this process has a file");
+    // The bench is in `release/deps`, the command beside that folder.
     let Some(command) = exe.ancestors().nth(2).map(|folder| folder.join("vincic")) else {
         return String::new();
     };
     let object = std::env::temp_dir().join("vinci-bench.vo");
     let run = || {
-        let mut command = std::process::Command::new(&command);
+        let mut command = Command::new(&command);
         command
             .args(["-O1", "stdlib/kernels/gemm.vn", "-o"])
             .arg(&object);
-        command
-            .current_dir(root())
-            .status()
-            .ok()
-            .filter(|status| status.success())
-            .map(drop)
+        let status = command.current_dir(root()).status().ok();
+        status.filter(|status| status.success()).map(drop)
     };
     match best_of(20, run) {
         Some(seconds) => format!(
-            "vincic gemm.vn from cold, best of 20: {:.1} ms\n",
-            seconds * 1e3
+            "vincic gemm.vn from cold, best of 20: {:.1} ms, {}\n",
+            seconds * 1e3,
+            memory(&command, &object).unwrap_or_else(|| "GNU time is not there".to_owned())
         ),
-        None => format!("{} is not built\n", command.display()),
+        None => format!(
+            "{} is not built: cargo build --release -p driver\n",
+            command.display()
+        ),
     }
+}
+
+/// What a command has in memory at most, as GNU time says.
+fn memory(vincic: &Path, object: &Path) -> Option<String> {
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["-f", "%M"]).arg(vincic);
+    command
+        .args(["-O1", "stdlib/kernels/gemm.vn", "-o"])
+        .arg(object);
+    let ran = command.current_dir(root()).output().ok()?;
+    let said = String::from_utf8(ran.stderr).ok()?;
+    let kib: f64 = said.trim().parse().ok()?;
+    Some(format!("{:.1} MiB", kib / 1024.0))
 }
 
 /// The shortest of so many runs, in seconds; none if one fails.
@@ -361,8 +404,12 @@ fn best_of(runs: u32, run: impl Fn() -> Option<()>) -> Option<f64> {
     Some(best)
 }
 
-/// Compiles a file of the library at the sizes of its first line; none if it has no kernel.
-fn compiled(name: &str, text: &str) -> Option<()> {
+/// Instructions that a build lets the verifier follow if nobody asks for it.
+const PROVED: u64 = 1 << 21;
+
+/// Compiles a file of the library at the sizes of its first line, and proves the object if that is wanted; none if it has
+/// no kernel.
+fn compiled(name: &str, text: &str, certified: bool) -> Option<()> {
     let mut sources = SourceMap::new();
     let file = sources.add(format!("{name}.vn"), text);
     let loaded = kernel::load(file, &mut sources, &mut Vec::new()).ok()?;
@@ -371,6 +418,14 @@ fn compiled(name: &str, text: &str) -> Option<()> {
         .bind(&info, &Default::default(), &BTreeMap::new())
         .ok()?;
     let settings = Settings::new(Chip::builtin(Chip::DEFAULT)?, Level::O1);
-    let compiled = build::compile(&func, &settings, &sources).ok()?;
-    compiled.object().write().ok().map(drop)
+    let mut compiled = build::compile(&func, &settings, &sources).ok()?;
+    let object = &mut compiled.lowered.object;
+    if certified {
+        // One that is too long to prove goes without, as in a build.
+        object.certificate = match verifier::verify_within(object, &settings.chip, PROVED) {
+            Ok(proof) => verifier::certificate(object, &proof),
+            Err(_) => String::new(),
+        };
+    }
+    object.write().ok().map(drop)
 }

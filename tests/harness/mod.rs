@@ -28,6 +28,8 @@ mod random_sample;
 mod readme;
 mod robust;
 pub(crate) mod schedules;
+mod searched;
+mod searched_sample;
 mod streams;
 mod tidy;
 pub(crate) mod tile_form;
