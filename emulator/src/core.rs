@@ -10,7 +10,7 @@ mod origin;
 mod seen;
 mod waits;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use isa::chip::Chip;
 use isa::cost::Cost;
@@ -37,7 +37,9 @@ pub(crate) use self::context::{Context, LoopFrame};
 pub(crate) use self::issue::call;
 pub use self::origin::Origin;
 pub(crate) use self::seen::Seen;
-pub(crate) use self::waits::{CrossSet, FLAG_COUNT, Flag, Flags, flag_index, flag_waiter};
+pub(crate) use self::waits::{
+    CrossSet, FLAG_COUNT, Flag, Flags, Meeting, Waiting, flag_index, flag_waiter,
+};
 
 use self::context::initial_context;
 use self::issue::Pending;
@@ -178,8 +180,8 @@ pub(crate) struct Core<'a> {
     pub(crate) log: Vec<Logged>,
     /// What the sets behind each step of a counter tell.
     pub(crate) mail: [VecDeque<Heard>; 16],
-    /// Sets of each counter that wait for those of the other sources, by sender.
-    pub(crate) pending: [BTreeMap<usize, VecDeque<Heard>>; 16],
+    /// Sets of each counter that wait for those of the other sources.
+    pub(crate) pending: [Waiting; 16],
     /// Cross-core sets since the last round.
     pub(crate) outbox: Vec<CrossSet>,
     pub(crate) loops: Vec<LoopFrame>,

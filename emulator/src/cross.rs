@@ -14,27 +14,52 @@ use crate::core::Core;
 use crate::fault::{CoreId, Fault, FaultKind, OtherAccess, Place};
 use crate::hazard::{Known, join, lane_pipe};
 
-/// What is known of other cores' work: per core, up to which count each of its lanes has completed.
-pub(crate) type Foreign = BTreeMap<usize, Known>;
+/// What is known of other cores' work: by the number of the core, up to which count each of its lanes has completed.
+/// Nothing is known of cores beyond the list.
+pub(crate) type Foreign = Vec<Known>;
 
 /// Shared knowledge; none where no other core has been heard of.
 pub(crate) type Heard = Option<Arc<Foreign>>;
 
-/// Adds what another state knows.
+/// Adds what another state knows. States that come to know the same share it, so that they are compared in no time.
 pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
     let Some(other) = theirs else {
         return;
     };
     match mine {
         None => *mine = Some(Arc::clone(other)),
-        Some(known) if Arc::ptr_eq(known, other) => {}
+        Some(known) if Arc::ptr_eq(known, other) || covers(known, other) => {}
+        Some(known) if covers(other, known) => *known = Arc::clone(other),
         Some(known) => {
             let known = Arc::make_mut(known);
-            for (&core, counts) in other.iter() {
-                join(known.entry(core).or_default(), counts);
+            if known.len() < other.len() {
+                known.resize(other.len(), Known::default());
+            }
+            for (mine, theirs) in known.iter_mut().zip(other.iter()) {
+                join(mine, theirs);
             }
         }
     }
+}
+
+/// Whether one state knows all that another does.
+fn covers(all: &Foreign, some: &Foreign) -> bool {
+    // Without a way out inside: this is compared at once.
+    let less =
+        |(a, b): (&Known, &Known)| a.iter().zip(b).fold(false, |less, (a, b)| less | (a < b));
+    all.len() >= some.len() && !all.iter().zip(some).any(less)
+}
+
+/// What is known of one core.
+pub(crate) fn heard_of(heard: &Heard, core: usize) -> Option<&Known> {
+    heard.as_ref()?.get(core)
+}
+
+/// Knowledge of one core alone.
+pub(crate) fn alone(core: usize, known: Known) -> Heard {
+    let mut all = vec![Known::default(); core + 1];
+    all[core] = known;
+    Some(Arc::new(all))
 }
 
 /// How an access uses global memory.
@@ -144,7 +169,7 @@ impl Shared {
     fn enter(&mut self, core: usize, access: &Logged) -> Option<(u64, Who, bool)> {
         let (start, end) = (access.start, access.start + access.len);
         let unordered = |who: &Who| {
-            let known = access.heard.as_ref().and_then(|heard| heard.get(&who.core));
+            let known = heard_of(&access.heard, who.core);
             who.core != core && known.is_none_or(|counts| counts[who.lane] < who.count)
         };
         let clash = |ranges: &Ranges| {
@@ -256,12 +281,19 @@ mod tests {
     #[test]
     fn hearing_twice_keeps_the_later_count() {
         let mut mine = None;
-        let mut first = Foreign::new();
-        first.insert(3, [1, 9, 0, 0, 0, 0, 0, 0]);
-        hear(&mut mine, &Some(Arc::new(first)));
-        let mut second = Foreign::new();
-        second.insert(3, [4, 2, 0, 0, 0, 0, 0, 0]);
-        hear(&mut mine, &Some(Arc::new(second)));
-        assert_eq!(mine.expect("something was heard")[&3][..2], [4, 9]);
+        hear(&mut mine, &alone(3, [1, 9, 0, 0, 0, 0, 0, 0]));
+        hear(&mut mine, &alone(3, [4, 2, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(mine.expect("something was heard")[3][..2], [4, 9]);
+    }
+
+    #[test]
+    fn who_knows_all_is_shared() {
+        let mut mine = alone(1, [1; 8]);
+        let all = Some(Arc::new(vec![[0; 8], [1; 8], [5; 8]]));
+        hear(&mut mine, &all);
+        let (Some(mine), Some(all)) = (&mine, &all) else {
+            panic!("something was heard");
+        };
+        assert!(Arc::ptr_eq(mine, all));
     }
 }

@@ -40,8 +40,9 @@ pub(crate) struct Order {
     pub(crate) known: [Known; LANES],
     /// Scalar stores that are known to have completed; the scalar unit itself sees all of its own.
     pub(crate) stores_done: u32,
-    /// By lane, then by count; empty if nobody will ask.
-    pcs: Vec<u32>,
+    /// By lane, the latest by count; empty if nobody will ask.
+    pcs: [Vec<u32>; LANES],
+    remembers: bool,
 }
 
 /// The access that a new one conflicts with.
@@ -60,7 +61,8 @@ impl Order {
             issued: [0; LANES],
             known: [[0; LANES]; LANES],
             stores_done: 0,
-            pcs: vec![0; if remembers { LANES * REMEMBERED } else { 0 }],
+            pcs: Default::default(),
+            remembers,
         }
     }
 
@@ -68,15 +70,19 @@ impl Order {
     #[inline]
     pub(crate) fn begin(&mut self, lane: usize, pc: u32) {
         self.issued[lane] += 1;
-        if let Some(slot) = self.pcs.get_mut(place_of(lane, self.issued[lane])) {
-            *slot = pc;
+        if self.remembers {
+            let (place, pcs) = (place_of(self.issued[lane]), &mut self.pcs[lane]);
+            if place >= pcs.len() {
+                pcs.resize(place + 1, 0);
+            }
+            pcs[place] = pc;
         }
     }
 
     /// The instruction number of a lane's count, while it is remembered.
     pub(crate) fn pc_of(&self, lane: usize, count: u32) -> Option<u32> {
         let recent = (self.issued[lane] - count) as usize;
-        let pc = self.pcs.get(place_of(lane, count)).copied();
+        let pc = self.pcs[lane].get(place_of(count)).copied();
         pc.filter(|_| recent < REMEMBERED)
     }
 
@@ -98,8 +104,8 @@ impl Order {
 }
 
 /// Where the instruction number of a lane's count is kept.
-const fn place_of(lane: usize, count: u32) -> usize {
-    lane * REMEMBERED + count as usize % REMEMBERED
+const fn place_of(count: u32) -> usize {
+    count as usize % REMEMBERED
 }
 
 /// The last accesses to the blocks of one memory, per lane.

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use isa::types::{CoreKind, Pipe};
 use rayon::prelude::*;
 
-use crate::core::{Core, CrossSet, Seen, State};
+use crate::core::{Core, CrossSet, Meeting, Seen, State};
 use crate::cross::Shared;
 use crate::fault::{CoreId, Fault, FaultKind, Wait, WaitReason};
 use crate::room::Rooms;
@@ -44,6 +44,7 @@ pub struct Machine<'s> {
     adversary: Option<Adversary>,
     /// Cross-core sets that travel, of each core in order.
     sets: Vec<VecDeque<CrossSet>>,
+    meeting: Meeting,
     ended: bool,
     /// Whether a core has gone on although it was not its turn.
     out_of_turn: bool,
@@ -82,6 +83,7 @@ impl<'s> Machine<'s> {
             },
             sets: vec![VecDeque::new(); cores.len()],
             ended: cores.is_empty(),
+            meeting: Meeting::default(),
             out_of_turn: false,
             steps: 0,
             rounds: 0,
@@ -294,16 +296,17 @@ impl<'s> Machine<'s> {
 
     /// Lets the oldest set of a core arrive; whether there was any.
     fn deliver_from(&mut self, from: usize) -> Result<bool, Fault> {
-        let Some(CrossSet { mode, id, heard }) = self.sets[from].pop_front() else {
+        let Some(set) = self.sets[from].pop_front() else {
             return Ok(false);
         };
         let sender = self.cores[from].id;
         for (number, core) in self.cores.iter_mut().enumerate() {
-            if !reaches(sender, mode, core.id) {
+            if !reaches(sender, set.mode, core.id) {
                 continue;
             }
-            if !core.receive(from, mode, id, heard.clone()) {
-                let kind = FaultKind::CounterOverflow { owner: core.id, id };
+            if !core.receive(from, &set, &mut self.meeting) {
+                let (owner, id) = (core.id, set.id);
+                let kind = FaultKind::CounterOverflow { owner, id };
                 return Err(Fault { kind, place: None });
             }
             if let Some(adversary) = &mut self.adversary {

@@ -364,6 +364,10 @@ impl Core {
             let heard = self.heard[lane].clone();
             hear(&mut self.heard[SCALAR], &heard);
         }
+        // The queues are empty: each hears it with its next instruction at the latest.
+        for lane in 0..Pipe::ALL.len() {
+            self.heard[lane] = self.heard[SCALAR].clone();
+        }
         self.order.stores_done = self.order.issued[STORES];
         self.pc += 1;
         self.progressed = true;

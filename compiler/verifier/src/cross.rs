@@ -31,14 +31,15 @@ pub(crate) fn alone(core: u32, known: Known) -> Heard {
     Some(Arc::new(all))
 }
 
-/// Adds what another state knows.
+/// Adds what another state knows. States that come to know the same share it.
 pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
     let Some(other) = theirs else {
         return;
     };
     match mine {
         None => *mine = Some(Arc::clone(other)),
-        Some(known) if Arc::ptr_eq(known, other) => {}
+        Some(known) if Arc::ptr_eq(known, other) || covers(known, other) => {}
+        Some(known) if covers(other, known) => *known = Arc::clone(other),
         Some(known) => {
             let known = Arc::make_mut(known);
             if known.len() < other.len() {
@@ -51,6 +52,14 @@ pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
     }
 }
 
+/// Whether one state knows all that another does.
+fn covers(all: &[Known], some: &[Known]) -> bool {
+    // Without a way out inside: this is compared at once.
+    let less =
+        |(a, b): (&Known, &Known)| a.iter().zip(b).fold(false, |less, (a, b)| less | (a < b));
+    all.len() >= some.len() && !all.iter().zip(some).any(less)
+}
+
 /// A set on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
@@ -61,6 +70,33 @@ pub(crate) struct Sent {
     pub(crate) by: Place,
 }
 
+/// The sets that met last and what they tell together: they meet in every core that they reach.
+#[derive(Debug, Default)]
+pub(crate) struct Meeting {
+    sets: Vec<Heard>,
+    told: Heard,
+}
+
+impl Meeting {
+    /// What sets tell together.
+    fn of(&mut self, sets: Vec<Heard>) -> Heard {
+        let same = |(a, b): (&Heard, &Heard)| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let known = sets.len() == self.sets.len() && sets.iter().zip(&self.sets).all(same);
+        if !known {
+            self.told = None;
+            for set in &sets {
+                hear(&mut self.told, set);
+            }
+            self.sets = sets;
+        }
+        self.told.clone()
+    }
+}
+
 /// One counter of a core.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counter {
@@ -68,6 +104,8 @@ pub(crate) struct Counter {
     mail: VecDeque<Heard>,
     /// Sets that wait for those of other sources, and how many there were, by source.
     sets: BTreeMap<u32, (VecDeque<Heard>, usize)>,
+    /// Sources of which a set waits.
+    ready: usize,
     /// The mode that all sets have.
     mode: Option<u8>,
     /// The lane that waits, and the count of each of its waits.
@@ -98,6 +136,7 @@ impl Counter {
         from: u32,
         sources: usize,
         sent: &Sent,
+        meeting: &mut Meeting,
     ) -> Result<(), Reason> {
         if *self.mode.get_or_insert(sent.mode) != sent.mode {
             return Err(Reason::Unknown("a counter that is set in two modes"));
@@ -115,12 +154,14 @@ impl Counter {
             }
         }
         pending.push_back(sent.told.clone());
-        if self.sets.len() == sources && self.sets.values().all(|(sets, _)| !sets.is_empty()) {
-            let mut told = None;
+        self.ready += usize::from(pending.len() == 1);
+        if self.ready == sources {
+            let mut met = Vec::with_capacity(sources);
             for (sets, _) in self.sets.values_mut() {
-                hear(&mut told, &sets.pop_front().flatten());
+                met.extend(sets.pop_front());
+                self.ready -= usize::from(sets.is_empty());
             }
-            self.mail.push_back(told);
+            self.mail.push_back(meeting.of(met));
         }
         Ok(())
     }

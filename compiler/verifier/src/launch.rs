@@ -5,7 +5,7 @@ use isa::object::Object;
 use isa::types::{CoreKind, Pipe};
 
 use crate::core::{Core, State};
-use crate::cross::reaches;
+use crate::cross::{Meeting, reaches};
 use crate::program::Program;
 use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
 use crate::world::World;
@@ -124,6 +124,7 @@ fn exchange(cores: &mut [Core], world: &World<'_>) -> Result<bool, Refusal> {
     let kinds = |kind: CoreKind| cores.iter().filter(|core| core.name.kind() == kind).count();
     let all = [kinds(CoreKind::Cube), kinds(CoreKind::Vector)];
     let mut delivered = false;
+    let mut meeting = Meeting::default();
     for from in 0..cores.len() {
         let (name, number) = (cores[from].name, cores[from].number);
         for sent in std::mem::take(&mut cores[from].outbox) {
@@ -138,7 +139,8 @@ fn exchange(cores: &mut [Core], world: &World<'_>) -> Result<bool, Refusal> {
                     (_, CoreKind::Vector) => 1,
                 };
                 let owner = core.number;
-                let received = core.counters[sent.id].receive(owner, number, sources, &sent);
+                let counter = &mut core.counters[sent.id];
+                let received = counter.receive(owner, number, sources, &sent, &mut meeting);
                 received.map_err(|reason| Refusal {
                     reason,
                     place: Some(sent.by),

@@ -1,6 +1,7 @@
 //! Flags and counters as a core keeps them, what its blocked queues wait for, and what must hold at its end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use isa::types::Pipe;
 
@@ -32,6 +33,65 @@ pub(crate) struct CrossSet {
     pub(crate) mode: u8,
     pub(crate) id: u8,
     pub(crate) heard: Heard,
+}
+
+/// Sets of a counter that wait for those of other sources.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waiting {
+    from: BTreeMap<usize, VecDeque<Heard>>,
+    /// Sources of which one waits.
+    sources: usize,
+}
+
+impl Waiting {
+    /// Adds a set; how many of its source wait now.
+    fn add(&mut self, from: usize, heard: Heard) -> usize {
+        let own = self.from.entry(from).or_default();
+        own.push_back(heard);
+        self.sources += usize::from(own.len() == 1);
+        own.len()
+    }
+
+    /// Takes one set of every source.
+    fn take(&mut self) -> Vec<Heard> {
+        let mut sets = Vec::with_capacity(self.sources);
+        for own in self.from.values_mut() {
+            sets.extend(own.pop_front());
+            self.sources -= usize::from(own.is_empty());
+        }
+        sets
+    }
+
+    fn len(&self) -> usize {
+        self.from.values().map(VecDeque::len).sum()
+    }
+}
+
+/// The sets that met last and what they tell together: they meet in every core that they reach.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meeting {
+    sets: Vec<Heard>,
+    told: Heard,
+}
+
+impl Meeting {
+    /// What sets tell together.
+    fn of(&mut self, sets: Vec<Heard>) -> Heard {
+        let same = |(a, b): (&Heard, &Heard)| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let known = sets.len() == self.sets.len() && sets.iter().zip(&self.sets).all(same);
+        if !known {
+            self.told = None;
+            for set in &sets {
+                crate::cross::hear(&mut self.told, set);
+            }
+            self.sets = sets;
+        }
+        self.told.clone()
+    }
 }
 
 /// Index of a flag.
@@ -162,8 +222,7 @@ impl Core<'_> {
             return Err(leak(FaultKind::UnitFlagLeaked { address }));
         }
         for (id, &value) in self.counters.iter().enumerate() {
-            let waiting: usize = self.pending[id].values().map(VecDeque::len).sum();
-            let value = value + waiting as u32;
+            let value = value + self.pending[id].len() as u32;
             if value != 0 {
                 return Err(leak(FaultKind::CounterLeaked {
                     id: id as u8,
@@ -176,21 +235,15 @@ impl Core<'_> {
 
     /// Takes a cross-core set. A counter goes up by one when every source of the mode has set it once more. False if
     /// the four bits of the counter are exceeded.
-    pub(crate) fn receive(&mut self, from: usize, mode: u8, id: u8, heard: Heard) -> bool {
-        let counter = usize::from(id);
-        let sources = self.quorums[usize::from(mode).min(2)] as usize;
+    pub(crate) fn receive(&mut self, from: usize, set: &CrossSet, meeting: &mut Meeting) -> bool {
+        let counter = usize::from(set.id);
+        let sources = self.quorums[usize::from(set.mode).min(2)] as usize;
         let pending = &mut self.pending[counter];
-        let own = pending.entry(from).or_default();
-        own.push_back(heard);
-        if own.len() > 15 {
+        if pending.add(from, set.heard.clone()) > 15 {
             return false;
         }
-        if pending.len() == sources && pending.values().all(|sets| !sets.is_empty()) {
-            let mut told = None;
-            for set in pending.values_mut().filter_map(VecDeque::pop_front) {
-                crate::cross::hear(&mut told, &set);
-            }
-            self.mail[counter].push_back(told);
+        if pending.sources == sources {
+            self.mail[counter].push_back(meeting.of(pending.take()));
             self.counters[counter] += 1;
         }
         self.version += 1;

@@ -1,13 +1,11 @@
 //! Flags, barriers and cross-core counters: who may go on, and what it then knows of the others' work.
 
-use std::sync::Arc;
-
 use isa::inst::{Bar, PipeOp, SetFlag, Val, WaitFlag, Xset, Xwait};
 use isa::types::Pipe;
 
 use super::at_most;
 use crate::core::{Core, CrossSet, Halt, flag_index};
-use crate::cross::{Foreign, hear};
+use crate::cross::{alone, hear, heard_of};
 use crate::fault::{FaultKind, Stop, WaitReason};
 use crate::hazard::{Known, STORES};
 
@@ -91,6 +89,10 @@ pub(super) fn bar(core: &mut Core<'_>, i: &Bar) -> Result<(), Halt> {
             let heard = core.heard[pipe.index()].clone();
             hear(&mut core.heard[lane], &heard);
         }
+        // The queues are empty: each hears it with its next instruction at the latest.
+        for pipe in Pipe::ALL {
+            core.heard[pipe.index()] = core.heard[lane].clone();
+        }
         core.order.stores_done = core.order.issued[STORES];
         return Ok(());
     }
@@ -106,9 +108,8 @@ pub(super) fn xset(core: &mut Core<'_>, i: &Xset) -> Result<(), Halt> {
     let mode = at_most("mode", i.mode.0, 2, "a mode from 0 to 2")?;
     let mut heard = core.heard[core.lane].clone();
     if core.launch.sanitize.hazards {
-        let mut own = Foreign::new();
-        own.insert(core.number, core.order.completion(core.lane));
-        hear(&mut heard, &Some(Arc::new(own)));
+        let own = alone(core.number, core.order.completion(core.lane));
+        hear(&mut heard, &own);
     }
     core.outbox.push(CrossSet {
         mode: mode as u8,
@@ -134,7 +135,7 @@ pub(super) fn xwait(core: &mut Core<'_>, i: &Xwait) -> Result<(), Halt> {
     let lane = core.lane;
     if let Some(heard) = core.mail[id].pop_front() {
         // What comes back of this core's own work orders its queues too.
-        if let Some(own) = heard.as_ref().and_then(|known| known.get(&core.number)) {
+        if let Some(own) = heard_of(&heard, core.number) {
             core.order.learn(lane, own);
         }
         hear(&mut core.heard[lane], &heard);

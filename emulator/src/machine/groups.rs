@@ -7,7 +7,7 @@
 use std::sync::Mutex;
 
 use super::{Machine, deadlock, reaches, run_core};
-use crate::core::{Core, CrossSet, State};
+use crate::core::{Core, Meeting, State};
 use crate::fault::{Fault, FaultKind};
 use crate::room::Rooms;
 use crate::schedule::Schedule;
@@ -91,14 +91,16 @@ fn run_group(cores: &mut [Core<'_>], rooms: &Rooms) -> Result<bool, Found> {
 /// Lets the sets of a round arrive, in the order of the cores; whether there were any.
 fn exchange(cores: &mut [Core<'_>]) -> Result<bool, (usize, Fault)> {
     let mut delivered = false;
+    let mut meeting = Meeting::default();
     for from in 0..cores.len() {
         let (sender, number) = (cores[from].id, cores[from].number);
-        for CrossSet { mode, id, heard } in std::mem::take(&mut cores[from].outbox) {
+        for set in std::mem::take(&mut cores[from].outbox) {
             delivered = true;
             let peers = cores.iter_mut();
-            for core in peers.filter(|core| reaches(sender, mode, core.id)) {
-                if !core.receive(number, mode, id, heard.clone()) {
-                    let kind = FaultKind::CounterOverflow { owner: core.id, id };
+            for core in peers.filter(|core| reaches(sender, set.mode, core.id)) {
+                if !core.receive(number, &set, &mut meeting) {
+                    let (owner, id) = (core.id, set.id);
+                    let kind = FaultKind::CounterOverflow { owner, id };
                     return Err((number, Fault { kind, place: None }));
                 }
             }
