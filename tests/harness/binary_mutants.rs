@@ -72,17 +72,11 @@ pub(crate) fn variants(most: usize) -> Vec<Variant> {
 fn variant(name: String, object: Object) -> Option<Variant> {
     let bytes = object.write().ok()?;
     let object = Object::read(&bytes).ok()?;
-    let proof = verifier::verify(&object, &CHIP).ok()?;
+    let proof = verifier::verify_every_round(&object, &CHIP).ok()?;
     if proof.steps > SMALL {
         return None;
     }
-    let params = object.kernel.params.iter();
-    let inputs: Vec<Option<Vec<u8>>> = params
-        .map(|param| {
-            let shape: Vec<i64> = param.shape.iter().map(|&extent| extent as i64).collect();
-            (param.dir == ParamDir::In).then(|| draw(param.elem, &shape, 0, &param.name).bytes)
-        })
-        .collect();
+    let inputs = inputs(&object);
     let ran = run(&object, &inputs, Schedule::InOrder, Sanitize::ALL).ok()?;
     let results = results(&object, &ran);
     Some(Variant {
@@ -91,6 +85,54 @@ fn variant(name: String, object: Object) -> Option<Variant> {
         inputs,
         results,
     })
+}
+
+/// Larger launches, for whom nothing is run: loops that go on for long, cores that do alike.
+pub(crate) fn long_variants() -> Vec<Variant> {
+    let launches = [
+        ("gemm", "M=384 K=2048 N=768"),
+        ("softmax", "R=700 C=1000"),
+        ("rmsnorm", "R=999 D=512"),
+        ("gemm_bias_gelu", "M=512 K=768 N=512"),
+        ("attention", "H=6 S=256 T=512 D=64"),
+        ("layernorm", "R=333 D=1000"),
+    ];
+    let compile = |(name, sizes): (&str, &str), level| {
+        let (_, text) = stdlib::SOURCES
+            .iter()
+            .find(|(path, _)| path.ends_with(&format!("{name}.vn")))?;
+        let mut sources = SourceMap::new();
+        let file = sources.add(name, *text);
+        let loaded = kernel::load(file, &mut sources, &mut Vec::new()).ok()?;
+        let info = loaded.kernels().into_iter().next()?;
+        let values = kernel::Values::read(sizes.split(' ')).ok()?;
+        let func = loaded.bind(&info, &values, &BTreeMap::new()).ok()?;
+        let settings = Settings::new(CHIP.clone(), level);
+        let object = build::compile(&func, &settings, &sources)
+            .ok()?
+            .lowered
+            .object;
+        Some(Variant {
+            name: format!("{name} {sizes} {level:?}"),
+            object: Object::read(&object.write().ok()?).ok()?,
+            inputs: Vec::new(),
+            results: Vec::new(),
+        })
+    };
+    let levels = [Level::O0, Level::O1];
+    launches
+        .into_iter()
+        .flat_map(|launch| levels.map(|level| compile(launch, level)))
+        .flatten()
+        .collect()
+}
+
+fn inputs(object: &Object) -> Vec<Option<Vec<u8>>> {
+    let drawn = |param: &isa::object::ParamMeta| {
+        let shape: Vec<i64> = param.shape.iter().map(|&extent| extent as i64).collect();
+        (param.dir == ParamDir::In).then(|| draw(param.elem, &shape, 0, &param.name).bytes)
+    };
+    object.kernel.params.iter().map(drawn).collect()
 }
 
 fn run(
@@ -398,6 +440,8 @@ pub(crate) struct Judged {
     pub(crate) exposed: Option<Exposed>,
     /// What the verifier says.
     pub(crate) refusal: Option<Refusal>,
+    /// Whether it says the same when it follows every round of every loop on every core.
+    pub(crate) agrees: bool,
 }
 
 /// How a mistake is seen.
@@ -416,8 +460,19 @@ pub(crate) fn judge(variant: &Variant, mutant: &Mutant, seeds: u64) -> Judged {
     let refusal = verifier::verify(&mutant.object, &CHIP).err().map(|it| *it);
     Judged {
         exposed: exposed(variant, mutant, seeds),
+        agrees: refusal.is_some() == refused_at_length(mutant),
         refusal,
     }
+}
+
+/// Whether the verifier refuses a mutant when it follows every round of every loop on every core.
+pub(crate) fn refused_at_length(mutant: &Mutant) -> bool {
+    verifier::verify_every_round(&mutant.object, &CHIP).is_err()
+}
+
+/// What the verifier says of a mutant.
+pub(crate) fn refused(mutant: &Mutant) -> bool {
+    verifier::verify(&mutant.object, &CHIP).is_err()
 }
 
 fn exposed(variant: &Variant, mutant: &Mutant, seeds: u64) -> Option<Exposed> {
@@ -496,6 +551,12 @@ impl Tally {
     pub(crate) fn add(&mut self, variant: &Variant, mutant: &Mutant, judged: &Judged) {
         self.count += 1;
         self.refused += usize::from(judged.refusal.is_some());
+        if !judged.agrees {
+            self.missed.push(format!(
+                "{}: {} at {:?} {}: induction says otherwise",
+                variant.name, mutant.what, mutant.core, mutant.pc
+            ));
+        }
         let Some(exposed) = &judged.exposed else {
             self.beyond += usize::from(judged.refusal.is_some());
             return;

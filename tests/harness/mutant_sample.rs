@@ -6,7 +6,9 @@ use std::thread;
 
 use ir::algo::data::Random;
 
-use super::binary_mutants::{Tally, judge, mutate, variants};
+use super::binary_mutants::{
+    Tally, judge, long_variants, mutate, refused, refused_at_length, variants,
+};
 
 /// Mutants of the sample.
 const COUNT: usize = 500;
@@ -42,4 +44,29 @@ fn five_hundred_wrong_binaries_are_refused() {
     let tally = sum.into_inner().expect("no thread panics");
     assert!(tally.missed.is_empty(), "{:#?}", tally.missed);
     assert!(tally.exposed * 3 >= COUNT, "{} are wrong", tally.exposed);
+}
+
+/// Mutants of larger launches, which are only verified.
+const LONG: usize = 240;
+
+#[test]
+fn induction_refuses_what_following_every_round_refuses() {
+    let all = long_variants();
+    assert!(all.len() == 12, "{} variants", all.len());
+    for number in 0..LONG {
+        let mut random = Random::new(number as u64);
+        let variant = &all[number % all.len()];
+        let data = number % 4 == 3;
+        let mut draws = (0..64).filter_map(|_| mutate(variant, data, &mut random));
+        let Some(mutant) = draws.next() else { continue };
+        let (soon, at_length) = (refused(&mutant), refused_at_length(&mutant));
+        assert!(
+            soon == at_length,
+            "{}: {} at {:?} {}: refused by induction {soon}, at length {at_length}",
+            variant.name,
+            mutant.what,
+            mutant.core,
+            mutant.pc
+        );
+    }
 }

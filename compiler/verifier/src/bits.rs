@@ -3,7 +3,7 @@
 const BLOCK: u32 = 32;
 
 /// The bytes of a memory that hold a value, 32 in a word.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Bits {
     words: Vec<u32>,
 }

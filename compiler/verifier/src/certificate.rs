@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 
 use isa::object::Object;
+use isa::types::CoreKind;
 
-use crate::Proof;
+use crate::{Induction, Proof};
 
 const HEAD: &str = "vinci certificate 1";
 
@@ -27,15 +28,18 @@ pub fn certificate(object: &Object, proof: &Proof) -> String {
         "proved",
         "order on chip, between queues, cores and groups; flags, counters, progress; values; bounds, alignment, legality",
     );
-    row("cores", &proof.cores.to_string());
+    row("cores", &cores(proof));
     row("sizes", &sizes.join(" "));
     row(
-        "loops",
+        "followed",
         &format!(
-            "all iterations of every core followed: {} instructions, {} sets of on-chip bytes",
+            "{} instructions, {} sets of on-chip bytes",
             proof.steps, proof.footprints
         ),
     );
+    for loop_ in &proof.inductions {
+        row("induction", &induction(loop_));
+    }
     row(
         "assumes",
         "tensors lie apart, each at a multiple of 512 bytes; inputs hold values",
@@ -44,6 +48,33 @@ pub fn certificate(object: &Object, proof: &Proof) -> String {
         row("assumes", assumption);
     }
     text
+}
+
+/// How many cores, and which of them were followed.
+fn cores(proof: &Proof) -> String {
+    match proof.copied {
+        0 => proof.cores.to_string(),
+        copied => format!(
+            "{}; {copied} of them do as others do, along the number of the group",
+            proof.cores
+        ),
+    }
+}
+
+/// Which rounds of a loop were proved from others.
+fn induction(of: &Induction) -> String {
+    let section = match of.kind {
+        CoreKind::Cube => "aic",
+        CoreKind::Vector => "aiv",
+    };
+    let every = match of.period {
+        1 => "each as the one before".to_owned(),
+        period => format!("each as the one {period} before"),
+    };
+    format!(
+        "the loop that ends at instruction {} of {section}: {} rounds, {every}",
+        of.end, of.rounds
+    )
 }
 
 /// Whether the certificate in an object is one of its programs as they are.

@@ -14,20 +14,57 @@ use crate::cross::{COUNTERS, Counter, Heard, Sent, alone, hear, heard_of};
 use crate::local::Local;
 use crate::offsets::Ranges;
 use crate::order::{Flag, Known, LANES, Order, SCALAR, STORES, lane_pipe};
+use crate::places::Places;
 use crate::program::{Op, Program};
 use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
 use crate::scalar::Registers;
+use crate::slopes::{Levels, Slopes};
+use crate::steady::Watch;
 use crate::world::World;
 
 /// Depth of nested loops, and of calls, as the machine has it.
 pub(crate) const DEPTH: usize = 16;
 
 /// A hardware loop in progress.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) body: u32,
     pub(crate) end: u32,
     pub(crate) left: i64,
+    /// Registers that this round has read before it wrote them, and those it has written.
+    pub(crate) read: u32,
+    pub(crate) written: u32,
+    /// The same of all rounds.
+    all: (u32, u32),
+    pub(crate) watch: Option<Box<Watch>>,
+}
+
+impl Frame {
+    pub(crate) fn new(body: u32, end: u32, left: i64) -> Frame {
+        Frame {
+            body,
+            end,
+            left,
+            read: 0,
+            written: 0,
+            all: (0, 0),
+            watch: None,
+        }
+    }
+
+    /// A round is over: what it has read first, and written.
+    pub(crate) fn end_round(&mut self) -> (u32, u32) {
+        let round = (self.read, self.written);
+        self.all.0 |= round.0 & !self.all.1;
+        self.all.1 |= round.1;
+        (self.read, self.written) = (0, 0);
+        round
+    }
+
+    /// Registers that all rounds together have read first, and written.
+    pub(crate) fn all(&self) -> (u32, u32) {
+        self.all
+    }
 }
 
 /// A unit flag of L0C, and who set and cleared it last.
@@ -41,7 +78,8 @@ pub(crate) struct UnitState {
 /// Where a use of global memory begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    Address(u64),
+    /// There, with how it changes along each level.
+    Address(u64, Slopes),
     /// Somewhere in this region: data says where.
     Region(usize),
 }
@@ -106,8 +144,14 @@ pub(crate) struct Core {
     /// In a branch that data decides: which bytes of UB it has stored.
     pub(crate) branch_stores: Option<Vec<(u32, u32)>>,
     /// The instruction of each piece of work, by lane.
-    pub(crate) pcs: [Vec<u32>; LANES],
+    pub(crate) pcs: [Places; LANES],
+    /// Of each flag the lanes that set it and wait for it.
+    pub(crate) flag_pairs: Vec<(usize, usize)>,
+    /// How registers change along loops that are watched.
+    pub(crate) levels: Levels,
     queues: [VecDeque<Event>; Pipe::ALL.len()],
+    /// Instructions that have left each queue.
+    runs: [u64; Pipe::ALL.len()],
     pub(crate) ended: bool,
     pub(crate) progressed: bool,
     pub(crate) wake: bool,
@@ -153,7 +197,14 @@ impl Core {
             counted: 0,
             branch_stores: None,
             pcs: Default::default(),
+            flag_pairs: program
+                .pairs
+                .iter()
+                .flat_map(|(src, dst)| [(src.index(), dst.index()); crate::order::FLAGS])
+                .collect(),
+            levels: Levels::default(),
             queues: Default::default(),
+            runs: Default::default(),
             ended: false,
             progressed: false,
             wake: false,
@@ -179,7 +230,18 @@ impl Core {
         self.ranges.iter_mut().for_each(Ranges::reset);
         self.units.clear();
         self.counted = 0;
-        self.pcs.iter_mut().for_each(Vec::clear);
+        self.pcs.iter_mut().for_each(Places::clear);
+        self.loops.clear();
+        self.calls.clear();
+        self.levels.clear();
+        self.heard = Default::default();
+        self.dispatched = Default::default();
+        self.counters = Default::default();
+        self.outbox.clear();
+        self.queues.iter_mut().for_each(VecDeque::clear);
+        self.branch_stores = None;
+        self.wake = false;
+        self.blocked_on = None;
         self.flags
             .iter_mut()
             .for_each(|flag| *flag = Flag::default());
@@ -192,6 +254,8 @@ impl Core {
         self.drain(world)?;
         while !self.ended {
             if !self.step(world)? {
+                // Other cores go on meanwhile.
+                self.levels.fail_from(1);
                 return Ok(State::Blocked);
             }
         }
@@ -219,6 +283,10 @@ impl Core {
         world
             .count_step()
             .map_err(|reason| self.refuse(pc, SCALAR, reason))?;
+        self.note_registers(step);
+        if !self.levels.is_empty() {
+            self.follow(step);
+        }
         let op = step.op;
         let task = match op {
             Op::Work => self.work(world, step),
@@ -264,10 +332,34 @@ impl Core {
             return Ok(self.bar_all());
         }
         self.progressed = true;
-        match self.execute_scalar(world, op) {
-            Ok(()) => Ok(true),
-            Err((reason, other)) => Err(self.refuse_both(pc, SCALAR, reason, other)),
+        if let Err((reason, other)) = self.execute_scalar(world, op) {
+            return Err(self.refuse_both(pc, SCALAR, reason, other));
         }
+        if matches!(op, Op::Endloop) && self.pc <= pc {
+            self.turn(world)?;
+        } else if matches!(op, Op::Loop(..)) && self.pc == pc + 1 {
+            self.watch(world);
+        }
+        Ok(true)
+    }
+
+    /// How many instructions each queue holds, and how many it has run so far if it holds any.
+    pub(crate) fn backlog(&self) -> [(usize, u64); Pipe::ALL.len()] {
+        let mut all = [(0, 0); Pipe::ALL.len()];
+        for (entry, (queue, &runs)) in all.iter_mut().zip(self.queues.iter().zip(&self.runs)) {
+            *entry = (queue.len(), if queue.is_empty() { 0 } else { runs });
+        }
+        all
+    }
+
+    /// What instructions in queues were told when they were handed over.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = &Known> {
+        self.queues.iter().flatten().map(|event| &event.known)
+    }
+
+    /// The instruction of a piece of work.
+    pub(crate) fn pc_of(&self, lane: usize, count: u32) -> Option<u32> {
+        self.pcs[lane].of(count)
     }
 
     /// Index of a flag whose number is known.
@@ -343,6 +435,7 @@ impl Core {
                         self.queues[lane].push_front(head);
                         break;
                     }
+                    self.runs[lane] += 1;
                     moving = true;
                     self.progressed = true;
                 }
@@ -551,7 +644,7 @@ impl Core {
             return Err(self.refuse(by, src.index(), Reason::FlagLeaked(src, dst, id)));
         }
         if let Some(flag) = self.units.iter().position(|unit| unit.set) {
-            let pc = self.pcs[Pipe::M.index()].last().copied().unwrap_or(0);
+            let pc = self.pcs[Pipe::M.index()].last().unwrap_or(0);
             let reason = Reason::UnitFlagLeaked(flag as u64 * crate::shape::UNIT);
             return Err(self.refuse(pc, Pipe::M.index(), reason));
         }

@@ -1,12 +1,13 @@
 //! Global memory: tensors where a launch puts them, which bytes hold values, and who used them last.
 //!
-//! Inputs are only read, so nothing is kept of them but their place. Of what may be written each block of 32 bytes keeps
-//! who wrote it and who has read it since. Tensors are apart from each other, as the launch convention says; where
+//! Inputs are only read, so nothing is kept of them but their place. Of what may be written `blocks` keeps
+//! who used which bytes last. Tensors are apart from each other, as the launch convention says; where
 //! exactly they lie decides nothing. Knows no instructions.
 
+use isa::effects::Access;
 use isa::object::{KernelMeta, ParamDir};
 
-use crate::bits::mask;
+use crate::blocks::Blocks;
 use crate::cross::{Heard, heard_of};
 use crate::order::Known;
 use crate::refusal::{Reason, Verb};
@@ -16,7 +17,6 @@ use isa::types::Space;
 pub(crate) const PARAMETERS: u64 = 0x1000_0000;
 /// Bytes between tensors.
 const GUARD: u64 = 1 << 20;
-const BLOCK: u64 = 32;
 
 /// How global memory is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl User<'_> {
         told.is_some_and(|counts| counts[lane] >= other.count)
     }
 
-    fn conflicts(&self, other: &Who) -> bool {
+    pub(crate) fn conflicts(&self, other: &Who) -> bool {
         let reads = |who: &Who| who.sort == Sort::Read;
         let alike = matches!(other.sort, Sort::Atomic(_)) && other.sort == self.who.sort;
         let same = other.core == self.who.core
@@ -68,25 +68,6 @@ impl User<'_> {
     }
 }
 
-/// What is kept of a block.
-#[derive(Clone, Copy, Debug, Default)]
-struct Block {
-    /// Which bytes hold values.
-    set: u32,
-    /// Who wrote all of it last, one more than its index; 0 for nobody.
-    writer: u32,
-    /// The first of a list of others: readers, atomic stores, writers of parts; one more than its index.
-    others: u32,
-}
-
-/// A use of some bytes of a block.
-#[derive(Clone, Copy, Debug)]
-struct Other {
-    who: u32,
-    bits: u32,
-    next: u32,
-}
-
 /// A tensor.
 #[derive(Debug)]
 pub(crate) struct Region {
@@ -95,7 +76,9 @@ pub(crate) struct Region {
     pub(crate) len: u64,
     pub(crate) dir: ParamDir,
     elem: u64,
-    blocks: Vec<Block>,
+    blocks: Blocks,
+    /// Parts that groups have for themselves which are proved from another one.
+    pub(crate) reserved: Vec<(u64, u64)>,
 }
 
 impl Region {
@@ -110,8 +93,7 @@ pub(crate) struct Global {
     pub(crate) regions: Vec<Region>,
     /// The words of the parameter block.
     pub(crate) words: Vec<u64>,
-    users: Vec<Who>,
-    others: Vec<Other>,
+    pub(crate) users: Vec<Who>,
 }
 
 /// What is wrong with a use, and who the other side is.
@@ -130,7 +112,7 @@ impl Global {
             next = start + len + GUARD;
             let blocks = match param.dir {
                 ParamDir::In => 0,
-                ParamDir::Out | ParamDir::Work => len.div_ceil(BLOCK),
+                ParamDir::Out | ParamDir::Work => len,
             };
             regions.push(Region {
                 name: param.name.clone(),
@@ -138,7 +120,8 @@ impl Global {
                 len,
                 dir: param.dir,
                 elem: param.elem.bytes(),
-                blocks: vec![Block::default(); usize::try_from(blocks).ok()?],
+                blocks: Blocks::new(blocks)?,
+                reserved: Vec::new(),
             });
         }
         let addresses = regions.iter().map(|region| region.start);
@@ -147,7 +130,6 @@ impl Global {
             regions,
             words,
             users: Vec::new(),
-            others: Vec::new(),
         })
     }
 
@@ -188,6 +170,16 @@ impl Global {
         })
     }
 
+    /// The region that holds all of an access, moved to an address.
+    pub(crate) fn within(
+        &self,
+        operand: &'static str,
+        pieces: &Access,
+        at: u64,
+    ) -> Result<usize, Reason> {
+        self.span(operand, crate::work::moved(pieces, at).span())
+    }
+
     /// Refuses to write an input.
     pub(crate) fn writable(&self, operand: &'static str, region: usize) -> Result<(), Reason> {
         match self.regions[region].dir {
@@ -218,18 +210,27 @@ impl Global {
         (start, end): (u64, u64),
     ) -> Result<(), Wrong> {
         let base = self.regions[region].start;
-        let mut at = start - base;
-        let end = end - base;
-        while at < end {
-            let block = at / BLOCK;
-            let stop = end.min((block + 1) * BLOCK);
-            let bits = mask((at % BLOCK) as u32, (stop - block * BLOCK) as u32);
-            if let Some(other) = self.block(user, number, (region, block as usize), bits) {
-                return Err(self.race(user, region, (at + base, stop + base), other));
-            }
-            at = stop;
+        let meets = |part: &(u64, u64)| part.0 < end - base && start - base < part.1;
+        if self.regions[region].reserved.iter().any(meets) {
+            let what = "groups of cores that share scratch memory";
+            return Err((Reason::Unknown(what), None));
         }
-        Ok(())
+        let touched = self.regions[region].blocks.touch(
+            &self.users,
+            (user, number),
+            (start - base, end - base),
+        );
+        match touched {
+            Some((bytes, other)) => Err(self.race(user, region, bytes, other)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether somebody has used a part of a region.
+    pub(crate) fn is_used(&self, region: usize, (start, end): (u64, u64)) -> bool {
+        let region = &self.regions[region];
+        let meets = |part: &(u64, u64)| part.0 < end && start < part.1;
+        region.reserved.iter().any(meets) || region.blocks.is_used((start, end))
     }
 
     fn race(&self, user: &User<'_>, region: usize, bytes: (u64, u64), other: Who) -> Wrong {
@@ -237,102 +238,23 @@ impl Global {
             Sort::Read => Verb::Reads,
             Sort::Write | Sort::Atomic(_) => Verb::Writes,
         };
-        let base = self.regions[region].start;
         let reason = Reason::Race {
             operand: user.operand,
             verb: verb(user.who.sort),
             space: Space::Gm,
-            bytes: (bytes.0 - base, bytes.1 - base),
+            bytes,
             tensor: Some(self.regions[region].name.clone()),
             other: verb(other.sort),
         };
         (reason, Some(other))
     }
 
-    /// A use of some bytes of a block; the earlier one that it conflicts with.
-    fn block(
-        &mut self,
-        user: &User<'_>,
-        number: u32,
-        (region, block): (usize, usize),
-        bits: u32,
-    ) -> Option<Who> {
-        let entry = self.regions[region].blocks[block];
-        if entry.writer != 0 && entry.writer != number {
-            let writer = self.users[entry.writer as usize - 1];
-            if user.conflicts(&writer) {
-                return Some(writer);
-            }
-        }
-        let mut next = entry.others;
-        let mut mine = 0;
-        while next != 0 {
-            let other = self.others[next as usize - 1];
-            let who = self.users[other.who as usize - 1];
-            if other.bits & bits != 0 && user.conflicts(&who) {
-                return Some(who);
-            }
-            let same = who.core == user.who.core && who.lane == user.who.lane;
-            if same && who.sort == user.who.sort {
-                mine = next;
-            }
-            next = other.next;
-        }
-        self.note(user, number, (region, block), (bits, mine));
-        None
-    }
-
-    fn note(
-        &mut self,
-        user: &User<'_>,
-        number: u32,
-        (region, block): (usize, usize),
-        (bits, mine): (u32, u32),
-    ) {
-        let region = &mut self.regions[region];
-        let entry = &mut region.blocks[block];
-        let writes = user.who.sort != Sort::Read;
-        let tail = region.len - (block as u64) * BLOCK;
-        let whole =
-            tail >= BLOCK && bits == u32::MAX || tail < BLOCK && bits == mask(0, tail as u32);
-        if writes {
-            entry.set |= bits;
-        }
-        if user.who.sort == Sort::Write && whole {
-            // All others come before it, so who follows it follows them.
-            entry.writer = number;
-            entry.others = 0;
-            return;
-        }
-        if mine != 0 {
-            let other = &mut self.others[mine as usize - 1];
-            other.who = number;
-            other.bits |= bits;
-            return;
-        }
-        self.others.push(Other {
-            who: number,
-            bits,
-            next: entry.others,
-        });
-        entry.others = self.others.len() as u32;
-    }
-
     /// The first byte of a range of a region that may be written that holds no value.
     pub(crate) fn hole(&self, region: usize, (start, end): (u64, u64)) -> Option<u64> {
         let region = &self.regions[region];
-        let (mut at, end) = (start - region.start, end - region.start);
-        while at < end {
-            let block = at / BLOCK;
-            let stop = end.min((block + 1) * BLOCK);
-            let bits = mask((at % BLOCK) as u32, (stop - block * BLOCK) as u32);
-            let missing = bits & !region.blocks[block as usize].set;
-            if missing != 0 {
-                return Some(block * BLOCK + u64::from(missing.trailing_zeros()));
-            }
-            at = stop;
-        }
-        None
+        region
+            .blocks
+            .hole((start - region.start, end - region.start))
     }
 
     /// Whether a byte of a region holds a value.

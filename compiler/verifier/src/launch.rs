@@ -4,7 +4,8 @@ use isa::chip::Chip;
 use isa::object::Object;
 use isa::types::{CoreKind, Pipe};
 
-use crate::core::{Core, State};
+use crate::copies;
+use crate::core::Core;
 use crate::cross::{Meeting, reaches};
 use crate::program::Program;
 use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
@@ -52,11 +53,19 @@ pub(crate) fn cores(object: &Object, chip: &Chip) -> Result<(Vec<CoreName>, u32)
     Ok((names, groups))
 }
 
-/// Follows every core to its end.
+/// Follows every core to its end, or proves that it does as one that was followed.
 pub(crate) fn run(names: &[CoreName], groups: u32, world: &mut World<'_>) -> Result<(), Refusal> {
-    let ended = match world.programs.iter().any(Program::crosses) {
-        false => run_alone(names, groups, world),
-        true => run_together(names, groups, world),
+    let size = names.len().checked_div(groups as usize).unwrap_or(0);
+    let programs = world.programs;
+    let ended = if programs.iter().any(Program::crosses_groups) {
+        let all: Vec<usize> = (0..names.len()).collect();
+        let mut cores = make(&all, names, groups, world);
+        run_together(&mut cores, world)
+    } else if programs.iter().any(Program::crosses) {
+        let group: Vec<usize> = (0..size).collect();
+        run_groups(&group, names, groups, world)
+    } else {
+        (0..size).try_for_each(|core| run_groups(&[core], names, groups, world))
     };
     ended.map_err(|refusal| named(refusal, names))?;
     match world.gm.unwritten() {
@@ -65,54 +74,67 @@ pub(crate) fn run(names: &[CoreName], groups: u32, world: &mut World<'_>) -> Res
     }
 }
 
-/// Cores that tell each other nothing, one behind the other.
-fn run_alone(names: &[CoreName], groups: u32, world: &mut World<'_>) -> Result<(), Refusal> {
-    let mut spare: [Option<Core>; 2] = [None, None];
-    for (number, &name) in names.iter().enumerate() {
-        let kind = name.kind() as usize;
-        let number = number as u32;
-        let core = match &mut spare[kind] {
-            Some(core) => {
-                core.start(number, name, groups);
-                core
+fn make(members: &[usize], names: &[CoreName], groups: u32, world: &World<'_>) -> Vec<Core> {
+    let make = |&number: &usize| {
+        let name = names[number];
+        let program = &world.programs[name.kind() as usize];
+        Core::new(number as u32, name, groups, program, world.chip)
+    };
+    members.iter().map(make).collect()
+}
+
+/// The cores with these places in each group, group by group: those of other groups do not concern them.
+fn run_groups(
+    members: &[usize],
+    names: &[CoreName],
+    groups: u32,
+    world: &mut World<'_>,
+) -> Result<(), Refusal> {
+    let size = names.len() / groups as usize;
+    let mut cores = make(members, names, groups, world);
+    let (mut group, mut alike) = (0, world.induct);
+    while group < groups {
+        for (core, member) in cores.iter_mut().zip(members) {
+            let number = group as usize * size + member;
+            core.start(number as u32, names[number], groups);
+            if alike {
+                copies::open(&mut core.levels);
             }
-            none => none.insert(Core::new(
-                number,
-                name,
-                groups,
-                &world.programs[kind],
-                world.chip,
-            )),
-        };
-        if core.run(world)? == State::Blocked {
-            return Err(deadlock(std::slice::from_mut(core), world));
         }
-        core.check_end(world)?;
+        run_together(&mut cores, world)?;
+        let further = copies::further(cores.iter().map(|core| &core.levels));
+        let further = further.min(groups - 1 - group);
+        group += 1;
+        let trail = std::mem::take(&mut world.trail);
+        let step = (further, size as u32);
+        if further > 0 && copies::enter(&mut world.gm, &trail, step, names)? {
+            group += further;
+            world.copied += further as usize * members.len();
+        }
+        // Where data decides or numbers go another way it is no use to look on.
+        alike &= cores
+            .iter()
+            .all(|core| core.levels.all.first().is_some_and(|it| !it.failed));
     }
     Ok(())
 }
 
 /// Cores in rounds: each as far as it goes, then what they have told each other.
-fn run_together(names: &[CoreName], groups: u32, world: &mut World<'_>) -> Result<(), Refusal> {
-    let make = |(number, &name): (usize, &CoreName)| {
-        let program = &world.programs[name.kind() as usize];
-        Core::new(number as u32, name, groups, program, world.chip)
-    };
-    let mut cores: Vec<Core> = names.iter().enumerate().map(make).collect();
+fn run_together(cores: &mut [Core], world: &mut World<'_>) -> Result<(), Refusal> {
     loop {
         let mut progressed = false;
-        for core in &mut cores {
+        for core in cores.iter_mut() {
             if !core.is_done() {
                 core.run(world)?;
                 progressed |= core.progressed;
             }
         }
-        progressed |= exchange(&mut cores, world)?;
+        progressed |= exchange(cores, world)?;
         if cores.iter().all(Core::is_done) {
             break;
         }
         if !progressed {
-            return Err(deadlock(&mut cores, world));
+            return Err(deadlock(cores, world));
         }
     }
     cores.iter().try_for_each(|core| core.check_end(world))

@@ -4,20 +4,27 @@
 //! [`verify()`]. What it proves, and how a kernel author should think of it, is in `README.md`.
 
 mod bits;
+mod blocks;
 mod certificate;
+mod copies;
 mod core;
 mod cross;
+mod follow;
 mod footprint;
 mod gm;
 mod launch;
 mod local;
 mod offsets;
 mod order;
+mod places;
 mod program;
 mod refusal;
 mod scalar;
 mod shape;
+mod slopes;
+mod steady;
 mod step;
+mod trail;
 mod work;
 mod world;
 
@@ -38,8 +45,27 @@ pub struct Proof {
     pub footprints: usize,
     /// Cores.
     pub cores: usize,
+    /// Those that were not followed, but proved along the number of their group.
+    pub copied: usize,
+    /// Loops of which not every round was followed.
+    pub inductions: Vec<Induction>,
     /// What values in memory must satisfy.
     pub assumptions: Vec<String>,
+}
+
+/// A loop that was proved by induction from some of its rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Induction {
+    /// The program.
+    pub kind: CoreKind,
+    /// Its last instruction.
+    pub end: u32,
+    /// The most rounds after which it repeats itself.
+    pub period: usize,
+    /// Rounds that were not followed, of all cores that were.
+    pub rounds: u64,
+    /// Instructions of those.
+    pub steps: u64,
 }
 
 /// Proves an object for a chip, or says what is wrong with it.
@@ -55,13 +81,21 @@ pub fn verify(object: &Object, chip: &Chip) -> Result<Proof, Box<Refusal>> {
 /// # Errors
 /// As for [`verify()`], and [`Reason::TooLong`].
 pub fn verify_within(object: &Object, chip: &Chip, most: u64) -> Result<Proof, Box<Refusal>> {
-    prove(object, chip, most).map_err(Box::new)
+    prove(object, chip, most, true).map_err(Box::new)
+}
+
+/// As [`verify()`], following every round of every loop on every core: what tests compare with.
+///
+/// # Errors
+/// As for [`verify()`].
+pub fn verify_every_round(object: &Object, chip: &Chip) -> Result<Proof, Box<Refusal>> {
+    prove(object, chip, MOST_STEPS, false).map_err(Box::new)
 }
 
 /// Most instructions of a launch that are followed if nothing else is said.
 const MOST_STEPS: u64 = 1 << 30;
 
-fn prove(object: &Object, chip: &Chip, most: u64) -> Result<Proof, Refusal> {
+fn prove(object: &Object, chip: &Chip, most: u64, induct: bool) -> Result<Proof, Refusal> {
     check_words(object, chip)?;
     let (names, groups) = launch::cores(object, chip)?;
     let whole = |text: &str| Refusal {
@@ -78,11 +112,14 @@ fn prove(object: &Object, chip: &Chip, most: u64) -> Result<Proof, Refusal> {
         program::Program::new(&object.aiv),
     ];
     let mut world = world::World::new(chip, &programs, gm, most);
+    world.induct = induct;
     launch::run(&names, groups, &mut world)?;
     Ok(Proof {
         steps: world.steps,
         footprints: world.footprints.all.len(),
         cores: names.len(),
+        copied: world.copied,
+        inductions: world.inductions(),
         assumptions: world.assumptions(),
     })
 }

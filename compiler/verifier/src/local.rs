@@ -34,13 +34,13 @@ pub(crate) struct Local {
     tracks: Vec<Track>,
     /// By memory: the last of all uses.
     last: [Track; Space::ALL.len()],
-    values: [Bits; Space::ALL.len()],
+    pub(crate) values: [Bits; Space::ALL.len()],
     /// By footprint: the age at which all its bytes held values.
     full: Vec<u32>,
     /// Counts the times that bytes have lost their values.
     age: u32,
     /// Fractals of L0A and L0B that lie transposed: in elements of so many bytes; 0 for others.
-    turned: [Vec<u8>; 2],
+    pub(crate) turned: [Vec<u8>; 2],
 }
 
 fn side(space: Space) -> Option<usize> {
@@ -76,6 +76,22 @@ impl Local {
         self.full.clear();
         self.age = 1;
         self.turned.iter_mut().for_each(|side| side.fill(0));
+    }
+
+    /// Visits all counts.
+    pub(crate) fn each_count(&self, mut visit: impl FnMut(&Known)) {
+        for track in self.last.iter().chain(&self.tracks) {
+            visit(&track.writes);
+            visit(&track.reads);
+        }
+    }
+
+    /// Changes all counts.
+    pub(crate) fn each_count_mut(&mut self, change: impl Fn(&mut Known)) {
+        for track in self.last.iter_mut().chain(&mut self.tracks) {
+            change(&mut track.writes);
+            change(&mut track.reads);
+        }
     }
 
     /// Enters a use and finds what it conflicts with. `known` is what its lane knows, `ordered` what else counts as over

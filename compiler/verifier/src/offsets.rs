@@ -132,7 +132,7 @@ fn result(arith: Arith, a: Range, b: Range, scalar: Range) -> Option<Range> {
 }
 
 /// What is known of the integers in the UB of a core.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ranges {
     /// By footprint.
     known: Vec<Option<Range>>,

@@ -85,6 +85,11 @@ pub(crate) struct Step {
     pub(crate) lane: Pipe,
     /// Registers that decide what it touches: all it reads but plain values and addresses of global memory.
     pub(crate) shaping: u32,
+    /// Registers that it reads, and those it writes.
+    pub(crate) reads: u32,
+    pub(crate) writes: u32,
+    /// The register whose value goes into the data, as a bit.
+    pub(crate) value: u32,
 }
 
 /// A program of one kind of core.
@@ -112,6 +117,12 @@ impl Program {
         self.code.iter().any(gathers)
     }
 
+    /// Whether any instruction sets counters of cores in other groups.
+    pub(crate) fn crosses_groups(&self) -> bool {
+        let crosses = |step: &Step| matches!(step.op, Op::Xset(0, _));
+        self.steps.iter().any(crosses)
+    }
+
     /// Whether any instruction sets or awaits a counter of another core.
     pub(crate) fn crosses(&self) -> bool {
         let crosses = |step: &Step| matches!(step.op, Op::Xset(..) | Op::Xwait(..));
@@ -124,10 +135,15 @@ fn step(inst: &Inst, pairs: &mut Vec<(Pipe, Pipe)>) -> Step {
     let op = op(inst, lane, pairs);
     let mut uses = Uses::default();
     inst.visit(&mut uses);
+    let value = value_of(inst);
+    let registers = inst.registers();
     Step {
         op,
         lane,
-        shaping: uses.shaping(value_of(inst)),
+        shaping: uses.shaping(value),
+        reads: registers.reads,
+        writes: registers.writes,
+        value: value.map_or(0, |reg| 1 << reg.index()),
     }
 }
 

@@ -79,7 +79,7 @@ impl Core {
             Op::Jmp(target) => self.pc = target,
             Op::Bcc(cond, a, b, target) => return self.branch(world, pc, (cond, a, b), target),
             Op::Loop(count, end) => return self.enter_loop(world, pc, count, end),
-            Op::Endloop => return self.end_loop(pc),
+            Op::Endloop => return self.end_loop(world, pc),
             Op::Call(target) => return self.call(pc, target),
             Op::Ret => match self.calls.pop() {
                 Some(back) => self.pc = back,
@@ -204,6 +204,9 @@ impl Core {
                 }
             }
         }
+        if !self.levels.is_empty() {
+            self.levels.put(dst);
+        }
         match value {
             // A word of the parameter block fills the register, so its sign needs no care.
             Some(word) => self.regs.put(dst, word),
@@ -245,18 +248,32 @@ impl Core {
             return flow("more than 16 nested hardware loops");
         }
         let body = pc + 1;
-        self.loops.push(Frame { body, end, left });
+        self.loops.push(Frame::new(body, end, left));
         Ok(())
     }
 
-    fn end_loop(&mut self, pc: u32) -> Done {
+    /// Leaves the innermost loop; what it has read and written counts for the one around.
+    fn leave_loop(&mut self, world: &mut World<'_>) {
+        let Some(mut frame) = self.loops.pop() else {
+            return;
+        };
+        frame.end_round();
+        let (read, written) = frame.all();
+        if let Some(around) = self.loops.last_mut() {
+            around.read |= read & !around.written;
+            around.written |= written;
+        }
+        self.unwatch(world, frame.watch);
+    }
+
+    fn end_loop(&mut self, world: &mut World<'_>, pc: u32) -> Done {
         match self.loops.last_mut() {
             Some(frame) if frame.end == pc => {
                 frame.left -= 1;
                 if frame.left > 0 {
                     self.pc = frame.body;
                 } else {
-                    self.loops.pop();
+                    self.leave_loop(world);
                 }
                 Ok(())
             }
@@ -317,6 +334,7 @@ impl Core {
                 "data decides a branch inside such a branch",
             ));
         }
+        self.levels.fail_from(0);
         let before = self.regs.clone();
         let (order, heard) = (self.order.known[SCALAR], self.heard[SCALAR].clone());
         let done = self.order.stores_done;

@@ -7,13 +7,15 @@ use isa::types::{Pipe, Space};
 
 use crate::core::{Core, Event, Target, Task, UnitState};
 use crate::footprint::{Footprints, Id};
-use crate::gm::{Sort, User, Who, Wrong};
+use crate::gm::{Sort, Who, Wrong};
 use crate::local::Clash;
 use crate::order::{Known, SCALAR, STORES, lane_pipe};
 use crate::program::Step;
 use crate::refusal::{Place, Reason, Verb, WaitsFor};
 use crate::scalar::{NOWHERE, Registers};
 use crate::shape::{Global, Moves, Shape, UNIT};
+use crate::slopes::LEVELS;
+use crate::trail::Trace;
 use crate::world::{Assumed, World};
 use isa::inst::Regs as _;
 
@@ -60,7 +62,7 @@ impl Core {
             &self.regs,
             (world.chip, &mut world.footprints),
         )?;
-        let mut targets = [Target::Address(0); 2];
+        let mut targets = [Target::Address(0, [0; LEVELS]); 2];
         let uses = world.shapes.all[shape as usize].global.clone();
         for (target, use_) in targets.iter_mut().zip(&uses) {
             *target = self.target(world, use_)?;
@@ -79,9 +81,13 @@ impl Core {
     }
 
     /// Where a use of global memory begins.
-    fn target(&self, world: &mut World<'_>, use_: &Global) -> Result<Target, Reason> {
+    fn target(&mut self, world: &mut World<'_>, use_: &Global) -> Result<Target, Reason> {
         if !self.regs.is_unknown(use_.pointer) {
-            return Ok(Target::Address(self.regs.reg(use_.pointer)));
+            let slopes = match self.levels.is_empty() {
+                true => [0; LEVELS],
+                false => self.levels.of(use_.pointer),
+            };
+            return Ok(Target::Address(self.regs.reg(use_.pointer), slopes));
         }
         match self.regs.region[use_.pointer.index()] {
             NOWHERE => Err(Reason::Unknown("data decides which tensor is used")),
@@ -118,6 +124,7 @@ impl Core {
             shapes,
             footprints,
             gm,
+            trail,
             ..
         } = world;
         let shape = &shapes.all[*shape as usize];
@@ -131,7 +138,7 @@ impl Core {
         for (number, use_) in shape.global.iter().enumerate() {
             let sort = if use_.writes { sort } else { Sort::Read };
             let target = targets[number.min(1)];
-            self.touch_global(gm, use_, target, (lane, now, event.pc, sort))?;
+            self.touch_global((gm, trail), use_, target, (lane, now, event.pc, sort))?;
         }
         self.demand(footprints, shape)?;
         self.follow_integers(footprints, shape, *scalar);
@@ -281,8 +288,8 @@ impl Core {
             tensor: None,
             other: verb(clash.writes),
         };
-        let pc = self.pcs[clash.lane].get(clash.count as usize - 1);
-        let other = pc.map(|&pc| Place {
+        let pc = self.pc_of(clash.lane, clash.count);
+        let other = pc.map(|pc| Place {
             core: self.name,
             pc,
             pipe: lane_pipe(clash.lane),
@@ -292,30 +299,35 @@ impl Core {
 
     /// A use of global memory: in bounds, allowed, ordered.
     fn touch_global(
-        &self,
-        gm: &mut crate::gm::Global,
+        &mut self,
+        (gm, trail): (&mut crate::gm::Global, &mut Vec<Trace>),
         use_: &Global,
         target: Target,
         (lane, count, pc, sort): (usize, u32, u32, Sort),
     ) -> Result<(), Stop> {
         let operand = use_.operand;
-        let (region, pieces) = match target {
-            Target::Address(at) => {
-                let pieces = moved(&use_.pieces, at);
-                (gm.span(operand, pieces.span()).map_err(alone)?, pieces)
+        let (region, at, slopes) = match target {
+            Target::Address(at, slopes) => {
+                let region = gm.within(operand, &use_.pieces, at).map_err(alone)?;
+                (region, at, slopes)
             }
-            Target::Region(region) => (region, whole(gm, region)),
+            Target::Region(region) => (region, gm.regions[region].start, [0; LEVELS]),
         };
+        let anywhere = matches!(target, Target::Region(_));
         if use_.writes {
             gm.writable(operand, region).map_err(alone)?;
         }
-        if gm.is_input(region) {
-            return Ok(());
-        }
-        if use_.writes && matches!(target, Target::Region(_)) {
+        if use_.writes && anywhere {
             return Err(alone(Reason::Unknown(
                 "data decides which bytes are written",
             )));
+        }
+        let mut use_ = *use_;
+        if anywhere {
+            use_.pieces = Access {
+                base: 0,
+                ..whole(gm, region)
+            };
         }
         let who = Who {
             core: self.number,
@@ -324,27 +336,29 @@ impl Core {
             pc,
             sort,
         };
-        let number = gm.enter(who);
-        let user = User {
+        let mut trace = Trace {
             who,
-            known: &self.order.known[lane],
-            heard: &self.heard[lane],
-            operand,
+            use_,
+            region,
+            at,
+            slopes,
+            known: self.order.known[lane],
+            heard: None,
+            full: false,
         };
-        for (start, len) in pieces.pieces() {
-            if matches!(sort, Sort::Atomic(_))
-                && let Some(address) = gm.hole(region, (start, start + len))
-            {
-                return Err(alone(gm.uninitialised(operand, region, address)));
-            }
-            let touched = gm.touch((&user, number), region, (start, start + len));
-            touched.map_err(|wrong| self.both(wrong))?;
+        if !gm.is_input(region) {
+            trace.heard = self.heard[lane].clone();
+            trace.enter(gm)?;
+            trace.full = sort == Sort::Read && trace.holds_values(gm);
+        }
+        if !self.levels.is_empty() {
+            trail.push(trace);
         }
         Ok(())
     }
 
     /// The other side of a conflict in global memory as a place; the core's name is put in by who knows all cores.
-    fn both(&self, (reason, other): Wrong) -> Stop {
+    pub(crate) fn both((reason, other): Wrong) -> Stop {
         let other = other.map(|who| Place {
             core: crate::world::unnamed(who.core),
             pc: who.pc,
@@ -438,7 +452,7 @@ impl Core {
                 self.local.straighten(footprints, bytes);
                 self.local.copy((to, from), pairs);
             }
-            (Moves::Global(pairs), None, Target::Address(at)) => {
+            (Moves::Global(pairs), None, Target::Address(at, _)) => {
                 self.local.give(footprints, bytes);
                 for &(dst, offset, len) in pairs {
                     let Ok(region) = gm.span("src", (at + offset, at + offset + u64::from(len)))
@@ -492,14 +506,21 @@ impl Core {
                     && !stores
                     && let Some(word) = world.gm.parameter(address).filter(|_| size == 8)
                 {
+                    self.levels.pin(1 << access.base.index());
                     return Ok(Some(word));
                 }
+                let slopes = self.levels.of(access.base);
                 let target = match unknown {
-                    false => Target::Address(address),
+                    false => Target::Address(address, slopes),
                     true => self.target(world, &use_).map_err(alone)?,
                 };
                 let sort = if stores { Sort::Write } else { Sort::Read };
-                self.touch_global(&mut world.gm, &use_, target, (lane, count, pc, sort))?;
+                self.touch_global(
+                    (&mut world.gm, &mut world.trail),
+                    &use_,
+                    target,
+                    (lane, count, pc, sort),
+                )?;
                 if !stores {
                     self.demand_global(&world.gm, target, size)?;
                 }
@@ -511,6 +532,7 @@ impl Core {
                 )));
             }
             ScalarMem::Ub => {
+                self.levels.pin(1 << access.base.index());
                 if address + size > world.chip.space_bytes(Space::Ub) {
                     return Err(alone(Reason::OutOfBounds {
                         operand: "base",
@@ -581,7 +603,7 @@ impl Core {
 
     fn demand_global(&self, gm: &crate::gm::Global, target: Target, size: u64) -> Result<(), Stop> {
         let (region, span) = match target {
-            Target::Address(at) => {
+            Target::Address(at, _) => {
                 let span = (at, at + size);
                 (gm.span("base", span).map_err(alone)?, span)
             }
@@ -598,7 +620,7 @@ impl Core {
 }
 
 /// An access at another base.
-fn moved(pieces: &Access, at: u64) -> Access {
+pub(crate) fn moved(pieces: &Access, at: u64) -> Access {
     Access {
         base: pieces.base.wrapping_add(at),
         ..*pieces
@@ -627,7 +649,7 @@ fn piece(space: Space, dir: Dir, base: u64, len: u64) -> Access {
 fn all_set(gm: &crate::gm::Global, shape: &Shape, targets: &[Target; 2]) -> bool {
     shape.global.iter().enumerate().all(|(number, use_)| {
         let (region, pieces) = match targets[number.min(1)] {
-            Target::Address(at) => {
+            Target::Address(at, _) => {
                 let pieces = moved(&use_.pieces, at);
                 match gm.span("src", pieces.span()) {
                     Ok(region) => (region, pieces),

@@ -1,16 +1,19 @@
 //! What all cores of a launch share: programs, footprints, shapes, global memory, and what had to be assumed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use isa::chip::Chip;
 use isa::types::{CoreKind, Pipe};
 
+use crate::Induction;
 use crate::footprint::Footprints;
 use crate::gm::Global;
 use crate::order::FLAGS;
 use crate::program::Program;
 use crate::refusal::{CoreName, Reason};
 use crate::shape::Shapes;
+use crate::steady::Hint;
+use crate::trail::Trace;
 
 /// Something that values in memory must satisfy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +37,27 @@ pub(crate) struct World<'a> {
     pub(crate) steps: u64,
     most: u64,
     pub(crate) assumed: BTreeSet<(u8, u32, Assumed)>,
+    /// Uses of global memory while loops are watched.
+    pub(crate) trail: Vec<Trace>,
+    /// What is known of loops, by kind of core and last instruction.
+    pub(crate) hints: HashMap<(u8, u32), Hint>,
+    /// Loops of which rounds were proved by induction.
+    pub(crate) steady: BTreeMap<(u8, u32), Steady>,
+    /// Cores that do as one that was followed.
+    pub(crate) copied: usize,
+    /// Whether rounds of loops and groups of cores may be proved without being followed.
+    pub(crate) induct: bool,
+}
+
+/// What was proved of a loop by induction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steady {
+    /// The longest period, in rounds.
+    pub(crate) period: usize,
+    /// Rounds that were not followed, of all cores.
+    pub(crate) rounds: u64,
+    /// Their instructions.
+    pub(crate) steps: u64,
 }
 
 impl<'a> World<'a> {
@@ -52,6 +76,11 @@ impl<'a> World<'a> {
             steps: 0,
             most,
             assumed: BTreeSet::new(),
+            trail: Vec::new(),
+            hints: HashMap::new(),
+            steady: BTreeMap::new(),
+            copied: 0,
+            induct: true,
         }
     }
 
@@ -62,6 +91,29 @@ impl<'a> World<'a> {
             true => Err(Reason::TooLong(self.most)),
             false => Ok(()),
         }
+    }
+
+    /// Loops that were proved by induction.
+    pub(crate) fn inductions(&self) -> Vec<Induction> {
+        let entry = |(&(kind, end), steady): (&(u8, u32), &Steady)| Induction {
+            kind: match kind == CoreKind::Cube as u8 {
+                true => CoreKind::Cube,
+                false => CoreKind::Vector,
+            },
+            end,
+            period: steady.period,
+            rounds: steady.rounds,
+            steps: steady.steps,
+        };
+        self.steady.iter().map(entry).collect()
+    }
+
+    /// Counts rounds of a loop that are proved by induction.
+    pub(crate) fn skipped(&mut self, key: (u8, u32), period: usize, rounds: u64, steps: u64) {
+        let steady = self.steady.entry(key).or_default();
+        steady.period = steady.period.max(period);
+        steady.rounds += rounds;
+        steady.steps += rounds.saturating_mul(steps);
     }
 
     pub(crate) fn assume(&mut self, kind: CoreKind, pc: u32, assumed: Assumed) {
