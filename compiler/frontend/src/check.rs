@@ -10,7 +10,7 @@ mod body;
 pub(crate) mod bounds;
 mod call;
 mod cx;
-mod cycles;
+pub(crate) mod cycles;
 mod definitions;
 mod expr;
 mod finish;

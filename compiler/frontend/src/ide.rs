@@ -2,11 +2,14 @@
 //! have, how a file is laid out. Works on trees with mistakes in them; knows no protocol.
 
 pub mod again;
+pub mod edited;
+mod excerpt;
 pub mod facts;
 pub mod layout;
 pub mod names;
 
 pub use again::Findings;
+pub use edited::{Edited, Part};
 pub use facts::{Fact, facts};
 pub use layout::{Fold, Outline, folds, outline, selections};
 pub use names::{Def, DefId, DefKind, Names, Use, names};

@@ -7,10 +7,12 @@ use std::sync::OnceLock;
 
 use diag::{Diagnostic, FileId, Shared, SourceMap};
 use syntax::ast::{File, Item, ItemKind};
-use syntax::{Comment, parse_kernel};
+use syntax::{Comment, Parsed, parse_again, parse_kernel};
 
-use crate::ide::again::check_again;
-use crate::ide::{Findings, Names, facts, names};
+use crate::ide::again::{check_again, check_edited};
+use crate::ide::edited::Before;
+use crate::ide::names::names_again;
+use crate::ide::{Edited, Findings, Names, facts, names};
 use crate::lints::lints;
 use crate::{Checked, Prelude, Sources, check};
 
@@ -119,6 +121,48 @@ impl<'l> Program<'l> {
     /// Checks the main file, whose text this is, for an editor: bodies that are in `before` are not checked again.
     pub fn check_again(&self, text: &str, before: Option<&Findings>) -> Findings {
         self.with_sources(|sources| check_again(sources, text, before))
+    }
+
+    /// Brings the tree and `sources` up to date with a new text of the main file; nothing is changed where that takes reading
+    /// it all.
+    pub fn follow(&mut self, sources: &mut SourceMap, text: &str) -> Option<Edited> {
+        let main = self.main.file;
+        let edit = syntax::edit(&self.main, sources.text(main), text)?;
+        if matches!(self.main.items.get(edit.item)?.kind, ItemKind::Use(_)) {
+            return None;
+        }
+        let before = Before::new(&self.main, &edit)?;
+        let own = |found: &Diagnostic| found.span().file == main;
+        let (diagnostics, others) = std::mem::take(&mut self.diagnostics)
+            .into_iter()
+            .partition(own);
+        let mut parsed = Parsed {
+            file: std::mem::take(&mut self.main),
+            comments: std::mem::take(&mut self.comments),
+            diagnostics,
+        };
+        let followed = parse_again(&mut parsed, &edit, text);
+        self.main = parsed.file;
+        self.comments = parsed.comments;
+        self.diagnostics = parsed.diagnostics;
+        self.diagnostics.extend(others);
+        if !followed {
+            return None;
+        }
+        sources.replace(main, text);
+        Some(before.edited(&self.main, edit))
+    }
+
+    /// Checks the main file after an edit that [`Program::follow`] has followed; `before` is what was found before it.
+    pub fn check_edited(&self, text: &str, before: Findings, edited: &Edited) -> Findings {
+        let found =
+            self.with_sources(|sources| check_edited(sources, text, before.clone(), edited));
+        found.unwrap_or_else(|| self.check_again(text, Some(&before)))
+    }
+
+    /// The names after an edit that [`Program::follow`] has followed.
+    pub fn names_edited(&self, names: Names, edited: &Edited) -> Names {
+        names_again(names, &self.main, edited).unwrap_or_else(|| self.names())
     }
 
     /// The same as [`Program::lints`] for what [`Program::check_again`] found.

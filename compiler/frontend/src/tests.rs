@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod diagnostics;
+mod edited;
 mod explain;
 mod ide;
 mod library;

@@ -1,6 +1,6 @@
 //! A text of the client, and what is known of it, computed when first asked for and thrown away when it changes.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -45,8 +45,8 @@ pub(crate) struct Document {
     pub(crate) text: String,
     pub(crate) lines: Lines,
     analysis: OnceCell<Analysis>,
-    /// What was found in an older text.
-    before: Option<Findings>,
+    /// What was known of the last text that was looked at.
+    before: RefCell<Option<Analysis>>,
 }
 
 /// Bytes of a text that lints look at with every key; they look at each name among all names.
@@ -97,7 +97,7 @@ impl Document {
             version,
             text,
             analysis: OnceCell::new(),
-            before: None,
+            before: RefCell::new(None),
         }
     }
 
@@ -123,24 +123,28 @@ impl Document {
             }
         }
         self.version = version;
-        if let Some(mut old) = self.analysis.take() {
-            self.before = Some(std::mem::take(&mut old.found));
-            free(old);
+        if let Some(old) = self.analysis.take() {
+            self.before = RefCell::new(Some(old));
         }
         behind
     }
 
     /// Throws away what is known, because a file that it uses has changed.
     pub(crate) fn forget(&mut self) {
-        self.before = None;
-        if let Some(old) = self.analysis.take() {
-            free(old);
-        }
+        self.before = RefCell::new(None);
+        self.analysis = OnceCell::new();
     }
 
     /// What is known of a kernel text; `neighbour` finds the texts of modules.
     pub(crate) fn analysis(&self, neighbour: &Neighbours<'_>) -> &Analysis {
-        self.analysis.get_or_init(|| Analysis::new(self, neighbour))
+        self.analysis.get_or_init(|| {
+            let before = self.before.take();
+            match before.map(|before| before.follow(&self.text)) {
+                Some(Ok(analysis)) => analysis,
+                Some(Err(found)) => Analysis::new(self, Some(&found), neighbour),
+                None => Analysis::new(self, None, neighbour),
+            }
+        })
     }
 
     pub(crate) fn range(&self, span: diag::Span) -> lsp_types::Range {
@@ -152,35 +156,48 @@ impl Document {
     }
 }
 
-/// A large text's trees take as long to free as to build: nobody waits for that.
-fn free(old: Analysis) {
-    crate::server::background::spawn(move || drop(old));
-}
-
 impl Analysis {
-    fn new(document: &Document, neighbour: &Neighbours<'_>) -> Analysis {
+    fn new(document: &Document, before: Option<&Findings>, neighbour: &Neighbours<'_>) -> Analysis {
         let mut sources = SourceMap::new();
         let file = sources.add(document.path.to_string_lossy(), document.text.as_str());
         let program = Program::read(file, &mut sources, &LIBRARY, neighbour);
-        let found = program.check_again(&document.text, document.before.as_ref());
-        let mut diagnostics = program.diagnostics.clone();
-        diagnostics.extend(found.diagnostics.iter().cloned());
-        diagnostics.retain(|found| found.span().file == MAIN);
-        let names = OnceCell::new();
-        let right = !diagnostics.iter().any(Diagnostic::is_error);
-        if right && document.text.len() <= MOST_LINTED {
-            let names = names.get_or_init(|| program.names());
-            diagnostics.extend(program.lints_again(names, &found));
-            diagnostics.sort_by_key(Diagnostic::span);
-        }
-        Analysis {
+        let found = program.check_again(&document.text, before);
+        let analysis = Analysis {
             sources,
             program,
-            diagnostics,
+            diagnostics: Vec::new(),
             found,
-            names,
+            names: OnceCell::new(),
             slices: OnceCell::new(),
+        };
+        analysis.finished()
+    }
+
+    /// The same for another text, where that takes looking at one item only; else what was found in the old text.
+    fn follow(mut self, text: &str) -> Result<Analysis, Findings> {
+        let Some(edited) = self.program.follow(&mut self.sources, text) else {
+            return Err(self.found);
+        };
+        let names = self.names.take();
+        let names = names.map(|names| self.program.names_edited(names, &edited));
+        self.names = names.map_or_else(OnceCell::new, OnceCell::from);
+        self.found = self.program.check_edited(text, self.found, &edited);
+        self.slices = OnceCell::new();
+        Ok(self.finished())
+    }
+
+    /// Puts together what is wrong, and what is right but not meant.
+    fn finished(mut self) -> Analysis {
+        let mut diagnostics = self.program.diagnostics.clone();
+        diagnostics.extend(self.found.diagnostics.iter().cloned());
+        diagnostics.retain(|found| found.span().file == MAIN);
+        let right = !diagnostics.iter().any(Diagnostic::is_error);
+        if right && self.sources.text(MAIN).len() <= MOST_LINTED {
+            diagnostics.extend(self.program.lints_again(self.names(), &self.found));
+            diagnostics.sort_by_key(Diagnostic::span);
         }
+        self.diagnostics = diagnostics;
+        self
     }
 
     /// What each name means.

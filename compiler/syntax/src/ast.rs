@@ -10,6 +10,7 @@
 mod expr;
 mod item;
 mod schedule;
+mod shift;
 
 use std::ops::{Index, IndexMut};
 
@@ -27,6 +28,7 @@ pub use schedule::{
     Block, Decision, DecisionKind, Expectation, PlaceGroup, Schedule, StreamClause, Target,
     TargetKind,
 };
+pub use shift::Shift;
 
 /// How many nodes deep an expression may be.
 pub const MAX_DEPTH: u32 = 256;
@@ -40,6 +42,9 @@ pub struct File {
     pub items: Vec<Item>,
     /// All expressions of the file.
     pub exprs: Exprs,
+    /// How many expressions there are up to the end of each item; those of an item follow those of the one before.
+    /// Of a tree that was parsed, not of one that was made from it.
+    pub bounds: Vec<u32>,
     /// The `//! key: value` lines at the top.
     pub directives: Vec<Directive>,
 }
@@ -104,6 +109,23 @@ impl Exprs {
     /// The nodes and their ids, operands first.
     pub fn iter(&self) -> impl Iterator<Item = (ExprId, &Expr)> {
         (0..).map(ExprId).zip(&self.nodes)
+    }
+
+    /// The nodes in a range of ids.
+    pub fn range(&self, ids: std::ops::Range<u32>) -> &[Expr] {
+        let range = ids.start as usize..ids.end as usize;
+        self.nodes.get(range).unwrap_or_default()
+    }
+
+    /// Puts other nodes in the place of a range of ids. The caller moves the ids behind it.
+    pub(crate) fn splice(&mut self, ids: std::ops::Range<u32>, nodes: Vec<Expr>) {
+        self.nodes
+            .splice(ids.start as usize..ids.end as usize, nodes);
+    }
+
+    /// The nodes from an id, to be moved.
+    pub(crate) fn behind(&mut self, id: u32) -> &mut [Expr] {
+        self.nodes.get_mut(id as usize..).unwrap_or_default()
     }
 
     /// The number of nodes.

@@ -163,6 +163,7 @@ impl Builder<'_> {
     fn push_item(&mut self, public: bool, kind: ItemKind, span: Span) {
         self.item_start = u32::try_from(self.file.exprs.len()).unwrap_or(u32::MAX);
         self.bare.clear();
+        self.file.bounds.push(self.item_start);
         self.file.items.push(Item {
             docs: Vec::new(),
             public,

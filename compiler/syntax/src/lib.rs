@@ -10,6 +10,7 @@
 //! through `builder.rs`), `errors.rs` (wording). The tile form has `tile.rs`,
 //! `tile.lalrpop` and [`tile_ast`].
 
+mod again;
 pub mod ast;
 mod builder;
 pub mod classes;
@@ -22,6 +23,7 @@ mod tile;
 pub mod tile_ast;
 mod token;
 
+pub use again::{Edit, edit, parse_again};
 pub use kernel::{Comment, CommentKind, Parsed, parse_kernel};
 pub use print::print_ast;
 pub use tile::{ParsedTile, TILE_RESERVED, parse_tile};

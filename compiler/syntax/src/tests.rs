@@ -1,5 +1,6 @@
 //! Tests of the crate as a whole: text in, tree and diagnostics out.
 
+mod again;
 mod corpus;
 mod fmt;
 mod hostile;

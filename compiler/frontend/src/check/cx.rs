@@ -65,6 +65,8 @@ pub(crate) struct Cx<'w, 'a> {
 
 impl<'w, 'a> Cx<'w, 'a> {
     pub(crate) fn new(world: &'w World<'a>, file: usize, item: Item) -> Cx<'w, 'a> {
+        // A reduction in a signature, which is a mistake, has left its indices.
+        let indices = item.body.indices.len();
         Cx {
             world,
             file,
@@ -73,8 +75,8 @@ impl<'w, 'a> Cx<'w, 'a> {
             names: BTreeMap::new(),
             scope: Vec::new(),
             unifier: Unifier::default(),
-            origins: Vec::new(),
-            used: Vec::new(),
+            origins: vec![None; indices],
+            used: vec![true; indices],
             conflicted: BTreeSet::new(),
             pending: Vec::new(),
             parts: BTreeMap::new(),

@@ -6,10 +6,12 @@
 mod walk;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use diag::Span;
 use syntax::ast::{self, CallableKind, ItemKind};
 
+use super::edited::{Edited, Part};
 use crate::Sources;
 
 /// A declaration, by position in [`Names::defs`].
@@ -195,11 +197,74 @@ pub fn names(sources: &Sources<'_>) -> Names {
     }
     declare_items(&mut names, sources.main.items.iter());
     walk::file(&mut names, sources.main);
+    sort(&mut names.uses);
     names
-        .uses
-        .sort_by_key(|found| (found.span.start, found.span.end));
-    names.uses.dedup_by_key(|found| found.span);
-    names
+}
+
+/// The names after an edit inside of a body or of comments; nothing where that takes walking the whole file.
+pub(crate) fn names_again(mut names: Names, main: &ast::File, edited: &Edited) -> Option<Names> {
+    let item = main.items.get(edited.edit.item)?;
+    let named = |other: &ast::Item| match &other.kind {
+        ItemKind::Schedule(schedule) => Some(&schedule.kernel.text) == item.name().map(|n| &n.text),
+        ItemKind::Error { .. }
+        | ItemKind::Callable(_)
+        | ItemKind::Monoid(_)
+        | ItemKind::Const(_)
+        | ItemKind::Assert(_)
+        | ItemKind::Use(_) => false,
+    };
+    let scheduled = main.items.iter().any(named);
+    let segment = edited.segment(&names);
+    for def in &mut names.defs {
+        def.span = edited.stretched(def.span);
+        def.whole = edited.stretched(def.whole);
+    }
+    let old = edited.old;
+    if edited.part == Part::Body {
+        names.uses.retain(|found| !inside(found.span, old));
+    }
+    for found in &mut names.uses {
+        found.span = edited.stretched(found.span);
+    }
+    let id = item.name().and_then(|name| names.item(&name.text));
+    match (edited.part, id) {
+        (Part::Comments, Some(id)) => names.defs[id.0].docs.clone_from(&item.docs),
+        (Part::Comments, None) => {}
+        (Part::Body, Some(id)) if !scheduled && names.def(id).whole == item.span => {
+            names.put(main, item, segment?);
+        }
+        (Part::Body, _) | (Part::Other, _) => return None,
+    }
+    Some(names)
+}
+
+impl Names {
+    /// Walks an item again whose declarations were in this segment.
+    fn put(&mut self, main: &ast::File, item: &ast::Item, segment: Range<usize>) {
+        let (defs, uses) = (self.defs.len(), self.uses.len());
+        walk::item(self, main, item);
+        let (new, mut new_uses) = (self.defs.split_off(defs), self.uses.split_off(uses));
+        let length = new.len();
+        let to = |id: DefId| match id.0 {
+            at if at >= defs => DefId(at - defs + segment.start),
+            at if at >= segment.end => DefId(at - segment.len() + length),
+            at => DefId(at),
+        };
+        for found in self.uses.iter_mut().chain(&mut new_uses) {
+            found.def = to(found.def);
+        }
+        self.defs.splice(segment.clone(), new);
+        sort(&mut new_uses);
+        let at = self
+            .uses
+            .partition_point(|found| found.span.start < item.span.start);
+        self.uses.splice(at..at, new_uses);
+    }
+}
+
+fn sort(uses: &mut Vec<Use>) {
+    uses.sort_by_key(|found| (found.span.start, found.span.end));
+    uses.dedup_by_key(|found| found.span);
 }
 
 fn used(names: &mut Names, path: &[ast::Name], library: &BTreeMap<String, DefId>) {

@@ -135,3 +135,9 @@ fn deep_and_long_programs_do_not_overflow_the_stack() {
     assert!(diagnostics.is_empty());
     assert!(bind(&checked_lets, "k", &typed(&[("N", 1)], &[])).is_ok());
 }
+
+#[test]
+fn a_reduction_in_a_signature_is_a_mistake_and_no_defect() {
+    let text = "kernel k<M, N>(a: f32[M, sum(k) N]) -> y: f32[M] { y[m] = sum(k) a[m, k]; }";
+    assert!(!checked(text).0.is_empty());
+}

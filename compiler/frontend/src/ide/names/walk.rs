@@ -5,44 +5,29 @@ use std::collections::BTreeMap;
 use diag::Span;
 use syntax::ast::{
     Block, Body, Callable, Decision, DecisionKind, Dim, ExprId, ExprKind, Exprs, File, Generic,
-    GenericKind, IndexArg, ItemKind, IxBinder, Member, Monoid, MonoidUse, Name, Param, PlaceGroup,
-    RecBody, ReduceHead, Returns, ScanBody, Schedule, Stmt, StmtKind, StreamClause, Type,
+    GenericKind, IndexArg, Item, ItemKind, IxBinder, Member, Monoid, MonoidUse, Name, Param,
+    PlaceGroup, RecBody, ReduceHead, Returns, ScanBody, Schedule, Stmt, StmtKind, StreamClause,
+    Type,
 };
 
 use super::{Def, DefId, DefKind, Names, Use};
 
 /// Walks the main file.
 pub(super) fn file(names: &mut Names, file: &File) {
-    let mut walk = Walk {
-        names,
-        exprs: &file.exprs,
-        scopes: Vec::new(),
-        records: BTreeMap::new(),
-        item: None,
-        whole: Span::NONE,
-    };
+    let mut walk = Walk::new(names, file);
     for item in &file.items {
-        walk.item = item.name().and_then(|name| walk.names.item(&name.text));
-        walk.whole = item.span;
-        walk.scopes = vec![BTreeMap::new()];
-        walk.records.clear();
-        match &item.kind {
-            ItemKind::Callable(callable) => walk.callable(callable),
-            ItemKind::Monoid(monoid) => walk.monoid(monoid),
-            ItemKind::Const(constant) => {
-                walk.define_item(&constant.name);
-                constant.ty.iter().for_each(|ty| walk.ty(ty));
-                walk.expr(constant.value);
-            }
-            ItemKind::Assert(condition) => walk.expr(*condition),
-            ItemKind::Schedule(_) | ItemKind::Use(_) | ItemKind::Error { .. } => {}
-        }
+        walk.item(item);
     }
     for item in &file.items {
         if let ItemKind::Schedule(schedule) = &item.kind {
             walk.schedule(schedule);
         }
     }
+}
+
+/// Walks one item of the main file.
+pub(super) fn item(names: &mut Names, file: &File, item: &Item) {
+    Walk::new(names, file).item(item);
 }
 
 struct Walk<'a> {
@@ -55,6 +40,37 @@ struct Walk<'a> {
     item: Option<DefId>,
     /// What a declaration belongs to.
     whole: Span,
+}
+
+impl<'a> Walk<'a> {
+    fn new(names: &'a mut Names, file: &'a File) -> Walk<'a> {
+        Walk {
+            names,
+            exprs: &file.exprs,
+            scopes: Vec::new(),
+            records: BTreeMap::new(),
+            item: None,
+            whole: Span::NONE,
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        self.item = item.name().and_then(|name| self.names.item(&name.text));
+        self.whole = item.span;
+        self.scopes = vec![BTreeMap::new()];
+        self.records.clear();
+        match &item.kind {
+            ItemKind::Callable(callable) => self.callable(callable),
+            ItemKind::Monoid(monoid) => self.monoid(monoid),
+            ItemKind::Const(constant) => {
+                self.define_item(&constant.name);
+                constant.ty.iter().for_each(|ty| self.ty(ty));
+                self.expr(constant.value);
+            }
+            ItemKind::Assert(condition) => self.expr(*condition),
+            ItemKind::Schedule(_) | ItemKind::Use(_) | ItemKind::Error { .. } => {}
+        }
+    }
 }
 
 impl Walk<'_> {
