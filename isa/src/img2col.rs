@@ -188,18 +188,22 @@ impl Img2col {
         )
     }
 
-    /// Where a fractal from row `row` on lies in one piece, many bytes from the image's start: where the window is one
-    /// element and its rows follow each other.
-    pub fn whole_fractal(&self, repeat: u64, row: u64, block: u64) -> Option<u64> {
+    /// The image as it lies, where the window is one element and goes over every one of them.
+    pub fn plain(&self) -> Option<Plain> {
         let ones = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0; 4];
-        if !ones || row + ROWS > self.m_ext {
-            return None;
-        }
-        let place = |row| match self.source(repeat, row, block) {
-            Source::Image(at) => Some(at),
-            Source::Pad | Source::Outside => None,
+        let step = |columns| match self.repeat_columns == columns {
+            true => self.repeat_stride,
+            false => 0,
         };
-        place(row + ROWS - 1).and_then(|_| place(row))
+        ones.then(|| Plain {
+            rows: self.height * self.width,
+            blocks: self.channels / self.c0(),
+            first_row: self.m_start,
+            first_block: self.k_start / self.c0(),
+            row_step: step(false) * ROWS,
+            block_step: step(true),
+            m_ext: self.m_ext,
+        })
     }
 
     /// What stands in a row and block of columns of the whole matrix; rows beyond the load are outside.
@@ -229,6 +233,37 @@ impl Img2col {
     }
 }
 
+/// A matrix whose rows are the elements of an image, in order: what a window of one element makes of it.
+#[derive(Copy, Clone, Debug)]
+pub struct Plain {
+    /// Rows and blocks of columns of the whole matrix.
+    rows: u64,
+    blocks: u64,
+    /// Where the load starts in it, and from one repeat to the next.
+    first_row: u64,
+    first_block: u64,
+    row_step: u64,
+    block_step: u64,
+    /// Rows of the load.
+    m_ext: u64,
+}
+
+impl Plain {
+    /// Where the rows of a fractal lie in one piece, from row `row` of a repeat on: bytes from the image's start and how
+    /// many rows there are. Those behind are outside.
+    #[inline]
+    pub fn piece(&self, repeat: u64, row: u64, block: u64) -> (u64, u64) {
+        let first = self.first_row + repeat * self.row_step + row;
+        let block = self.first_block + repeat * self.block_step + block;
+        if block >= self.blocks {
+            return (0, 0);
+        }
+        let inside = self.rows.saturating_sub(first);
+        let rows = inside.min(self.m_ext.saturating_sub(row)).min(ROWS);
+        ((block * self.rows + first) * BLOCK_BYTES, rows)
+    }
+}
+
 /// How often a window fits into an extent.
 const fn positions(extent: u64, kernel: u64, dilation: u64, stride: u64) -> u64 {
     let reach = dilation * kernel.saturating_sub(1) + 1;
@@ -236,4 +271,67 @@ const fn positions(extent: u64, kernel: u64, dilation: u64, stride: u64) -> u64 
         return 0;
     }
     (extent - reach) / stride + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An image whose window is one element.
+    fn image(m: [u64; 2], k: [u64; 2], repeat: [u64; 2], repeat_columns: bool) -> Img2col {
+        Img2col {
+            size: ElemSize::B16,
+            height: 5,
+            width: 9,
+            pad: [0; 4],
+            channels: 64,
+            stride: [1, 1],
+            kernel: [1, 1],
+            dilation: [3, 2],
+            k_ext: k[1],
+            m_ext: m[1],
+            k_start: k[0],
+            m_start: m[0],
+            transpose: false,
+            repeats: repeat[0],
+            repeat_stride: repeat[1],
+            repeat_columns,
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_plain_image_are_its_rows_one_by_one() {
+        let mut rows_seen = 0;
+        for m in [[0, 45], [0, 48], [7, 20], [40, 33], [50, 16]] {
+            for (k, columns) in [([0, 64], false), ([32, 64], true), ([16, 16], false)] {
+                let image = image(m, k, [3, 1], columns);
+                let plain = image.plain().expect("the window is one element");
+                let [rows, blocks] = image.fractals();
+                for (repeat, fractal) in
+                    (0..3).flat_map(|r| (0..rows * blocks).map(move |f| (r, f)))
+                {
+                    let (row, block) = (fractal / blocks * ROWS, fractal % blocks);
+                    let (at, count) = plain.piece(repeat, row, block);
+                    for n in 0..ROWS {
+                        let expected = match n < count {
+                            true => Source::Image(at + n * BLOCK_BYTES),
+                            false => Source::Outside,
+                        };
+                        assert_eq!(
+                            image.source(repeat, row + n, block),
+                            expected,
+                            "{image:?} {n}"
+                        );
+                    }
+                    rows_seen += count;
+                }
+            }
+        }
+        assert!(rows_seen > 500, "{rows_seen} rows");
+        let padded = Img2col {
+            pad: [1, 0, 0, 0],
+            ..image([0, 16], [0, 16], [1, 0], false)
+        };
+        assert!(padded.plain().is_none());
+    }
 }

@@ -8,7 +8,7 @@ use super::mte::{BLOCK, FRACTAL, l0_path};
 use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
 use crate::l0::Turn;
-use crate::memory::Local;
+use crate::memory::{Local, copy_blocks};
 
 /// Rows of a fractal.
 const ROWS: u64 = 16;
@@ -45,17 +45,63 @@ impl Core<'_> {
             .aligned("src", src, image.image_bytes(), BLOCK as u64)?;
         self.writes("dst", to, at, bytes as usize)?;
         let pad = self.context.spr(Spr::Padding).to_le_bytes();
-        for fractal in 0..fractals {
-            let place = Square::of(&image, to, fractal);
-            let dst = at + fractal as usize * FRACTAL;
-            self.fill_square(&image, place, to, dst, from, pad)?;
+        let plain = image.plain();
+        let [rows, blocks] = image.fractals();
+        // L0A has the fractals of a row side by side, L0B those of a column; a transposed part swaps the two.
+        let by_rows = (to == Space::L0a) != image.transpose;
+        let (outer, inner) = if by_rows {
+            (rows, blocks)
+        } else {
+            (blocks, rows)
+        };
+        let mut dst = at;
+        for repeat in 0..image.repeats {
+            for (a, b) in (0..outer).flat_map(|a| (0..inner).map(move |b| (a, b))) {
+                let (row, block) = if by_rows { (a, b) } else { (b, a) };
+                let row = row * ROWS;
+                match plain {
+                    Some(plain) => {
+                        let piece = plain.piece(repeat, row, block);
+                        self.copy_rows(piece, to, dst, from)?;
+                    }
+                    None => {
+                        let place = Square { repeat, row, block };
+                        self.fill_square(&image, place, to, dst, from, pad)?;
+                    }
+                }
+                dst += FRACTAL;
+            }
         }
+        self.memory(to).touch(dst);
         let turn = match image.transpose {
             true => Turn::Halves,
             false => Turn::Plain,
         };
         self.replaced(to, at, bytes as usize, turn);
         self.count(l0_path(to), bytes as usize);
+        Ok(())
+    }
+
+    /// Copies the rows of a fractal that lie in one piece, and fills those behind with zeros.
+    fn copy_rows(
+        &mut self,
+        (offset, rows): (u64, u64),
+        to: Space,
+        dst: usize,
+        from: usize,
+    ) -> Result<(), Stop> {
+        let len = rows as usize * BLOCK;
+        if len > 0 {
+            let from = from + offset as usize;
+            self.reads("src", Space::L1, from, len, false)?;
+            let (l1, l0) = self.two(Space::L1, to);
+            copy_blocks(l1, from, l0, dst, len);
+        }
+        if len < FRACTAL {
+            let l0 = self.memory(to);
+            l0.bytes[dst + len..dst + FRACTAL].fill(0);
+            l0.shadow.set(dst + len, FRACTAL - len);
+        }
         Ok(())
     }
 
@@ -69,21 +115,14 @@ impl Core<'_> {
         from: usize,
         pad: [u8; 8],
     ) -> Result<(), Stop> {
-        if let Some(offset) = image.whole_fractal(place.repeat, place.row * ROWS, place.block) {
-            let from = from + offset as usize;
-            self.reads("src", Space::L1, from, FRACTAL, false)?;
-            let (l1, l0) = self.two(Space::L1, to);
-            crate::memory::copy_blocks(l1, from, l0, dst, FRACTAL);
-            return Ok(());
-        }
         for row in 0..ROWS {
             let at = dst + row as usize * BLOCK;
-            match image.source(place.repeat, place.row * ROWS + row, place.block) {
+            match image.source(place.repeat, place.row + row, place.block) {
                 Source::Image(offset) => {
                     let from = from + offset as usize;
                     self.reads("src", Space::L1, from, BLOCK, false)?;
                     let (l1, l0) = self.two(Space::L1, to);
-                    crate::memory::copy_blocks(l1, from, l0, at, BLOCK);
+                    copy_blocks(l1, from, l0, at, BLOCK);
                 }
                 Source::Pad => {
                     let size = image.size.bytes() as usize;
@@ -105,24 +144,10 @@ pub(super) fn put_value(local: &mut Local, at: usize, value: &[u8]) {
     local.touch(at + BLOCK);
 }
 
-/// Where a fractal of L0 lies in the matrix: repeat, row and column of fractals.
+/// Where a fractal of L0 lies in the matrix: repeat, first row and block of columns.
 #[derive(Copy, Clone, Debug)]
 struct Square {
     repeat: u64,
     row: u64,
     block: u64,
-}
-
-impl Square {
-    /// L0A has the fractals of a row side by side, L0B those of a column; a transposed part swaps the two.
-    fn of(image: &Img2col, to: Space, fractal: u64) -> Square {
-        let [rows, blocks] = image.fractals();
-        let (repeat, fractal) = (fractal / (rows * blocks), fractal % (rows * blocks));
-        let by_rows = (to == Space::L0a) != image.transpose;
-        let (row, block) = match by_rows {
-            true => (fractal / blocks, fractal % blocks),
-            false => (fractal % rows, fractal / rows),
-        };
-        Square { repeat, row, block }
-    }
 }
