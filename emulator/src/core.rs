@@ -157,7 +157,7 @@ pub(crate) struct Core<'a> {
     pub(crate) id: CoreId,
     pub(crate) launch: Launch<'a>,
     pub(crate) program: &'a Program,
-    pub(crate) context: Context,
+    pub(crate) context: Box<Context>,
     /// Whether it has memories; see [`Core::furnish`]. Without values it needs none.
     pub(crate) has_room: bool,
     pub(crate) memories: [Local; 8],
@@ -187,6 +187,8 @@ pub(crate) struct Core<'a> {
     pub(crate) loops: Vec<LoopFrame>,
     pub(crate) calls: Vec<usize>,
     pub(crate) stream: Stream<'a>,
+    /// Whether its stream is written, which times are computed from.
+    pub(crate) timed: bool,
     pub(crate) scratch: Vec<u8>,
     /// How many sets a wait of each mode takes.
     pub(crate) quorums: [u32; 3],
@@ -244,7 +246,7 @@ impl<'a> Core<'a> {
             id,
             launch,
             program,
-            context: initial_context(id, &launch),
+            context: Box::new(initial_context(id, &launch)),
             has_room: false,
             vector: VectorState::default(),
             l0a: Packed::new(0),
@@ -269,6 +271,7 @@ impl<'a> Core<'a> {
             loops: Vec::new(),
             calls: Vec::new(),
             stream: Stream::new(launch.chip, quorums(id.kind(), &launch), program),
+            timed: true,
             quorums: quorums(id.kind(), &launch),
             moved: [0; Path::ALL.len()],
             scratch: Vec::new(),
@@ -308,12 +311,20 @@ impl<'a> Core<'a> {
         self.id.kind()
     }
 
+    /// Whether somebody looks at every access of a program.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.launch.sanitize.uninit || self.launch.sanitize.hazards
+    }
+
     /// A memory of this core.
+    #[inline]
     pub(crate) fn memory(&mut self, space: Space) -> &mut Local {
         &mut self.memories[space as usize]
     }
 
     /// Two memories of this core at once.
+    #[inline]
     pub(crate) fn two(&mut self, a: Space, b: Space) -> (&mut Local, &mut Local) {
         let [a, b] = self
             .memories

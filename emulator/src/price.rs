@@ -67,12 +67,37 @@ pub(crate) fn fixed(inst: &Inst, chip: &Chip) -> Option<Cost> {
     (!asked.was_asked() && cost.gm.is_none()).then_some(cost)
 }
 
+/// What a price depends on, the instruction apart: the lanes in force and the registers that are named.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Operands {
+    lanes: Lanes,
+    registers: [u64; REGISTERS],
+}
+
+impl Operands {
+    /// The operands of an instruction that names these registers.
+    #[inline]
+    pub(crate) fn of(named: &[Reg], regs: &impl Regs) -> Operands {
+        let value = |n: usize| named.get(n).map_or(0, |&reg| regs.reg(reg));
+        Operands {
+            lanes: regs.lanes(),
+            registers: [value(0), value(1), value(2), value(3)],
+        }
+    }
+
+    /// Whether they are those of an instruction that names these registers, looked up one by one.
+    #[inline]
+    pub(crate) fn are(&self, named: &[Reg], regs: &impl Regs) -> bool {
+        let mut pairs = named.iter().zip(self.registers);
+        self.lanes == regs.lanes() && pairs.all(|(&reg, value)| regs.reg(reg) == value)
+    }
+}
+
 /// What a price depends on.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 struct Key {
     pc: u32,
-    lanes: Lanes,
-    registers: [u64; REGISTERS],
+    operands: Operands,
 }
 
 /// The latest prices.
@@ -83,23 +108,16 @@ pub(crate) struct Prices {
 }
 
 impl Prices {
-    /// The cost of an instruction that names these registers.
-    #[inline]
+    /// The cost of an instruction with these operands.
     pub(crate) fn of(
         &mut self,
         pc: u32,
         inst: &Inst,
-        named: &[Reg],
+        operands: Operands,
         regs: &impl Regs,
         chip: &Chip,
     ) -> Cost {
-        // Each by itself, so that none goes through memory.
-        let value = |n: usize| named.get(n).map_or(0, |&reg| regs.reg(reg));
-        let key = Key {
-            pc,
-            lanes: regs.lanes(),
-            registers: [value(0), value(1), value(2), value(3)],
-        };
+        let key = Key { pc, operands };
         // In either of two neighbours; the older one is forgotten first.
         let first = slot(&key) & !1;
         if let Some(pair) = self.entries.get(first..first + 2) {
@@ -138,11 +156,11 @@ fn slot(key: &Key) -> usize {
         0xc2b2_ae3d_27d4_eb4f,
         0xff51_afd7_ed55_8ccd,
     ];
-    let (low, high) = match key.lanes {
+    let (low, high) = match key.operands.lanes {
         Lanes::Count(count) => (count, 1),
         Lanes::Mask(low, high) => (low, high),
     };
-    let [a, b, c, d] = key.registers;
+    let [a, b, c, d] = key.operands.registers;
     let state = u64::from(key.pc) ^ low.rotate_left(32) ^ high.rotate_left(16);
     let words = [state, a, b, c, d, low];
     let products = words.iter().zip(SPREAD);

@@ -11,7 +11,7 @@ use isa::inst::{Dir, Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
 use isa::types::{Pipe, Space};
 
 use crate::core::{Program, flag_index};
-use crate::price::{Asked, Prices};
+use crate::price::{Asked, Operands, Prices};
 
 /// What kind of event it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -111,6 +111,8 @@ pub(crate) struct Stream<'c> {
     pub(crate) traffic: Vec<Traffic>,
     /// The latest kinds of each instruction.
     latest: Vec<[u32; WAYS]>,
+    /// The latest operands of each instruction of the vector unit, and the kind that they gave.
+    asked: Vec<Option<(Operands, u32)>>,
     gap: u32,
     /// How many sets a wait of each mode takes.
     quorums: [u32; 3],
@@ -142,6 +144,7 @@ impl<'c> Stream<'c> {
             kinds: Vec::new(),
             traffic: Vec::new(),
             latest: vec![[u32::MAX; WAYS]; program.code.len()],
+            asked: vec![None; program.code.len()],
             gap: 0,
             quorums,
             cache: DataCache::new(chip),
@@ -170,10 +173,20 @@ impl<'c> Stream<'c> {
             }
             // Work of the vector unit, which moves nothing in global memory.
             (None, Some(named)) if program.fixed[at].is_none() => {
-                let inst = &program.code[at];
-                let cost = self.prices.of(at as u32, inst, named, regs, self.chip);
+                if let Some(Some((operands, entry))) = self.asked.get(at)
+                    && operands.are(named, regs)
+                {
+                    let (kind, gap) = (*entry, std::mem::take(&mut self.gap));
+                    return self.events.push(Event { kind, gap });
+                }
+                let (inst, operands) = (&program.code[at], Operands::of(named, regs));
+                let (prices, chip) = (&mut self.prices, self.chip);
+                let cost = prices.of(at as u32, inst, operands, regs, chip);
                 let pipe = program.queues[at];
-                self.push(Kind::new(&cost, What::Work, pipe, 0, at as u32));
+                let entry = self.push(Kind::new(&cost, What::Work, pipe, 0, at as u32));
+                if let Some(asked) = self.asked.get_mut(at) {
+                    *asked = Some((operands, entry));
+                }
             }
             (Some(_) | None, _) => {
                 let event = self.prepare(program, at, regs);
@@ -194,7 +207,10 @@ impl<'c> Stream<'c> {
         let inst = &program.code[at];
         let mut cost = match (&program.fixed[at], &program.named[at]) {
             (Some(cost), _) => *cost,
-            (None, Some(named)) => self.prices.of(at as u32, inst, named, regs, self.chip),
+            (None, Some(named)) => {
+                let operands = Operands::of(named, regs);
+                self.prices.of(at as u32, inst, operands, regs, self.chip)
+            }
             (None, None) => cost::cost(inst, regs, self.chip),
         };
         let (mut what, extra) = classify(inst, regs, &cost);
@@ -306,6 +322,7 @@ impl<'c> Stream<'c> {
         self.push(Kind::new(&Cost::default(), What::Scalar, Pipe::S, 0, 0));
         self.events.shrink_to_fit();
         self.latest = Vec::new();
+        self.asked = Vec::new();
     }
 }
 

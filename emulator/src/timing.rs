@@ -227,10 +227,10 @@ impl<'a, 'b> Walk<'a, 'b> {
             if self.core.program.queues[at] != Pipe::S && self.memo.repeat(self.core, at) {
                 return Ok(());
             }
-            let context = self.core.context;
+            let context = *self.core.context;
             return self.record(at, inst, &context);
         }
-        let context = self.core.context;
+        let context = *self.core.context;
         let watch = Watch {
             context: &context,
             unknown: self.unknown,

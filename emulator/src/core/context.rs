@@ -37,6 +37,28 @@ impl Regs for Context {
     }
 }
 
+impl Regs for Box<Context> {
+    #[inline]
+    fn reg(&self, reg: Reg) -> u64 {
+        Context::reg(self, reg)
+    }
+
+    #[inline]
+    fn spr(&self, spr: Spr) -> u64 {
+        Context::spr(self, spr)
+    }
+
+    #[inline]
+    fn lanes(&self) -> Lanes {
+        self.lanes
+    }
+
+    #[inline]
+    fn va(&self, number: u64) -> u128 {
+        Context::va(self, number)
+    }
+}
+
 /// A hardware loop in progress.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct LoopFrame {

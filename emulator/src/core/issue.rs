@@ -161,7 +161,9 @@ impl Core<'_> {
         if let Some(cycles) = self.program.cycles(at) {
             return match self.try_execute(at, inst, Pipe::S.index()) {
                 Ok(()) => {
-                    self.stream.pass(cycles, at as u32);
+                    if self.timed {
+                        self.stream.pass(cycles, at as u32);
+                    }
                     Ok(true)
                 }
                 Err(halt) => {
@@ -172,10 +174,15 @@ impl Core<'_> {
             };
         }
         // The event has the operands of before, and belongs before those of the instructions behind.
-        let event = self.stream.prepare(self.program, at, &self.context);
+        let event = match self.timed {
+            true => Some(self.stream.prepare(self.program, at, &self.context)),
+            false => None,
+        };
         match self.execute(at, inst, Pipe::S.index())? {
             None => {
-                self.stream.commit(event);
+                if let Some(event) = event {
+                    self.stream.commit(event);
+                }
                 Ok(true)
             }
             Some(reason) => {
@@ -193,7 +200,9 @@ impl Core<'_> {
             self.blocked_on = Some(WaitReason::Full { pipe });
             return Ok(false);
         }
-        self.stream.record(self.program, at, &self.context);
+        if self.timed {
+            self.stream.record(self.program, at, &self.context);
+        }
         self.next = at + 1;
         let mut waits = None;
         let known = match self.unordered {
@@ -214,10 +223,10 @@ impl Core<'_> {
         }
         let context = match self.spare.pop() {
             Some(mut spare) => {
-                *spare = self.context;
+                *spare = *self.context;
                 spare
             }
-            None => Box::new(self.context),
+            None => self.context.clone(),
         };
         let pending = Pending {
             pc: at as u32,
@@ -275,7 +284,7 @@ impl Core<'_> {
             return Ok(false);
         };
         // Only the scalar unit changes these registers.
-        let own = std::mem::replace(&mut self.context, *head.context);
+        std::mem::swap(&mut self.context, &mut head.context);
         if !self.unordered {
             self.order.learn(lane, &head.known);
             hear(&mut self.heard[lane], &head.heard);
@@ -284,7 +293,7 @@ impl Core<'_> {
         let program = self.program;
         let at = head.pc as usize;
         let outcome = self.execute(at, &program.code[at], lane);
-        self.context = own;
+        std::mem::swap(&mut self.context, &mut head.context);
         match outcome? {
             None => {
                 self.waiting -= 1;

@@ -16,7 +16,7 @@ impl Core<'_> {
             return self.convert_wide(i);
         }
         let (from, to) = (i.kind.src.bytes() as usize, i.kind.dst.bytes() as usize);
-        let work = Work::new(self, i.rep, i.kind.lanes() as usize)?;
+        let work = Work::new(self, i.rep, i.kind.lanes() as usize)?.fitted(from.min(to));
         let a = Walk::new("a", self.ub(i.a.at), i.st.a_blk, i.st.a_rep, from);
         let d = Walk::new("dst", self.ub(i.dst.at), i.st.dst_blk, i.st.dst_rep, to);
         self.check_read(&work, &a)?;

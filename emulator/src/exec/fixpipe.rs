@@ -12,6 +12,9 @@ use crate::unit::Blocks;
 
 type Done = Result<(), Halt>;
 
+/// Bytes of rows that are converted before they go on: what stays in the nearest cache.
+const STAGE: usize = 8192;
+
 /// A tile of L0C and what becomes of its elements.
 #[derive(Copy, Clone, Debug)]
 struct Drain {
@@ -85,28 +88,35 @@ impl FixUnit for Core<'_> {
         self.check_tile(&drain, i.unit)?;
         let mut line = Line::new(&drain, self.columns(&drain)?);
         let pitch = drain.row_bytes(stride);
-        let mut row = std::mem::take(&mut self.scratch);
-        row.clear();
-        row.resize(drain.row_bytes(drain.n), 0);
-        for r in 0..drain.m {
-            line.convert(
-                &drain,
-                &self.memories[Space::L0c as usize].bytes,
-                r,
-                &mut row,
-            );
+        let row_bytes = drain.row_bytes(drain.n);
+        let together = match i.nd {
+            Adj::On => self.rows_together(&drain, dst, pitch),
+            Adj::Off | Adj::Whole => 1,
+        };
+        let mut rows = std::mem::take(&mut self.scratch);
+        rows.clear();
+        rows.resize(together * row_bytes, 0);
+        for first in (0..drain.m).step_by(together) {
+            let some = together.min(drain.m - first);
+            let l0c = &self.memories[Space::L0c as usize].bytes;
+            for (r, row) in (first..first + some).zip(rows.chunks_exact_mut(row_bytes.max(1))) {
+                line.convert(&drain, l0c, r, row);
+            }
             match i.nd {
-                Adj::On => self.drain_to(dst.wrapping_add((r * pitch) as u64), &row)?,
+                Adj::On => {
+                    let at = dst.wrapping_add((first * pitch) as u64);
+                    self.drain_to(at, &rows[..some * row_bytes])?;
+                }
                 Adj::Off | Adj::Whole => {
                     let width = if i.nd == Adj::Whole { 64 } else { 32 };
-                    for (column, block) in row.chunks(width).enumerate() {
-                        let at = column * stride * 32 + r * width;
+                    for (column, block) in rows.chunks(width).enumerate() {
+                        let at = column * stride * 32 + first * width;
                         self.drain_to(dst.wrapping_add(at as u64), block)?;
                     }
                 }
             }
         }
-        self.scratch = row;
+        self.scratch = rows;
         self.unit_done(i.unit, &tile, false);
         Ok(())
     }
@@ -212,6 +222,17 @@ impl Core<'_> {
             n,
             src_rows,
         }))
+    }
+
+    /// Rows that go to global memory at a time: several where they lie side by side there, all of them inside, and nobody
+    /// looks at every access.
+    fn rows_together(&self, d: &Drain, dst: u64, pitch: usize) -> usize {
+        let len = d.m * pitch;
+        let dense = pitch == d.row_bytes(d.n) && !self.is_watched();
+        match dense && self.launch.gm.span("dst", dst, len as u64).is_ok() {
+            true => (STAGE / pitch.max(1)).clamp(1, d.m),
+            false => 1,
+        }
     }
 
     /// Demands values in every element of the tile.
@@ -402,8 +423,14 @@ impl Line {
         };
         match d.quant {
             QuantMode::None => {
-                for (column, to) in out[..d.n * 4].chunks_mut(64).enumerate() {
-                    to.copy_from_slice(piece(column, to.len() / 4));
+                let (whole, rest) = out[..d.n * 4].as_chunks_mut::<64>();
+                for (column, to) in whole.iter_mut().enumerate() {
+                    if let Some(from) = piece(column, 16).as_array() {
+                        *to = *from;
+                    }
+                }
+                if !rest.is_empty() {
+                    rest.copy_from_slice(piece(d.n / 16, rest.len() / 4));
                 }
             }
             QuantMode::F32F16 | QuantMode::F32Bf16 => {

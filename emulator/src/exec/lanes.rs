@@ -74,6 +74,31 @@ impl Work {
         }
     }
 
+    /// The same with shorter repeats, where the lanes that are on are the first ones of each and fill blocks; `size` is the
+    /// least of the operands' elements. For instructions that ask nothing but which bytes there are.
+    #[inline]
+    pub(super) fn fitted(self, size: usize) -> Work {
+        if self.whole == self.repeats {
+            return self;
+        }
+        self.shortened(size).unwrap_or(self)
+    }
+
+    fn shortened(self, size: usize) -> Option<Work> {
+        let on = self.on(0);
+        let lanes = on.trailing_ones() as usize;
+        let alike = self.count.is_none() || self.repeats == 1;
+        let first = on.count_ones() as usize == lanes;
+        let fills = lanes > 0 && (lanes * size).is_multiple_of(BLOCK);
+        (alike && first && fills && self.repeats > 0).then_some(Work {
+            lanes,
+            mask: on,
+            count: None,
+            whole: self.repeats,
+            ..self
+        })
+    }
+
     /// Lanes of a repeat that are on, one bit each.
     pub(super) fn on(&self, repeat: usize) -> u128 {
         let all = self.all();
@@ -404,8 +429,7 @@ impl Core<'_> {
     /// Where an access ends of which only that matters, because nobody looks at it; none if it may be wrong.
     #[inline]
     fn unwatched_end(&self, work: &Work, walk: &Walk) -> Option<usize> {
-        let sanitize = &self.launch.sanitize;
-        let watched = sanitize.uninit || sanitize.hazards;
+        let watched = self.is_watched();
         let whole = work.whole() == work.repeats && work.repeats > 0;
         let end = walk.hull(work).end;
         let good =

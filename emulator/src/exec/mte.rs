@@ -9,7 +9,7 @@ use super::at_most;
 use super::fill::Runs;
 use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop};
-use crate::gm::Region;
+use crate::gm::{Region, Span};
 use crate::l0::Turn;
 use crate::memory::{Local, Shadow, copy_blocks};
 use crate::report::Path;
@@ -96,8 +96,28 @@ pub(super) fn shadow_in(
 }
 
 impl Core<'_> {
+    /// The pieces of a copy as one where they follow each other on both sides, the whole of it is inside, and nobody looks
+    /// at every access.
+    fn joined(&self, space: Space, local: u64, global: u64, pieces: Pieces) -> Pieces {
+        let (len, step) = (pieces.count * pieces.len, pieces.len as u64);
+        let follow = pieces.src_step == step && pieces.dst_step == step && pieces.count > 1;
+        let inside = || {
+            let local = self.memories[space as usize].inside("local", local, len as u64);
+            local.is_ok() && self.launch.gm.span("global", global, len as u64).is_ok()
+        };
+        match follow && !self.is_watched() && inside() {
+            true => Pieces {
+                count: 1,
+                len,
+                ..pieces
+            },
+            false => pieces,
+        }
+    }
+
     /// Global memory to a local one.
     fn copy_in(&mut self, space: Space, dst: u64, src: u64, pieces: Pieces) -> Result<(), Stop> {
+        let pieces = self.joined(space, dst, src, pieces);
         for n in 0..pieces.count as u64 {
             self.piece_in(
                 space,
@@ -138,6 +158,7 @@ impl Core<'_> {
     /// A local memory to global memory; the values must be there.
     fn copy_out(&mut self, space: Space, dst: u64, src: u64, pieces: Pieces) -> Result<(), Stop> {
         let atomic = self.context.spr(Spr::Atomic) & Spr::ATOMIC_OP != 0;
+        let pieces = self.joined(space, src, dst, pieces);
         for n in 0..pieces.count as u64 {
             let (dst, src) = (
                 dst.wrapping_add(n * pieces.dst_step),
@@ -528,18 +549,28 @@ impl Core<'_> {
             column_bytes,
             row_bytes,
         };
-        let reach = (n - 1) * src_stride * size + row_bytes;
-        if let Ok(span) = self.launch.gm.span("src", src, reach as u64)
-            && let Some(rows) = span.region.lend(span.offset, reach)
-        {
-            let l1 = self.memory(Space::L1);
-            place.put_rows(l1, rows, src_stride * size, n);
-            for column in 0..columns {
-                l1.shadow.set(base + column * column_bytes, n * BLOCK);
+        let (reach, pitch) = ((n - 1) * src_stride * size + row_bytes, src_stride * size);
+        if let Ok(span) = self.launch.gm.span("src", src, reach as u64) {
+            let done = match span.region.lend(span.offset, reach) {
+                Some(rows) => {
+                    place.put_rows(self.memory(Space::L1), rows, pitch, n);
+                    true
+                }
+                None if !self.is_watched() => {
+                    self.put_rows_of(&place, span, pitch, n);
+                    true
+                }
+                None => false,
+            };
+            if done {
+                let l1 = self.memory(Space::L1);
+                for column in 0..columns {
+                    l1.shadow.set(base + column * column_bytes, n * BLOCK);
+                }
+                l1.touch(base + extent);
+                self.count(Path::GmL1, n * row_bytes);
+                return Ok(());
             }
-            l1.touch(base + extent);
-            self.count(Path::GmL1, n * row_bytes);
-            return Ok(());
         }
         let mut row = std::mem::take(&mut self.scratch);
         row.clear();
@@ -578,6 +609,32 @@ impl Core<'_> {
         l1.touch(base + extent);
         self.count(Path::GmL1, n * row_bytes);
         Ok(())
+    }
+}
+
+impl Core<'_> {
+    /// Copies rows that the program may change, a few at a time, and writes them as fractals.
+    fn put_rows_of(&mut self, place: &Fractals2d, from: Span<'_>, pitch: usize, count: usize) {
+        let row_bytes = place.row_bytes;
+        let mut rows = std::mem::take(&mut self.scratch);
+        rows.resize(rows.len().max(TOGETHER * row_bytes), 0);
+        for first in (0..count).step_by(TOGETHER) {
+            let some = TOGETHER.min(count - first);
+            let offset = from.offset + first * pitch;
+            if pitch == row_bytes {
+                from.region.read(offset, &mut rows[..some * row_bytes]);
+            } else {
+                for (n, row) in rows.chunks_exact_mut(row_bytes).take(some).enumerate() {
+                    from.region.read(offset + n * pitch, row);
+                }
+            }
+            let place = Fractals2d {
+                base: place.base + first * BLOCK,
+                ..*place
+            };
+            place.put_rows(self.memory(Space::L1), &rows, row_bytes, some);
+        }
+        self.scratch = rows;
     }
 }
 
@@ -716,6 +773,15 @@ impl Mte2Unit for Core<'_> {
             })));
         }
         let padded = len.next_multiple_of(BLOCK);
+        if padded == len {
+            let pieces = Pieces {
+                count,
+                len,
+                src_step: len as u64 + src_gap,
+                dst_step: (len + dst_gap * BLOCK) as u64,
+            };
+            return Ok(self.copy_in(Space::Ub, dst, src, pieces)?);
+        }
         for n in 0..count as u64 {
             let src = src.wrapping_add(n * (len as u64 + src_gap));
             let dst = dst + n * (padded + dst_gap * BLOCK) as u64;

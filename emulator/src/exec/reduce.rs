@@ -54,8 +54,7 @@ impl Core<'_> {
         let work = Work::new(self, rep, 64)?;
         let a = Walk::new("a", self.ub(a.at), st.a_blk, st.a_rep, 4);
         let (base, step) = (self.ub(dst.at), usize::from(st.dst_rep) * 4);
-        let watched = self.launch.sanitize.uninit || self.launch.sanitize.hazards;
-        if watched || work.repeats == 0 || work.whole() < work.repeats || a.blk != 1 {
+        if self.is_watched() || work.repeats == 0 || work.whole() < work.repeats || a.blk != 1 {
             return Ok(false);
         }
         self.check_read(&work, &a)?;
@@ -103,9 +102,16 @@ impl Core<'_> {
         if !ty.is_float() {
             return Err(no_such_lanes(ty).into());
         }
-        let whole = ty == VecTy::F32 && matches!(group, 8 | 64);
-        if whole && self.reduce_rows(o, 64 / group, &join)? {
-            return Ok(());
+        if ty == VecTy::F32 && matches!(group, 8 | 64) {
+            let results = 64 / group;
+            let done = match neutral {
+                // Only the last sum says which NaN it is.
+                Some(_) => self.reduce_rows(o, results, &|a, b| a + b)?,
+                None => self.reduce_rows(o, results, &join)?,
+            };
+            if done {
+                return Ok(());
+            }
         }
         let results = ty.lanes() as usize / group;
         let overflow = match neutral {

@@ -116,7 +116,7 @@ impl Core<'_> {
     /// Applies a function to each item of an instruction with one source.
     fn items_two<T: Item>(&mut self, o: Two, function: impl Fn(T) -> T + Copy) -> Result<(), Stop> {
         let size = size_of::<T>();
-        let work = Work::new(self, o.rep, 256 / size)?;
+        let work = Work::new(self, o.rep, 256 / size)?.fitted(size);
         let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
         let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, size);
         self.check_read(&work, &a)?;
@@ -137,7 +137,7 @@ impl Core<'_> {
         function: impl Fn(T, T) -> T + Copy,
     ) -> Result<(), Stop> {
         let size = size_of::<T>();
-        let work = Work::new(self, o.rep, 256 / size)?;
+        let work = Work::new(self, o.rep, 256 / size)?.fitted(size);
         let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, size);
         let b = Walk::new("b", self.ub(o.b.at), o.st.b_blk, o.st.b_rep, size);
         let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, size);
@@ -159,16 +159,14 @@ impl Core<'_> {
         o: Three,
         function: impl Fn(u16, u16) -> u16 + Copy,
     ) -> Result<(), Stop> {
-        let each =
-            |x: [u8; 2], y| function(u16::from_le_bytes(x), u16::from_le_bytes(y)).to_le_bytes();
-        self.halves_three(o, |out, x, y| {
-            num::apply2_slice(halves_mut(out), halves(x), halves(y), each);
+        self.items_three(o, move |x: [u8; 2], y| {
+            function(u16::from_le_bytes(x), u16::from_le_bytes(y)).to_le_bytes()
         })
     }
 
     /// As [`Core::lanes_two`] on lanes of two bytes, in place where they lie so.
     fn halves_two(&mut self, o: Two, mut f: impl FnMut(&mut [u8], &[u8])) -> Result<(), Stop> {
-        let work = Work::new(self, o.rep, 128)?;
+        let work = Work::new(self, o.rep, 128)?.fitted(2);
         let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, 2);
         let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, 2);
         self.check_read(&work, &a)?;
@@ -186,7 +184,7 @@ impl Core<'_> {
         o: Three,
         mut f: impl FnMut(&mut [u8], &[u8], &[u8]),
     ) -> Result<(), Stop> {
-        let work = Work::new(self, o.rep, 128)?;
+        let work = Work::new(self, o.rep, 128)?.fitted(2);
         let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, 2);
         let b = Walk::new("b", self.ub(o.b.at), o.st.b_blk, o.st.b_rep, 2);
         let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, 2);

@@ -101,7 +101,7 @@ impl<const N: usize> InPlace<N> {
 }
 
 /// An item of a row: four bytes or two.
-pub(super) trait Item: Copy + PartialEq {
+pub(super) trait Item: Copy {
     /// A row of such items.
     type Row: AsRef<[Self]> + AsMut<[Self]> + Copy;
     /// The items of a row.
@@ -112,11 +112,19 @@ pub(super) trait Item: Copy + PartialEq {
     fn items(bytes: &[u8]) -> &[Self];
     /// The items of any bytes, to change them.
     fn items_mut(bytes: &mut [u8]) -> &mut [Self];
+    /// The items of a line: two blocks.
+    type Line: AsRef<[Self]> + AsMut<[Self]> + Copy;
+    /// Two copies of a block as a line.
+    fn line(block: &[u8; BLOCK]) -> Self::Line;
+    /// The lines of a row, to change them.
+    fn lines_mut(bytes: &mut [u8; ROW]) -> &mut [Self::Line];
+    /// The lines of a row.
+    fn lines(bytes: &[u8; ROW]) -> &[Self::Line];
 }
 
 /// Declares the items of one size.
 macro_rules! item {
-    ($size:literal, $count:literal) => {
+    ($size:literal, $count:literal, $line:literal) => {
         impl Item for [u8; $size] {
             type Row = [[u8; $size]; $count];
 
@@ -138,12 +146,30 @@ macro_rules! item {
             fn items_mut(bytes: &mut [u8]) -> &mut [Self] {
                 bytes.as_chunks_mut().0
             }
+
+            type Line = [[u8; $size]; $line];
+
+            #[inline(always)]
+            fn line(block: &[u8; BLOCK]) -> Self::Line {
+                let items = block.as_chunks().0;
+                std::array::from_fn(|n| items[n % (BLOCK / $size)])
+            }
+
+            #[inline(always)]
+            fn lines_mut(bytes: &mut [u8; ROW]) -> &mut [Self::Line] {
+                bytes.as_chunks_mut().0.as_chunks_mut().0
+            }
+
+            #[inline(always)]
+            fn lines(bytes: &[u8; ROW]) -> &[Self::Line] {
+                bytes.as_chunks().0.as_chunks().0
+            }
         }
     };
 }
 
-item!(4, 64);
-item!(2, 128);
+item!(4, 64, 16);
+item!(2, 128, 32);
 
 /// Applies a function to the items of one source.
 pub(super) fn apply<T: Item>(bytes: &mut [u8], rows: InPlace<1>, function: impl Fn(T) -> T + Copy) {
@@ -287,8 +313,8 @@ impl<T: Item, F: Fn(T, T) -> T + Copy> Loops for Two<'_, T, F> {
                     change(T::row_mut(out), |x| function(x, x));
                 }
                 (Source::Own, Source::Apart(y)) => {
-                    if let Some(y) = others.same::<T>(y, repeat) {
-                        change(T::row_mut(out), |x| function(x, y));
+                    if let Some(y) = others.block(y, repeat) {
+                        change_by(T::lines_mut(out), T::line(y), function);
                         continue;
                     }
                     let Some(y) = others.row(y, repeat, &mut fill_right) else {
@@ -304,8 +330,8 @@ impl<T: Item, F: Fn(T, T) -> T + Copy> Loops for Two<'_, T, F> {
                 }
                 (Source::Apart(x), Source::Apart(y)) => {
                     let x = others.row(x, repeat, &mut fill_left);
-                    if let (Some(x), Some(y)) = (x, others.same::<T>(y, repeat)) {
-                        put(T::row_mut(out), T::row(x), |x| function(x, y));
+                    if let (Some(x), Some(y)) = (x, others.block(y, repeat)) {
+                        put_by(T::lines_mut(out), T::lines(x), T::line(y), function);
                         continue;
                     }
                     let y = others.row(y, repeat, &mut fill_right);
@@ -338,19 +364,17 @@ fn cut(bytes: &mut [u8], dst: Rows, repeat: usize) -> Option<(&mut [u8; ROW], Ot
 }
 
 impl<'a> Others<'a> {
-    /// The item that every lane of a source has, where one block serves all of them and repeats one item.
+    /// The block of a source that serves every lane; none of another source.
     #[inline(always)]
-    fn same<T: Item>(&self, rows: Rows, repeat: usize) -> Option<T> {
+    fn block(&self, rows: Rows, repeat: usize) -> Option<&'a [u8; BLOCK]> {
         if !rows.block {
             return None;
         }
         let at = rows.at + repeat * rows.step;
-        let from = match at.checked_sub(self.end) {
-            None => self.below.get(at..at + BLOCK)?,
-            Some(at) => self.above.get(at..at + BLOCK)?,
-        };
-        let (first, others) = T::items(from).split_first()?;
-        others.iter().all(|item| item == first).then_some(*first)
+        match at.checked_sub(self.end) {
+            None => self.below.get(at..)?.first_chunk(),
+            Some(at) => self.above.get(at..)?.first_chunk(),
+        }
     }
 
     /// The row of a source; `fill` is room for the copies of a block.
@@ -382,31 +406,72 @@ fn change<T: Copy, R: AsMut<[T]>>(out: &mut R, function: impl Fn(T) -> T + Copy)
     }
 }
 
+// The others' rows are taken whole before the first item is written: that they lie apart is more than a compiler sees, and
+// where rows of one buffer take turns it would go item by item.
+
 #[inline(always)]
-fn change2<T: Copy, R: AsMut<[T]> + AsRef<[T]>>(
+fn change2<T: Copy, R: AsMut<[T]> + AsRef<[T]> + Copy>(
     out: &mut R,
     other: &R,
     function: impl Fn(T, T) -> T,
 ) {
+    let other = *other;
     for (item, &y) in out.as_mut().iter_mut().zip(other.as_ref()) {
         *item = function(*item, y);
     }
 }
 
+/// One line is the second operand of every line.
 #[inline(always)]
-fn put<T: Copy, R: AsMut<[T]> + AsRef<[T]>>(out: &mut R, x: &R, function: impl Fn(T) -> T + Copy) {
+fn change_by<T: Copy, L: AsMut<[T]> + AsRef<[T]> + Copy>(
+    out: &mut [L],
+    other: L,
+    function: impl Fn(T, T) -> T,
+) {
+    for line in out {
+        for (item, &y) in line.as_mut().iter_mut().zip(other.as_ref()) {
+            *item = function(*item, y);
+        }
+    }
+}
+
+/// One line is the second operand of every line.
+#[inline(always)]
+fn put_by<T: Copy, L: AsMut<[T]> + AsRef<[T]> + Copy>(
+    out: &mut [L],
+    x: &[L],
+    other: L,
+    function: impl Fn(T, T) -> T,
+) {
+    for (line, x) in out.iter_mut().zip(x) {
+        let x = *x;
+        let sources = x.as_ref().iter().zip(other.as_ref());
+        for (item, (&x, &y)) in line.as_mut().iter_mut().zip(sources) {
+            *item = function(x, y);
+        }
+    }
+}
+
+#[inline(always)]
+fn put<T: Copy, R: AsMut<[T]> + AsRef<[T]> + Copy>(
+    out: &mut R,
+    x: &R,
+    function: impl Fn(T) -> T + Copy,
+) {
+    let x = *x;
     for (item, &x) in out.as_mut().iter_mut().zip(x.as_ref()) {
         *item = function(x);
     }
 }
 
 #[inline(always)]
-fn put2<T: Copy, R: AsMut<[T]> + AsRef<[T]>>(
+fn put2<T: Copy, R: AsMut<[T]> + AsRef<[T]> + Copy>(
     out: &mut R,
     x: &R,
     y: &R,
     function: impl Fn(T, T) -> T,
 ) {
+    let (x, y) = (*x, *y);
     let sources = x.as_ref().iter().zip(y.as_ref());
     for (item, (&x, &y)) in out.as_mut().iter_mut().zip(sources) {
         *item = function(x, y);

@@ -477,7 +477,7 @@ impl VectorUnit for Core<'_> {
     fn vdup(&mut self, i: &Vdup) -> Done {
         let s = i.scalar.get(&self.context);
         let size = i.ty.bytes() as usize;
-        let work = Work::new(self, i.rep, 256 / size)?;
+        let work = Work::new(self, i.rep, 256 / size)?.fitted(size);
         let d = Walk::new("dst", self.ub(i.dst.at), i.st.dst_blk, i.st.dst_rep, size);
         self.check_write(&work, &d)?;
         self.run_lanes(&work, &d, [], false, |out, []| match i.ty {
@@ -501,7 +501,7 @@ impl VectorUnit for Core<'_> {
         self.reads("a", Space::Ub, from, rep * 8 * size, true)?;
         let blocks =
             |n: usize| n / 8 * usize::from(i.st.dst_rep) + n % 8 * usize::from(i.st.dst_blk);
-        let watched = self.launch.sanitize.uninit || self.launch.sanitize.hazards;
+        let watched = self.is_watched();
         let reach = (0..rep * 8).map(|n| blocks(n) * 32 + 32).max().unwrap_or(0);
         let ub = self.memory(Space::Ub);
         if !watched && let Ok(at) = ub.aligned("dst", dst, reach as u64, 32) {

@@ -45,7 +45,7 @@ fn store_portable(to: &[AtomicU8], from: &[u8]) {
 
 #[cfg(target_arch = "x86_64")]
 mod copy {
-    //! Copies of 16 bytes and more with SSE2, which every x86-64 has.
+    //! Copies of 16 bytes and more with SSE2, which every x86-64 has, and of 256 and more with AVX-512.
     #![expect(
         unsafe_code,
         reason = "loads and stores inside two slices of one length; the twin is tested equal"
@@ -56,12 +56,14 @@ mod copy {
 
     /// Bytes of the smallest piece.
     const PIECE: usize = 16;
+    /// Bytes that four registers of AVX-512 hold.
+    const WIDE: usize = 256;
 
     /// Copies pieces from the start; how many bytes that were.
     pub(super) fn load(from: &[AtomicU8], to: &mut [u8]) -> usize {
         let whole = from.len().min(to.len()) / PIECE * PIECE;
         // SAFETY: both slices have `whole` bytes, and atomics may be read while others write them.
-        unsafe { pieces(from.as_ptr().cast(), to.as_mut_ptr(), whole) };
+        unsafe { copy(from.as_ptr().cast(), to.as_mut_ptr(), whole) };
         whole
     }
 
@@ -69,8 +71,60 @@ mod copy {
     pub(super) fn store(to: &[AtomicU8], from: &[u8]) -> usize {
         let whole = from.len().min(to.len()) / PIECE * PIECE;
         // SAFETY: both slices have `whole` bytes, and atomics may be written through a shared reference.
-        unsafe { pieces(from.as_ptr(), to.as_ptr().cast_mut().cast(), whole) };
+        unsafe { copy(from.as_ptr(), to.as_ptr().cast_mut().cast(), whole) };
         whole
+    }
+
+    /// Copies bytes with the widest registers that there are.
+    ///
+    /// # Safety
+    /// There are `len` bytes to read and to write, and a multiple of [`PIECE`] of them.
+    unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+        let wide = match len >= WIDE && is_x86_feature_detected!("avx512f") {
+            true => len / WIDE * WIDE,
+            false => 0,
+        };
+        // SAFETY: `wide` is at most `len`, and is above zero only where the processor has the registers.
+        unsafe {
+            if wide > 0 {
+                wide_pieces(from, to, wide);
+            }
+            pieces(from.add(wide), to.add(wide), len - wide);
+        }
+    }
+
+    /// Copies bytes, as many as make whole wide pieces.
+    ///
+    /// # Safety
+    /// There are `len` bytes to read and to write, above zero and a multiple of [`WIDE`] of them.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn wide_pieces(from: *const u8, to: *mut u8, len: usize) {
+        // SAFETY: `at` goes from zero to `len` in steps of four registers.
+        unsafe {
+            asm!(
+                "2:",
+                "vmovdqu64 {a}, [{from} + {at}]",
+                "vmovdqu64 {b}, [{from} + {at} + 64]",
+                "vmovdqu64 {c}, [{from} + {at} + 128]",
+                "vmovdqu64 {d}, [{from} + {at} + 192]",
+                "vmovdqu64 [{to} + {at}], {a}",
+                "vmovdqu64 [{to} + {at} + 64], {b}",
+                "vmovdqu64 [{to} + {at} + 128], {c}",
+                "vmovdqu64 [{to} + {at} + 192], {d}",
+                "add {at}, 256",
+                "cmp {at}, {len}",
+                "jb 2b",
+                from = in(reg) from,
+                to = in(reg) to,
+                len = in(reg) len,
+                at = inout(reg) 0_usize => _,
+                a = out(zmm_reg) _,
+                b = out(zmm_reg) _,
+                c = out(zmm_reg) _,
+                d = out(zmm_reg) _,
+                options(nostack),
+            );
+        }
     }
 
     /// Copies bytes, as many as make whole pieces.
@@ -139,13 +193,13 @@ mod tests {
 
     #[test]
     fn pieces_copy_what_single_bytes_copy() {
-        for len in 0..200 {
+        for len in (0..200).chain([255, 256, 257, 511, 512, 700, 1041]) {
             for start in 0..3 {
                 let data: Vec<u8> = (0..len).map(|n| (n * 7 + start + 1) as u8).collect();
-                let (fast, slow) = (zeros(300), zeros(300));
+                let (fast, slow) = (zeros(1100), zeros(1100));
                 store(&fast[start..start + len], &data);
                 store_portable(&slow[start..start + len], &data);
-                let (mut quick, mut one_by_one) = (vec![9; 300], vec![9; 300]);
+                let (mut quick, mut one_by_one) = (vec![9; 1100], vec![9; 1100]);
                 load(&fast[..start + len], &mut quick[..start + len]);
                 load_portable(&slow[..start + len], &mut one_by_one[..start + len]);
                 assert_eq!(quick, one_by_one, "{len} bytes from {start}");

@@ -485,6 +485,7 @@ pub(super) fn spread(how: Spread, bytes: &[u8], out: &mut [u32]) -> bool {
     // SAFETY: the features are there, and the caller has asserted the lengths.
     unsafe {
         match how {
+            Spread::F16 if has_avx512() => spread_f16_wide(bytes, out),
             Spread::F16 => spread_f16(bytes, out),
             Spread::Bf16 => spread_bf16(bytes, out),
             Spread::Pairs => spread_pairs(bytes, out),
@@ -507,6 +508,18 @@ fn eights(bytes: &[u8], out: &mut [u32], put: impl Fn(*const __m128i, *mut __m25
         .zip(out.as_chunks_mut::<8>().0)
     {
         put(from.as_ptr().cast(), to.as_mut_ptr().cast());
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn spread_f16_wide(bytes: &[u8], out: &mut [u32]) {
+    let rows = bytes.as_chunks::<32>().0;
+    for (from, to) in rows.iter().zip(out.as_chunks_mut::<16>().0) {
+        // SAFETY: 32 bytes and 16 words.
+        unsafe {
+            let wide = _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast()));
+            _mm512_storeu_ps(to.as_mut_ptr().cast(), wide);
+        }
     }
 }
 

@@ -22,22 +22,54 @@ mod x86 {
         _mm512_storeu_ps,
     };
 
+    use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
     use super::super::bulk::{Half, Loops, Single, apply_portable, apply2_portable};
     use super::super::convert;
     use super::super::{F32_NAN, Overflow, Round};
 
+    /// What the processor has: nothing of use, AVX2 with F16C, or AVX-512 too; not known yet at first.
+    const UNKNOWN: u8 = 0;
+    const PLAIN: u8 = 1;
+    const AVX2: u8 = 2;
+    const AVX512: u8 = 3;
+
+    /// The answer of the processor, once asked: one load where four questions would be.
+    static LEVEL: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    #[inline]
+    fn level() -> u8 {
+        match LEVEL.load(Relaxed) {
+            UNKNOWN => detect(),
+            level => level,
+        }
+    }
+
+    #[cold]
+    fn detect() -> u8 {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        let level = match (avx2, avx512) {
+            (true, true) => AVX512,
+            (true, false) => AVX2,
+            (false, _) => PLAIN,
+        };
+        LEVEL.store(level, Relaxed);
+        level
+    }
+
     #[inline]
     fn available() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")
+        level() >= AVX2
     }
 
     /// Whether registers are twice as wide.
     #[inline]
     fn is_wide() -> bool {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
+        level() == AVX512
     }
 
     /// Runs loops, compiled for the widest registers there are, or gives them back.
