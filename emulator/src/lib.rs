@@ -71,6 +71,7 @@
 //! ```
 
 mod access;
+mod ahead;
 mod clock;
 mod core;
 mod cross;

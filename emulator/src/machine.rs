@@ -13,7 +13,6 @@ mod watch;
 use std::collections::VecDeque;
 
 use isa::types::{CoreKind, Pipe};
-use rayon::prelude::*;
 
 use crate::core::{Core, CrossSet, Meeting, Seen, State};
 use crate::cross::Shared;
@@ -27,6 +26,7 @@ pub use self::checkpoint::Checkpoint;
 pub use self::inspect::{Bytes, Tensor};
 pub use self::watch::{Reached, Stops, Watch, Writer, pcs_of_line};
 
+use self::groups::share_out;
 use self::watch::Writers;
 
 /// A launch in progress.
@@ -107,7 +107,7 @@ impl<'s> Machine<'s> {
             while self.step()?.is_some() {}
             return Ok(());
         }
-        let pool = self.pool();
+        let threads = self.round_threads();
         while !self.ended {
             if self.round.turn > 0 || self.round.begun {
                 self.step()?;
@@ -115,10 +115,7 @@ impl<'s> Machine<'s> {
             }
             let (rooms, hands_on) = (&self.rooms, self.hands_on);
             let run = |core: &mut Core<'_>| run_core(core, rooms, hands_on);
-            let states: Vec<Result<State, Fault>> = match &pool {
-                Some(pool) => pool.install(|| self.cores.par_iter_mut().map(run).collect()),
-                None => self.cores.iter_mut().map(run).collect(),
-            };
+            let states = share_out(self.cores.iter_mut().collect(), threads, run);
             // Of several faults, that of the first core in order counts.
             states.into_iter().collect::<Result<Vec<State>, Fault>>()?;
             self.end_round()?;
@@ -126,15 +123,12 @@ impl<'s> Machine<'s> {
         Ok(())
     }
 
-    fn pool(&self) -> Option<rayon::ThreadPool> {
-        let threads = self.setup.options.threads;
-        // Nothing to share out, or an order of its own; atomic stores take effect in the order of the cores.
-        let alone = threads == 1 || self.cores.len() < 2 || self.adversary.is_some();
-        if alone || self.cores.iter().any(|core| core.program.atomic) {
-            return None;
+    /// Host threads of a round; atomic stores take effect in the order of the cores.
+    fn round_threads(&self) -> usize {
+        match self.cores.iter().any(|core| core.program.atomic) {
+            true => 1,
+            false => self.setup.options.threads,
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.ok()
     }
 
     /// Takes the core whose turn it is one instruction further; which that was, or none if every program has ended.
@@ -333,10 +327,23 @@ impl<'s> Machine<'s> {
     pub(crate) fn finish_without_tensors(mut self) -> Result<Outcome, Fault> {
         self.hands_on = true;
         match self.has_lone_groups() {
-            true => self.run_groups()?,
+            true => {
+                self.run_groups(false)?;
+            }
             false => self.run()?,
         }
-        outcome(self.setup, self.cores)
+        outcome(self.setup, self.cores, None)
+    }
+
+    /// As [`Machine::finish_without_tensors`] for a machine that [goes ahead](Machine::goes_ahead): times are computed beside
+    /// values. None if that cannot be, and then a machine that starts anew has to do it.
+    pub(crate) fn finish_ahead(mut self) -> Result<Option<Outcome>, Fault> {
+        self.hands_on = true;
+        self.cores.iter_mut().for_each(|core| core.timed = false);
+        match self.run_groups(true)? {
+            Some(timing) => outcome(self.setup, self.cores, Some(timing)).map(Some),
+            None => Ok(None),
+        }
     }
 }
 

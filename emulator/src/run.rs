@@ -42,12 +42,7 @@ pub fn run(
     if options.timing_only {
         return timing::run(object, inputs, chip, options);
     }
-    let launch = |options: &Options| -> Result<Outcome, Fault> {
-        let mut setup = Setup::new(object, inputs, chip, options)?;
-        let mut outcome = setup.machine().finish_without_tensors()?;
-        outcome.tensors = setup.into_tensors();
-        Ok(outcome)
-    };
+    let launch = |options: &Options| launch(object, inputs, chip, options);
     let outcome = launch(options);
     match &outcome {
         // What a program that races does wrong first depends on the host's threads; on one thread it does not.
@@ -62,10 +57,43 @@ pub fn run(
     }
 }
 
-/// What cores that have come to their ends leave behind, without the tensors.
-pub(crate) fn outcome(setup: &Setup<'_>, mut cores: Vec<Core<'_>>) -> Result<Outcome, Fault> {
+/// Runs a kernel with values.
+fn launch(
+    object: &Object,
+    inputs: &[Option<Vec<u8>>],
+    chip: &Chip,
+    options: &Options,
+) -> Result<Outcome, Fault> {
+    let mut setup = Setup::new(object, inputs, chip, options)?;
+    let machine = setup.machine();
+    let finished = match machine.goes_ahead() {
+        true => machine.finish_ahead()?,
+        false => Some(machine.finish_without_tensors()?),
+    };
+    let mut outcome = match finished {
+        Some(outcome) => outcome,
+        None => {
+            // Tensors have been written.
+            drop(setup);
+            setup = Setup::new(object, inputs, chip, options)?;
+            setup.machine().finish_without_tensors()?
+        }
+    };
+    outcome.tensors = setup.into_tensors();
+    Ok(outcome)
+}
+
+/// What cores that have come to their ends leave behind, without the tensors; `timing` if it is known already.
+pub(crate) fn outcome(
+    setup: &Setup<'_>,
+    mut cores: Vec<Core<'_>>,
+    timing: Option<Timing>,
+) -> Result<Outcome, Fault> {
     check(setup, &cores)?;
-    let timing = time(&mut cores, &setup.gm, setup.chip, &setup.options)?;
+    let timing = match timing {
+        Some(timing) => timing,
+        None => time(&mut cores, &setup.gm, setup.chip, &setup.options)?,
+    };
     Ok(Outcome {
         report: report(&setup.object.kernel, &cores, &timing, setup.chip),
         profile: profiled(&cores, &timing, &setup.options),

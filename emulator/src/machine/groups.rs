@@ -4,9 +4,12 @@
 //! are the same whatever the others do, so that one group runs to its end before the next begins: its memories stay in
 //! the host's caches and are handed on, and host threads meet once.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Machine, deadlock, reaches, run_core};
+use crate::ahead;
+use crate::clock::Timing;
 use crate::core::{Core, Meeting, State};
 use crate::fault::{Fault, FaultKind};
 use crate::room::Rooms;
@@ -31,20 +34,36 @@ impl Machine<'_> {
         self.steps == 0 && !ordered && !self.cores.iter().any(bound)
     }
 
-    /// Runs every group until its programs have ended.
-    pub(super) fn run_groups(&mut self) -> Result<(), Fault> {
-        let rooms = &self.rooms;
+    /// Whether times are computed beside values, on a host thread of their own.
+    pub(crate) fn goes_ahead(&self) -> bool {
+        let options = &self.setup.options;
+        host_threads(options.threads) > 1 && !options.profile && self.has_lone_groups()
+    }
+
+    /// Runs every group until its programs have ended; with the times of the launch if they are to be had beside that.
+    pub(super) fn run_groups(&mut self, ahead: bool) -> Result<Option<Timing>, Fault> {
+        let (setup, rooms, given_up) = (self.setup, &self.rooms, AtomicBool::new(false));
         let groups = self.cores.chunk_by_mut(|a, b| a.id.group == b.id.group);
-        let groups: Vec<&mut [Core<'_>]> = groups.collect();
-        let ends = share_out(groups, self.setup.options.threads, |cores| {
-            run_group(cores, rooms)
+        let streams = ahead.then_some(Piece::Streams);
+        let work = streams.into_iter().chain(groups.map(Piece::Group));
+        let ends = share_out(work.collect(), setup.options.threads, |piece| match piece {
+            Piece::Streams => {
+                let timing = ahead::time(setup);
+                given_up.store(timing.is_none(), Relaxed);
+                End::Timing(timing)
+            }
+            // Nobody will ask for its values.
+            Piece::Group(_) if given_up.load(Relaxed) => End::Group(Ok(true)),
+            Piece::Group(cores) => End::Group(run_group(cores, rooms)),
         });
+        let mut timing = None;
         let mut stuck = false;
         let mut first: Option<Found> = None;
         for end in ends {
             match end {
-                Ok(ended) => stuck |= !ended,
-                Err(found) => {
+                End::Timing(found) => timing = found,
+                End::Group(Ok(ended)) => stuck |= !ended,
+                End::Group(Err(found)) => {
                     let key = |found: &Found| (found.round, found.exchange, found.core);
                     let earlier = first.as_ref().is_none_or(|old| key(&found) < key(old));
                     first = if earlier { Some(found) } else { first };
@@ -55,9 +74,24 @@ impl Machine<'_> {
         match first {
             Some(found) => Err(*found.fault),
             None if stuck => Err(deadlock(&mut self.cores)),
-            None => Ok(()),
+            None => Ok(timing),
         }
     }
+}
+
+/// What a host thread takes on at a time.
+enum Piece<'c, 's> {
+    /// The times of the launch.
+    Streams,
+    /// The values of a group.
+    Group(&'c mut [Core<'s>]),
+}
+
+/// What came of it.
+enum End {
+    Timing(Option<Timing>),
+    /// Whether its programs have ended.
+    Group(Result<bool, Found>),
 }
 
 /// Runs a group in rounds of its own; whether its programs have ended, or wait for what never comes.
@@ -109,46 +143,48 @@ fn exchange(cores: &mut [Core<'_>]) -> Result<bool, (usize, Fault)> {
     Ok(delivered)
 }
 
+/// How many host threads an option asks for.
+pub(super) fn host_threads(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
 /// Calls `run` on every piece of work, on so many of the host's threads; the results in order.
-fn share_out<W: Send, R: Send>(
+pub(super) fn share_out<W: Send, R: Send>(
     work: Vec<W>,
     threads: usize,
     run: impl Fn(W) -> R + Sync,
 ) -> Vec<R> {
-    let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
-    let threads = threads.min(work.len());
+    let threads = host_threads(threads).min(work.len());
     if threads <= 1 {
         return work.into_iter().map(run).collect();
     }
     let work = Mutex::new(work.into_iter().enumerate());
+    let all = Mutex::new(Vec::new());
     let worker = || {
         let mut results = Vec::new();
         loop {
-            // A thread that panicked has taken its piece whole, so that the next one is there.
-            let next = work
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .next();
+            let next = locked(&work).next();
             match next {
-                None => return results,
+                None => break,
                 Some((number, piece)) => results.push((number, run(piece))),
             }
         }
+        locked(&all).extend(results);
     };
-    let mut all = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
-        let mut all = worker();
-        for other in others {
-            match other.join() {
-                Ok(results) => all.extend(results),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        all
+    // Threads that stay between launches, as their memory does.
+    rayon::in_place_scope(|scope| {
+        (1..threads).for_each(|_| scope.spawn(|_| worker()));
+        worker();
     });
-    all.sort_by_key(|(number, _)| *number);
+    let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.sort_unstable_by_key(|(number, _)| *number);
     all.into_iter().map(|(_, result)| result).collect()
+}
+
+/// A thread that panicked has taken its piece whole, so that the next one is there.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

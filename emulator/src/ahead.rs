@@ -1,0 +1,91 @@
+//! The time of a launch beside its values: what cores ask of their pipes, found by their scalar units alone.
+//!
+//! Time follows from the streams of the cores, and most programs decide these without looking at what the other units
+//! compute. On several host threads one of them then walks through the scalar programs and computes times while the others
+//! compute values, which record nothing. A program that does look, by a load of what may change, a store or a count of
+//! the vector unit, is given up, and everything runs again in the usual way. Knows no values and no cycles of its own.
+
+use isa::effects::ScalarAccess;
+use isa::inst::{Dir, Inst, ScalarMem, Spr};
+use isa::types::{CoreKind, Pipe};
+
+use crate::clock::Timing;
+use crate::core::{Core, Halt, call};
+use crate::price::Prices;
+use crate::run;
+use crate::setup::Setup;
+use crate::stream;
+
+/// The times of a launch; none if a scalar unit looks at what others compute, or a program does not come to its end.
+pub(crate) fn time(setup: &Setup<'_>) -> Option<Timing> {
+    let mut cores = setup.cores();
+    let mut known: [Prices; 2] = Default::default();
+    for core in &mut cores {
+        let prices = match core.kind() {
+            CoreKind::Cube => &mut known[0],
+            CoreKind::Vector => &mut known[1],
+        };
+        std::mem::swap(&mut core.stream.prices, prices);
+        while !core.ended {
+            step(core)?;
+        }
+        std::mem::swap(&mut core.stream.prices, prices);
+    }
+    run::time(&mut cores, &setup.gm, setup.chip, &setup.options).ok()
+}
+
+/// Takes the scalar unit one instruction further.
+fn step(core: &mut Core<'_>) -> Option<()> {
+    let (at, program) = (core.next, core.program);
+    let inst = program.code.get(at)?;
+    if core.steps >= core.launch.max_steps {
+        return None;
+    }
+    core.steps += 1;
+    core.next = at + 1;
+    if program.queues[at] == Pipe::S {
+        return scalar(core, at, inst);
+    }
+    core.check_record(at).ok()?;
+    core.recorded += 1;
+    core.stream.record(program, at, &core.context);
+    Some(())
+}
+
+/// Executes an instruction of the scalar unit, as a core does that waits for nobody.
+fn scalar(core: &mut Core<'_>, at: usize, inst: &Inst) -> Option<()> {
+    if !is_known(core, inst) {
+        return None;
+    }
+    match core.program.cycles(at) {
+        Some(cycles) => core.stream.pass(cycles, at as u32),
+        None => {
+            let event = core.stream.prepare(core.program, at, &core.context);
+            core.stream.commit(event);
+        }
+    }
+    if stream::is_sign(inst) {
+        // Who waits for whom is the clock's to find out.
+        return Some(());
+    }
+    core.lane = Pipe::S.index();
+    core.pc = at as u32;
+    match call(inst, core) {
+        Ok(()) | Err(Halt::Wait(_)) => Some(()),
+        Err(Halt::Fault(_)) => None,
+    }
+}
+
+/// Whether an instruction needs nothing that another unit computes, and changes nothing that one reads.
+fn is_known(core: &Core<'_>, inst: &Inst) -> bool {
+    if let Inst::Rdspr(i) = inst {
+        return i.spr != Spr::RsvdCnt && i.spr != Spr::MrgCnt;
+    }
+    let Some(access) = ScalarAccess::of(inst) else {
+        return true;
+    };
+    let address = access.address(&core.context);
+    let span = core.launch.gm.span("base", address, access.size.bytes());
+    let constant = span.is_ok_and(|span| span.region.is_full());
+    access.dir == Dir::In && access.mem == ScalarMem::Gm && constant
+}
