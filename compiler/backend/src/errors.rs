@@ -15,6 +15,17 @@ pub(crate) fn needs_fixed(span: Span) -> Diagnostic {
         .help("give the size its value: `-D N=64`")
 }
 
+/// A rounding that only the cube does, somewhere else.
+pub(crate) fn hf32_alone(span: Span) -> Diagnostic {
+    let what = "rounding to `hf32` outside a matrix product is not compiled yet";
+    Diagnostic::new(codes::E0502, what)
+        .primary(
+            span,
+            "the cube rounds both factors of a product, nothing else does",
+        )
+        .help("convert both factors: `sum(k) (a[m, k] as hf32) * (b[k, n] as hf32)`")
+}
+
 /// A space is too small for the buffers that are alive at once.
 pub fn capacity(func: &Func, overflow: &Overflow) -> Diagnostic {
     let Overflow {

@@ -58,6 +58,8 @@ pub(crate) struct Product {
     pub(crate) a: Factor,
     /// Right factor: moves with `n`.
     pub(crate) b: Factor,
+    /// Both factors, of f32, are rounded to 11 bits of fraction first.
+    pub(crate) hf32: bool,
     /// The left factor is made of an image by a window that moves over it.
     pub(crate) window: Option<Box<Window>>,
 }

@@ -220,7 +220,8 @@ impl Sel<'_> {
                 k,
                 n,
                 init,
-            } => self.mad([*c, *a, *b], [*m, *k, *n], *init)?,
+                hf32,
+            } => self.mad([*c, *a, *b], [*m, *k, *n], *init, *hf32)?,
             Op::Drain {
                 tensor,
                 at,

@@ -116,6 +116,7 @@ fn gemm(case: Case) -> Func {
                     k: tk.into(),
                     n: tn.into(),
                     init: init.into(),
+                    hf32: false,
                 });
             });
             let line = b.scalar(ScalarOp::Mul, m0, n);

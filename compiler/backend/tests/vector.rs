@@ -640,6 +640,7 @@ fn hand_over(steps: i64, depth: u32) -> Func {
                 k: t.into(),
                 n: t.into(),
                 init: 1.into(),
+                hf32: false,
             });
             let dst = b.func.add_value();
             b.push(Op::Acquire { dst, chan });

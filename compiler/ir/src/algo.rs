@@ -230,6 +230,8 @@ pub enum UnaryOp {
     Ln,
     /// Square root.
     Sqrt,
+    /// Rounding of an f32 to 11 bits of fraction, ties to even, as the cube can do it to the factors of a product.
+    Hf32,
     /// Rounding to an integral value of the same float type.
     Round(Round),
     /// Bitwise complement of an integer.

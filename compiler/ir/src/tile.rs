@@ -573,6 +573,8 @@ pub enum Op {
         n: Arg,
         /// 0 accumulates, 1 starts from zero.
         init: Arg,
+        /// f32 operands are rounded to 11 bits of fraction first.
+        hf32: bool,
     },
     /// L0C → global memory through the fixpipe, from (0, 0) of the buffer.
     Drain {

@@ -183,6 +183,13 @@ pub(crate) fn integer_too_large(span: Span) -> Diagnostic {
         .help("write a float with `.` or `e`")
 }
 
+/// E0107: `.5` with nothing before the point.
+pub(crate) fn point_before_digits(span: Span) -> Diagnostic {
+    Diagnostic::new(codes::E0107, "number with no digits before its point")
+        .primary(span, "a digit is missing")
+        .fix("add a zero", span.shrink_to_start(), "0")
+}
+
 /// E0107: `1.` with nothing behind the point.
 pub(crate) fn point_without_digits(span: Span) -> Diagnostic {
     Diagnostic::new(codes::E0107, "number with no digits behind its point")

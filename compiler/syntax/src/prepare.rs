@@ -139,12 +139,31 @@ fn give_context(file: FileId, text: &str, prepared: &mut Prepared) {
                     .insert(start, errors::point_without_digits(span));
                 Token::Error
             }
+            (Token::Dot, Some((Token::Int, true))) if !ends_value(previous) => {
+                let span = Span {
+                    file,
+                    start,
+                    end: tokens.get(at + 1).map_or(end, |t| t.2),
+                };
+                prepared
+                    .at_token
+                    .insert(start, errors::point_before_digits(span));
+                Token::Error
+            }
             _ => token,
         };
         depth = depth_behind(meant, depth);
         tokens[at].1 = meant;
         previous = meant;
     }
+}
+
+/// Whether a value may end with a token, so that a point behind it begins the name of a field.
+fn ends_value(token: Token) -> bool {
+    matches!(
+        token,
+        Token::Ident | Token::Int | Token::RParen | Token::RBracket
+    )
 }
 
 /// The number of open braces behind a token. Items stand in no braces: whatever

@@ -142,6 +142,7 @@ tile_tokens! {
     From "from",
     Gather "gather",
     Groups "groups",
+    Hf32 "hf32",
     Id "id",
     If "if",
     Image "image",

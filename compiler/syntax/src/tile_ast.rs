@@ -435,7 +435,7 @@ pub enum TileStmtKind {
         /// Words.
         size: Extents,
     },
-    /// `mad C += A * B size (m, k, n) init i;`
+    /// `mad C += A * B size (m, k, n) init i hf32;`
     Mad {
         /// Accumulator and operands.
         bufs: [Name; 3],
@@ -443,6 +443,8 @@ pub enum TileStmtKind {
         size: Extents,
         /// 1 to start from zero.
         init: TileArg,
+        /// Whether f32 factors are rounded first.
+        hf32: bool,
     },
     /// `drain y[v] <- C size (r, c) pitch p requant Q[0, 0] relu;`
     Drain {

@@ -1,5 +1,6 @@
 """Products, convolutions, pooling and attention of the library, by their definitions. See `make.py`."""
 
+import ml_dtypes
 import numpy as np  # noqa: F401
 from make import case, floats, ints, kernel, ramp  # noqa: F401
 
@@ -14,6 +15,32 @@ from make import case, floats, ints, kernel, ramp  # noqa: F401
 )
 def gemm(a, b):
     return {"y": a @ b}
+
+
+def tanh_gelu(x):
+    u = np.float64(np.float32(0.7978845608)) * (x + np.float64(np.float32(0.044715)) * x**3)
+    return x / (1 + np.exp(-2 * u))
+
+
+@kernel("gemm_bias_gelu", "1 ulp or 1e-5", *[
+    case(f"M={m} K={k} N={n}", real, a=floats("f16", m, k), b=floats("f16", k, n), bias=floats("f32", n, low=-2, high=2))
+    for m, k, n, real in [(1, 1, 1, ""), (70, 130, 45, ""), (64, 96, 160, ""),
+                          (16, 768, 3072, "GPT-2, first feed-forward product of 16 tokens")]
+])
+def gemm_bias_gelu(a, b, bias):
+    return {"y": tanh_gelu(a @ b + bias)}
+
+
+@kernel("gemm_i8", "exact", *[
+    case(f"M={m} K={k} N={n}", real, a=ints("i8", m, k, low=-128, high=127), b=ints("i8", k, n, low=-128, high=127),
+         scale=floats("f32", n, low=0.0001, high=0.001))
+    for m, k, n, real in [(1, 1, 1, ""), (70, 300, 45, ""), (32, 64, 160, ""),
+                          (16, 768, 3072, "BERT-base in 8 bits, first feed-forward product of 16 tokens")]
+])
+def gemm_i8(a, b, scale):
+    # The kernel's scales are bf16 by its definition, and its products f32.
+    short = scale.astype(ml_dtypes.bfloat16).astype(np.float32)
+    return {"y": np.clip(np.round((a @ b).astype(np.float32) * short), -128, 127)}
 
 
 @kernel(
@@ -292,7 +319,8 @@ SCALE = floats("f32", low=0.07216878364870323, high=0.07216878364870323)
 @kernel(
     "mla_decode", "1 ulp or 5e-4",
     case("B=1 H=1 L=1 R=1 T=1", q=heads(1, 1, 2), cache=heads(1, 1, 2), len=ints("i32", 1, low=1, high=1), scale=SCALE),
-    case("B=2 H=5 L=40 R=8 T=33", q=heads(2, 5, 48), cache=heads(2, 33, 48), len=ramp("i32", 2, start=0, step=20), scale=SCALE),
+    case("B=2 H=5 L=40 R=8 T=33", q=heads(2, 5, 48), cache=heads(2, 33, 48), len=ramp("i32", 2, start=13, step=20), scale=SCALE),
+    case("B=3 H=2 L=8 R=4 T=21", q=heads(3, 2, 12), cache=heads(3, 21, 12), len=ramp("i32", 3, start=0, step=10), scale=SCALE),
     case("B=1 H=16 L=32 R=16 T=80", q=heads(1, 16, 48), cache=heads(1, 80, 48), len=ints("i32", 1, low=70, high=80), scale=SCALE),
     case("B=1 H=128 L=512 R=64 T=256", real="DeepSeek-V3, one token after 255", q=heads(1, 128, 576), cache=heads(1, 256, 576),
          len=ints("i32", 1, low=256, high=256), scale=SCALE),
@@ -330,7 +358,7 @@ def experts(values, real="", *, B, R, D, F, E, size=1.0, low=0):
 @kernel(
     "moe_experts", "2 ulp or 2e-2",
     experts("B=1 R=1 D=1 F=1 E=1", B=1, R=1, D=1, F=1, E=1),
-    experts("B=3 R=5 D=33 F=17 E=4", B=3, R=5, D=33, F=17, E=4, low=-1),
+    experts("B=7 R=5 D=33 F=17 E=4", B=7, R=5, D=33, F=17, E=4, low=-1),
     experts("B=4 R=16 D=64 F=48 E=3", B=4, R=16, D=64, F=48, E=3, low=-1),
     experts("B=3 R=16 D=1024 F=512 E=2", "Granite-3.0-1B-A400M, two of its experts", B=3, R=16, D=1024, F=512, E=2, size=0.1),
 )

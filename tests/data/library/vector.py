@@ -284,7 +284,8 @@ ELEMENTWISE = {
     "reciprocal_of": ("0.51 ulp", (1e-4, 1e4), lambda x: 1 / x), "tanh_of": ("1.5 ulp", (-6, 6), np.tanh),
     "sigmoid_of": ("2.5 ulp", (-80, 30), lambda x: 1 / (1 + np.exp(-x))), "erf_of": ("1.5 ulp", (-4, 4), ERF),
     "sin_of": ("2.5 ulp or 1.4e-7", (-4000, 4000), np.sin), "cos_of": ("2.5 ulp or 1.4e-7", (-4000, 4000), np.cos),
-    "floor_of": ("exact", (-90, 90), np.floor), "ceil_of": ("exact", (-90, 90), np.ceil), "round_of": ("exact", (-90, 90), np.round),
+    "asin_of": ("2.5 ulp", (-1, 1), np.arcsin), "acos_of": ("1.5 ulp", (-1, 1), np.arccos),
+    "atan_of": ("2 ulp", (-20, 20), np.arctan), "floor_of": ("exact", (-90, 90), np.floor), "ceil_of": ("exact", (-90, 90), np.ceil), "round_of": ("exact", (-90, 90), np.round),
     "abs_of": ("exact", (-90, 90), np.abs), "sign_of": ("exact", (-2, 2), np.sign),
 }
 for name, (within, (low, high), formula) in ELEMENTWISE.items():
@@ -303,6 +304,14 @@ kernel("elementwise.pow_of", "25 ulp", *[
     case(f"R={r} C={c} T={t}", real=real, x=floats(t, r, c, low=0.1, high=9), y=floats(t, r, c, low=-5, high=5))
     for t, r, c, real in PAIRS
 ])(lambda x, y: {"z": x**y})
+kernel("elementwise.atan2_of", "3 ulp", *[
+    case(f"R={r} C={c} T={t}", real=real, y=floats(t, r, c, low=-9, high=9), x=floats(t, r, c, low=-9, high=9))
+    for t, r, c, real in PAIRS
+])(lambda y, x: {"z": np.arctan2(y, x)})
+kernel("elementwise.fmod_of", "exact", *[
+    case(f"R={r} C={c} T={t}", real=real, x=floats(t, r, c, low=-6e4, high=6e4), y=floats(t, r, c, low=-1, high=1))
+    for t, r, c, real in PAIRS
+])(lambda x, y: {"z": np.fmod(x, y)})
 kernel("elementwise.clip", "exact", *[
     case(f"R={r} C={c} T={t}", real=real, x=floats(t, r, c), low=floats(t, low=-0.5, high=-0.5), high=floats(t, low=0.25, high=0.25))
     for t, r, c, real in PAIRS

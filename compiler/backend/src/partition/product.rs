@@ -2,7 +2,9 @@
 //!
 //! Only the form counts: strides of accesses, casts and their roundings.
 
-use ir::algo::{BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Reduce, Round, Tensor};
+use ir::algo::{
+    BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Reduce, Round, Tensor, UnaryOp,
+};
 use isa::types::Elem;
 
 use super::window::window;
@@ -24,6 +26,10 @@ fn plain(func: &Func, number: usize) -> Option<Product> {
     }
     let ExprKind::Binary(BinaryOp::Mul, x, y) = func.exprs[reduce.body].kind else {
         return None;
+    };
+    let (x, y, hf32) = match (shortened(func, x), shortened(func, y)) {
+        (Some(x), Some(y)) => (x, y, true),
+        _ => (x, y, false),
     };
     let (x, y) = (factor_load(func, x)?, factor_load(func, y)?);
     let long = |i: &&Index| func.indices[**i].extent > 1;
@@ -67,8 +73,17 @@ fn plain(func: &Func, number: usize) -> Option<Product> {
         outer,
         a: factor(a, m, k)?,
         b: factor(b, Some(n), k)?,
+        hf32,
         window: None,
     })
+}
+
+/// What is rounded to hf32.
+fn shortened(func: &Func, expr: Expr) -> Option<Expr> {
+    let ExprKind::Unary(UnaryOp::Hf32, inner) = func.exprs[expr].kind else {
+        return None;
+    };
+    Some(inner)
 }
 
 /// The same reduction as if its indices were one.

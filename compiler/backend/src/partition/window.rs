@@ -156,6 +156,7 @@ fn of(func: &Func, number: usize, reduce: &Reduce, (x, w): (Expr, Expr)) -> Opti
     let outer = def.indices.iter().copied();
     let outer = outer.filter(|&i| i != n && Some(i) != m && Some(i) != above);
     Some(Product {
+        hf32: false,
         def: number,
         // Where a row has one position, the positions are the rows.
         m: m.or(above),

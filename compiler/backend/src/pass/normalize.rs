@@ -163,6 +163,11 @@ impl Copier<'_> {
     /// A factor of a matrix product: an element of a tensor stays, anything else becomes a tensor.
     /// So does one that data chooses by a number which depends on nothing but what the other factor depends on too.
     fn copy_factor(&mut self, expr: Expr, other: Expr, scope: &mut Scope) -> Expr {
+        if let ExprKind::Unary(UnaryOp::Hf32, inner) = self.old.exprs[expr].kind {
+            // The cube rounds it.
+            let inner = self.copy_factor(inner, other, scope);
+            return self.like(expr, ExprKind::Unary(UnaryOp::Hf32, inner));
+        }
         let plain = matches!(
             self.old.exprs[expr].kind,
             ExprKind::Load { border: None, .. }

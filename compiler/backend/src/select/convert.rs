@@ -78,7 +78,7 @@ impl Sel<'_> {
         Ok(())
     }
 
-    fn control(&mut self, bits: u64) -> Done {
+    pub(super) fn control(&mut self, bits: u64) -> Done {
         let mark = self.homes.mark();
         let src = self.xval(Num::Const(bits as i64))?;
         self.push(inst::Wrspr {

@@ -374,7 +374,13 @@ impl Sel<'_> {
         Ok(())
     }
 
-    pub(super) fn mad(&mut self, [c, a, b]: [Buf; 3], extents: [Arg; 3], init: Arg) -> Done {
+    pub(super) fn mad(
+        &mut self,
+        [c, a, b]: [Buf; 3],
+        extents: [Arg; 3],
+        init: Arg,
+        hf32: bool,
+    ) -> Done {
         let ty = match self.func.bufs[a].elem {
             Elem::F16 => MmadTy::F16,
             Elem::Bf16 => MmadTy::Bf16,
@@ -391,6 +397,9 @@ impl Sel<'_> {
         let (a, b) = (In::at(self.addr(a)?), In::at(self.addr(b)?));
         let (m, k, n) = (self.val(m)?, self.val(k)?, self.val(n)?);
         let init = self.val(init)?;
+        if hf32 {
+            self.control(Spr::CTRL_RESET | Spr::CTRL_HF32)?;
+        }
         self.push(inst::Mmad {
             ty,
             dst,
@@ -403,6 +412,9 @@ impl Sel<'_> {
             bias: In::imm(0),
             unit: UnitFlag::Off,
         });
+        if hf32 {
+            self.control(Spr::CTRL_RESET)?;
+        }
         Ok(())
     }
 

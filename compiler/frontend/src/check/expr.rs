@@ -151,6 +151,9 @@ impl<'a> Cx<'_, 'a> {
 
     fn cast(&mut self, value: ast::ExprId, cast: &'a ast::Cast, span: Span, whole: bool) -> ExprId {
         let e = self.expr(value, whole);
+        if cast.to.text == "hf32" && !self.item.types.iter().any(|t| t.name == "hf32") {
+            return self.hf32_cast(e, cast, span);
+        }
         let to = self.elem_type(&cast.to);
         let from = self.settle(e);
         let round = self.rounding(cast.round.as_ref());
@@ -179,6 +182,28 @@ impl<'a> Cx<'_, 'a> {
             shape,
             span,
         )
+    }
+
+    /// `x as hf32`: an f32 that is rounded to fewer bits.
+    fn hf32_cast(&mut self, e: ExprId, cast: &'a ast::Cast, span: Span) -> ExprId {
+        if matches!(self.ty(e), Ty::Int | Ty::Float) {
+            self.coerce(e, Ty::Elem(Elem::F32), None);
+        }
+        let from = self.settle(e);
+        let shape = self.item.body[e].shape.clone();
+        if from == Ty::Error {
+            return self.error(span);
+        }
+        if from != Ty::Elem(Elem::F32) {
+            let (found, at) = (self.ty_name(from), self.span(e));
+            return self.fail(types::wrong_operand("`as hf32`", "an `f32`", &found, at));
+        }
+        let round = cast.round.as_ref().filter(|round| round.text != "even");
+        if let Some(round) = round {
+            let d = resolve::unknown_word("rounding", &round.text, round.span, &["even"]);
+            self.report(d);
+        }
+        self.push(ExprKind::Unary(UnaryOp::Hf32, e), from, shape, span)
     }
 
     fn rounding(&mut self, word: Option<&ast::Name>) -> Round {

@@ -5,6 +5,7 @@ use crate::errors::{sizes, types};
 use crate::hir::{Class, ExprId, ExprKind, Literal, Ty};
 use crate::poly::Poly;
 use diag::{Diagnostic, Span};
+use ir::algo::UnaryOp;
 use isa::num::{self, Overflow, Round};
 use isa::types::Elem;
 
@@ -28,15 +29,41 @@ impl Cx<'_, '_> {
             (from, to) if from == to => true,
             (Ty::Int | Ty::Float, _) => self.retype(e, to),
             (from, to) => {
+                let mut operands = Vec::new();
+                if widens(from, to) {
+                    self.operands(e, &mut operands);
+                }
                 let d = types::mismatch(
                     &self.ty_name(from),
                     &self.ty_name(to),
                     self.span(e),
+                    &operands,
                     because,
                 );
                 self.report(d);
                 self.body()[e].ty = Ty::Error;
                 false
+            }
+        }
+    }
+
+    /// The operands of arithmetic that have a type of their own; none of anything else.
+    fn operands(&self, e: ExprId, found: &mut Vec<Span>) {
+        let mut parts = Vec::new();
+        if let ExprKind::Binary(_, a, b) = self.item.body[e].kind {
+            parts.extend([a, b]);
+        } else if let ExprKind::Unary(UnaryOp::Neg, a) = self.item.body[e].kind {
+            parts.push(a);
+        }
+        for part in parts {
+            let before = found.len();
+            self.operands(part, found);
+            let literal = matches!(
+                self.item.body[part].kind,
+                ExprKind::Int(_) | ExprKind::Float(_)
+            );
+            if found.len() == before && !literal {
+                found.push(self.span(part));
             }
         }
     }
@@ -97,7 +124,9 @@ impl Cx<'_, '_> {
 
     fn retype_integer(&mut self, e: ExprId, value: i128, to: Ty, span: Span) -> bool {
         let problem = match to {
-            Ty::Elem(Elem::Bool) => Some(types::mismatch("integer literal", "bool", span, None)),
+            Ty::Elem(Elem::Bool) => {
+                Some(types::mismatch("integer literal", "bool", span, &[], None))
+            }
             Ty::Elem(elem) if elem.is_float() => (!exact_in(elem, value))
                 .then(|| types::literal_inexact(&value.to_string(), elem.name(), span)),
             Ty::Elem(elem) => outside(value, elem.name(), integer_range(elem), span),
@@ -194,6 +223,12 @@ pub(crate) fn rounded(elem: Elem, value: Literal) -> f64 {
             f64::from(value.single)
         }
     }
+}
+
+/// Whether a float type holds all values of another one.
+fn widens(from: Ty, to: Ty) -> bool {
+    let narrow = matches!(from, Ty::Elem(Elem::F16 | Elem::Bf16));
+    narrow && to == Ty::Elem(Elem::F32)
 }
 
 /// Whether an integer is a value of a float type.

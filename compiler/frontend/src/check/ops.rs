@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::expr::has_index;
-use crate::errors::{resolve, sizes, types};
+use crate::errors::{sizes, types};
 use crate::hir::{Class, ExprId, ExprKind, Ty};
 use crate::poly::Poly;
 use diag::Span;
@@ -271,10 +271,5 @@ impl Cx<'_, '_> {
             return None;
         }
         Some(left)
-    }
-
-    /// Says that a form is known and not compiled yet.
-    pub(crate) fn not_yet(&mut self, what: &str, span: Span) -> ExprId {
-        self.fail(resolve::not_compiled_yet(what, span))
     }
 }

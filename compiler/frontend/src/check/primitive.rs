@@ -1,4 +1,4 @@
-//! Built-in functions: the operations of the IR, and those that nothing compiles yet.
+//! Built-in functions: the operations of the IR.
 
 use super::ast_arg;
 use super::cx::Cx;
@@ -15,9 +15,6 @@ pub(crate) const PRIMITIVES: [&str; 16] = [
     "bit_and", "bit_or", "bit_xor", "bit_not", "shl",
 ];
 
-/// Functions of the language that nothing compiles yet.
-const LATER: [&str; 2] = ["asin", "acos"];
-
 impl<'a> Cx<'_, 'a> {
     /// A call of a name that no file declares.
     pub(super) fn primitive(
@@ -28,10 +25,6 @@ impl<'a> Cx<'_, 'a> {
         whole: bool,
     ) -> ExprId {
         let name = callee.text.as_str();
-        if LATER.contains(&name) {
-            self.abandon_args(args);
-            return self.not_yet(&format!("`{name}`"), callee.span);
-        }
         match name {
             "gather" => return self.gather_call(args, span, whole),
             "scatter" => return self.scatter_call(args, span, whole),

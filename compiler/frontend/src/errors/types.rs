@@ -22,6 +22,7 @@ pub(crate) fn mismatch(
     found: &str,
     wanted: &str,
     span: Span,
+    operands: &[Span],
     because: Option<(Span, &str)>,
 ) -> Diagnostic {
     let d = Diagnostic::new(
@@ -35,6 +36,15 @@ pub(crate) fn mismatch(
     };
     if wanted == "bool" || wanted == "size" {
         return d;
+    }
+    if !operands.is_empty() {
+        // Before the arithmetic, so that it is not rounded to the narrower type.
+        let convert = |at: &Span| (at.shrink_to_end(), format!(" as {wanted}"));
+        return d.with_fix(Fix {
+            message: format!("convert the operands to `{wanted}`, which keeps the digits"),
+            edits: operands.iter().map(convert).collect(),
+            applicability: Applicability::MaybeIncorrect,
+        });
     }
     d.with_fix(Fix {
         message: format!("convert it to `{wanted}`"),
@@ -136,11 +146,11 @@ pub(crate) fn not_on_any_target(name: &str, span: Span) -> Diagnostic {
     if name == "hf32" {
         return Diagnostic::new(
             codes::E0502,
-            "the element type `hf32` is not supported by this version of the compiler",
+            "elements are not stored as `hf32`",
         )
-        .primary(span, "not compiled yet")
-        .note("it is how a 910B may multiply `f32`, with 11 bits of fraction")
-        .help("use `f32`, whose products are exact before they are summed");
+        .primary(span, "needs another type")
+        .note("`hf32` is how the cube may multiply `f32`: twice as fast, with 11 bits of fraction")
+        .help("declare `f32`, and convert both factors: `sum(k) (a[m, k] as hf32) * (b[k, n] as hf32)`");
     }
     Diagnostic::new(codes::E0503, format!("no target here has `{name}`"))
         .primary(span, "needs a chip of the 950 generation")

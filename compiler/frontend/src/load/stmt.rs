@@ -197,6 +197,7 @@ impl Loader {
                 bufs: [c, a, b],
                 size,
                 init,
+                hf32,
             } => {
                 let (c, a, b) = (self.buf(c)?, self.buf(a)?, self.buf(b)?);
                 let [m, k, n] = self.size(size)?;
@@ -208,6 +209,7 @@ impl Loader {
                     k,
                     n,
                     init: self.arg(init)?,
+                    hf32: *hf32,
                 })
             }
             TileStmtKind::Drain {

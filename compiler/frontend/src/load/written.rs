@@ -350,6 +350,7 @@ impl Loader {
             k,
             n,
             init,
+            hf32: false,
         };
         self.emit(op, span);
         Some(())

@@ -282,6 +282,12 @@ impl Printer<'_> {
             UnaryOp::Exp => "exp",
             UnaryOp::Ln => "log",
             UnaryOp::Sqrt => "sqrt",
+            UnaryOp::Hf32 => {
+                return (
+                    format!("{} as hf32", self.expr(a, Level::Cast)),
+                    Level::Cast,
+                );
+            }
             UnaryOp::BitNot => "bit_not",
             UnaryOp::Round(Round::Even) => "round",
             UnaryOp::Round(Round::Away) => "round_away",

@@ -155,6 +155,7 @@ impl Op {
                 k,
                 n,
                 init,
+                hf32: _,
             } => {
                 see(Part::Buf(a, Read));
                 see(Part::Buf(b, Read));

@@ -313,12 +313,14 @@ impl Printer<'_> {
                 k,
                 n,
                 init,
+                hf32,
             } => {
                 let (c, a, b) = (self.buf(*c), self.buf(*a), self.buf(*b));
                 format!(
-                    "mad {c} += {a} * {b} {} init {}",
+                    "mad {c} += {a} * {b} {} init {}{}",
                     self.size(&[*m, *k, *n]),
-                    self.arg(*init)
+                    self.arg(*init),
+                    if *hf32 { " hf32" } else { "" }
                 )
             }
             Op::Drain {

@@ -1,6 +1,7 @@
 //! Arithmetic in the type an element is held in, and what brings results back into narrow types.
 
 use super::{Emitter, Result, Val, float_bits, rep};
+use crate::errors;
 use ir::algo::{BinaryOp, CmpOp, Expr, Overflow, Round, UnaryOp};
 use ir::tile::{Arg, EwOp, ScalarOp};
 use isa::types::Elem;
@@ -22,6 +23,10 @@ impl Emitter<'_> {
             UnaryOp::Ln => self.ew1(EwOp::Ln, rep, a),
             UnaryOp::Sqrt => self.ew1(EwOp::Sqrt, rep, a),
             UnaryOp::Round(round) => return Ok(self.round_integral(rep, a, round)),
+            UnaryOp::Hf32 => {
+                let span = self.algo.exprs[expr].span;
+                return Err(Box::new(errors::hf32_alone(span)));
+            }
             UnaryOp::BitNot => self.ew1(EwOp::Not, rep, a),
         };
         Ok(self.settle(elem, out))

@@ -313,6 +313,7 @@ impl Block<'_> {
             k: step,
             n,
             init,
+            hf32: self.product.hf32,
         });
     }
 

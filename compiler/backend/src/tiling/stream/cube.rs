@@ -302,6 +302,7 @@ fn multiply(
         k,
         n,
         init,
+        hf32: false,
     });
 }
 

@@ -224,6 +224,9 @@ fn quotient(a: Near, b: Near) -> Near {
 }
 
 /// Applies a unary operation in type `elem`.
+/// Half a unit in the last place of hf32, relative to the value.
+const HALF_HF32: f64 = 1.0 / 4096.0;
+
 pub(super) fn unary(op: UnaryOp, elem: Elem, a: Near) -> Near {
     if let Some((bits, signed)) = int_format(elem) {
         return unary_int(op, a, bits, signed);
@@ -243,6 +246,10 @@ pub(super) fn unary(op: UnaryOp, elem: Elem, a: Near) -> Near {
             let root = a.through(f64::sqrt);
             rounded(elem, root.value, root.error, 1.0)
         }
+        UnaryOp::Hf32 => Near {
+            error: a.error + (a.value.abs() + a.error) * HALF_HF32,
+            ..a
+        },
         UnaryOp::Round(round) => a.through(|x| whole(x, round)),
         UnaryOp::Not | UnaryOp::BitNot => a,
     }
@@ -284,7 +291,7 @@ fn unary_int(op: UnaryOp, a: Near, bits: u32, signed: bool) -> Near {
                 bits,
                 signed,
             ),
-            UnaryOp::Exp | UnaryOp::Ln | UnaryOp::Sqrt | UnaryOp::Round(_) => a,
+            UnaryOp::Exp | UnaryOp::Ln | UnaryOp::Sqrt | UnaryOp::Hf32 | UnaryOp::Round(_) => a,
         };
     }
     let x = a.value as i64;
@@ -292,7 +299,7 @@ fn unary_int(op: UnaryOp, a: Near, bits: u32, signed: bool) -> Near {
         UnaryOp::Neg => num::int_neg(x, bits, signed),
         UnaryOp::Abs => num::int_abs(x, bits, signed),
         UnaryOp::Not | UnaryOp::BitNot => num::wrap_int(!x, bits, signed),
-        UnaryOp::Exp | UnaryOp::Ln | UnaryOp::Sqrt | UnaryOp::Round(_) => x,
+        UnaryOp::Exp | UnaryOp::Ln | UnaryOp::Sqrt | UnaryOp::Hf32 | UnaryOp::Round(_) => x,
     };
     integer(value)
 }

@@ -242,6 +242,7 @@ fn unary_f32(op: UnaryOp, a: &[f32]) -> Vec<f32> {
         UnaryOp::Exp => mapped(a, num::exp_f32),
         UnaryOp::Ln => mapped(a, num::ln_f32),
         UnaryOp::Sqrt => mapped(a, num::sqrt_f32),
+        UnaryOp::Hf32 => mapped(a, |a| num::round_hf32(a, num::Hf32::Even)),
         UnaryOp::Round(round) => mapped(a, |a| num::round_to_integral(a, round)),
         UnaryOp::Not | UnaryOp::BitNot => a.to_vec(),
     }

@@ -142,6 +142,7 @@ fn unary_f32(op: UnaryOp, a: f32) -> f32 {
         UnaryOp::Exp => num::exp_f32(a),
         UnaryOp::Ln => num::ln_f32(a),
         UnaryOp::Sqrt => num::sqrt_f32(a),
+        UnaryOp::Hf32 => num::round_hf32(a, num::Hf32::Even),
         UnaryOp::Round(round) => num::round_to_integral(a, round),
         UnaryOp::Not | UnaryOp::BitNot => a,
     }
@@ -155,7 +156,7 @@ fn unary_f16(op: UnaryOp, a: u16) -> u16 {
         UnaryOp::Ln => num::ln_f16(a, Overflow::Saturate),
         UnaryOp::Sqrt => num::f16_sqrt(a, Overflow::Saturate),
         UnaryOp::Round(round) => num::round_to_integral_f16(a, round),
-        UnaryOp::Not | UnaryOp::BitNot => a,
+        UnaryOp::Not | UnaryOp::BitNot | UnaryOp::Hf32 => a,
     }
 }
 
@@ -167,7 +168,7 @@ fn unary_bf16(op: UnaryOp, a: u16) -> u16 {
         UnaryOp::Ln => num::ln_bf16(a, Overflow::Saturate),
         UnaryOp::Sqrt => num::bf16_sqrt(a, Overflow::Saturate),
         UnaryOp::Round(round) => round_to_integral_bf16(a, round),
-        UnaryOp::Not | UnaryOp::BitNot => a,
+        UnaryOp::Not | UnaryOp::BitNot | UnaryOp::Hf32 => a,
     }
 }
 
@@ -183,7 +184,7 @@ pub(crate) fn unary_int(op: UnaryOp, a: i64, bits: u32, signed: bool) -> i64 {
         UnaryOp::Neg => num::int_neg(a, bits, signed),
         UnaryOp::Abs => num::int_abs(a, bits, signed),
         UnaryOp::Not | UnaryOp::BitNot => num::wrap_int(!a, bits, signed),
-        UnaryOp::Exp | UnaryOp::Ln | UnaryOp::Sqrt | UnaryOp::Round(_) => a,
+        UnaryOp::Exp | UnaryOp::Ln | UnaryOp::Sqrt | UnaryOp::Hf32 | UnaryOp::Round(_) => a,
     }
 }
 

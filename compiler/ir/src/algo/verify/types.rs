@@ -92,6 +92,7 @@ fn unary_takes(op: UnaryOp, elem: Elem) -> bool {
         UnaryOp::Neg | UnaryOp::Abs => is_number(elem),
         UnaryOp::Not => elem == Elem::Bool,
         UnaryOp::Exp | UnaryOp::Ln | UnaryOp::Sqrt | UnaryOp::Round(_) => elem.is_float(),
+        UnaryOp::Hf32 => elem == Elem::F32,
         UnaryOp::BitNot => elem.is_int(),
     }
 }

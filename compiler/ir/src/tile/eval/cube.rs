@@ -48,6 +48,7 @@ impl Core {
             k,
             n,
             init,
+            hf32,
         } = op
         {
             let (rows, cols) = (self.extent(*m, *n)?, self.extent(*m, *k)?);
@@ -55,12 +56,8 @@ impl Core {
                 return Ok(());
             }
             let fresh = self.arg(*init) == 1;
-            return self.mad(
-                machine,
-                [*c, *a, *b],
-                [rows.rows, cols.cols, rows.cols],
-                fresh,
-            );
+            let extents = [rows.rows, cols.cols, rows.cols];
+            return self.mad(machine, [*c, *a, *b], extents, (fresh, *hf32));
         }
         if let Op::Drain {
             tensor,
@@ -211,10 +208,15 @@ impl Core {
         machine: &Machine<'_>,
         [c, a, b]: [Buf; 3],
         [m, k, n]: [usize; 3],
-        fresh: bool,
+        (fresh, hf32): (bool, bool),
     ) -> Result<(), Fault> {
-        let left = self.tile(machine, a, (m, k))?;
-        let right = self.tile(machine, b, (k, n))?;
+        let mut left = self.tile(machine, a, (m, k))?;
+        let mut right = self.tile(machine, b, (k, n))?;
+        if hf32 {
+            for factor in left.iter_mut().chain(&mut right) {
+                *factor = num::round_hf32(*factor, num::Hf32::Even);
+            }
+        }
         let whole = View {
             buf: c,
             row: Arg::Const(0),

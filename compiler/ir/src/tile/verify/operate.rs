@@ -108,7 +108,13 @@ impl Checker<'_> {
                 k,
                 n,
                 init: _,
-            } => self.mad([*c, *a, *b], [*m, *k, *n]),
+                hf32,
+            } => {
+                if *hf32 && self.buf(*a)?.elem != Elem::F32 {
+                    return Err(String::from("only factors of f32 are rounded to hf32"));
+                }
+                self.mad([*c, *a, *b], [*m, *k, *n])
+            }
             Op::Drain {
                 tensor,
                 at,
