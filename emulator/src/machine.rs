@@ -5,6 +5,7 @@
 //! the host schedules its threads. An adversarial run has no rounds: its [`crate::schedule`] picks a core and a lane, and
 //! sets travel as long as it likes.
 
+mod beside;
 mod checkpoint;
 mod groups;
 mod inspect;
@@ -333,17 +334,6 @@ impl<'s> Machine<'s> {
             false => self.run()?,
         }
         outcome(self.setup, self.cores, None)
-    }
-
-    /// As [`Machine::finish_without_tensors`] for a machine that [goes ahead](Machine::goes_ahead): times are computed beside
-    /// values. None if that cannot be, and then a machine that starts anew has to do it.
-    pub(crate) fn finish_ahead(mut self) -> Result<Option<Outcome>, Fault> {
-        self.hands_on = true;
-        self.cores.iter_mut().for_each(|core| core.timed = false);
-        match self.run_groups(true)? {
-            Some(timing) => outcome(self.setup, self.cores, Some(timing)).map(Some),
-            None => Ok(None),
-        }
     }
 }
 

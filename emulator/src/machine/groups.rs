@@ -34,12 +34,6 @@ impl Machine<'_> {
         self.steps == 0 && !ordered && !self.cores.iter().any(bound)
     }
 
-    /// Whether times are computed beside values, on a host thread of their own.
-    pub(crate) fn goes_ahead(&self) -> bool {
-        let options = &self.setup.options;
-        host_threads(options.threads) > 1 && !options.profile && self.has_lone_groups()
-    }
-
     /// Runs every group until its programs have ended; with the times of the launch if they are to be had beside that.
     pub(super) fn run_groups(&mut self, ahead: bool) -> Result<Option<Timing>, Fault> {
         let (setup, rooms, given_up) = (self.setup, &self.rooms, AtomicBool::new(false));
