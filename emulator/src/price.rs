@@ -100,24 +100,48 @@ struct Key {
     operands: Operands,
 }
 
+/// A price of an instruction and what it was for.
+type Near = Option<(Operands, Cost)>;
+
 /// The latest prices.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prices {
+    /// The last two of each instruction, the later one first: buffers take turns.
+    near: Vec<[Near; 2]>,
     /// By a hash of the key; empty until the first price.
     entries: Vec<Option<(Key, Cost)>>,
 }
 
 impl Prices {
-    /// The cost of an instruction with these operands.
+    /// The cost of an instruction that names these registers.
+    #[inline]
     pub(crate) fn of(
         &mut self,
         pc: u32,
         inst: &Inst,
-        operands: Operands,
+        named: &[Reg],
         regs: &impl Regs,
         chip: &Chip,
     ) -> Cost {
-        let key = Key { pc, operands };
+        if let Some(pair) = self.near.get(pc as usize) {
+            for (operands, cost) in pair.iter().flatten() {
+                if operands.are(named, regs) {
+                    return *cost;
+                }
+            }
+        }
+        let operands = Operands::of(named, regs);
+        let cost = self.searched(Key { pc, operands }, inst, regs, chip);
+        let at = pc as usize;
+        if at >= self.near.len() {
+            self.near.resize(at + 1, [None; 2]);
+        }
+        self.near[at] = [Some((operands, cost)), self.near[at][0]];
+        cost
+    }
+
+    /// The cost for a key that is neither of the last two.
+    fn searched(&mut self, key: Key, inst: &Inst, regs: &impl Regs, chip: &Chip) -> Cost {
         // In either of two neighbours; the older one is forgotten first.
         let first = slot(&key) & !1;
         if let Some(pair) = self.entries.get(first..first + 2) {

@@ -11,7 +11,7 @@ use isa::inst::{Dir, Inst, Opcode, PipeOp, Regs, ScalarMem, UnitFlag, Val};
 use isa::types::{Pipe, Space};
 
 use crate::core::{Program, flag_index};
-use crate::price::{Asked, Operands, Prices};
+use crate::price::{Asked, Prices};
 
 /// What kind of event it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,12 @@ pub(crate) struct Event {
     pub(crate) gap: u32,
 }
 
+/// Events that a stream which has ended may keep room for.
+const SPARE_EVENTS: usize = 1 << 12;
+
+/// Copies that a stream has room for at first.
+const TRAFFIC: usize = 32;
+
 /// Kinds of one instruction that are looked through before a new one is listed.
 const WAYS: usize = 4;
 
@@ -111,8 +117,6 @@ pub(crate) struct Stream<'c> {
     pub(crate) traffic: Vec<Traffic>,
     /// The latest kinds of each instruction.
     latest: Vec<[u32; WAYS]>,
-    /// The latest operands of each instruction of the vector unit, and the kind that they gave.
-    asked: Vec<Option<(Operands, u32)>>,
     gap: u32,
     /// How many sets a wait of each mode takes.
     quorums: [u32; 3],
@@ -139,12 +143,13 @@ pub(crate) struct Written {
 impl<'c> Stream<'c> {
     /// The stream of a core that runs a program.
     pub(crate) fn new(chip: &'c Chip, quorums: [u32; 3], program: &Program) -> Stream<'c> {
+        let length = program.code.len();
         Stream {
-            events: Vec::new(),
-            kinds: Vec::new(),
-            traffic: Vec::new(),
-            latest: vec![[u32::MAX; WAYS]; program.code.len()],
-            asked: vec![None; program.code.len()],
+            // What a program asks for that goes through each of its loops twice.
+            events: Vec::with_capacity(2 * length),
+            kinds: Vec::with_capacity(length),
+            traffic: Vec::with_capacity(TRAFFIC),
+            latest: vec![[u32::MAX; WAYS]; length],
             gap: 0,
             quorums,
             cache: DataCache::new(chip),
@@ -173,20 +178,10 @@ impl<'c> Stream<'c> {
             }
             // Work of the vector unit, which moves nothing in global memory.
             (None, Some(named)) if program.fixed[at].is_none() => {
-                if let Some(Some((operands, entry))) = self.asked.get(at)
-                    && operands.are(named, regs)
-                {
-                    let (kind, gap) = (*entry, std::mem::take(&mut self.gap));
-                    return self.events.push(Event { kind, gap });
-                }
-                let (inst, operands) = (&program.code[at], Operands::of(named, regs));
-                let (prices, chip) = (&mut self.prices, self.chip);
-                let cost = prices.of(at as u32, inst, operands, regs, chip);
+                let inst = &program.code[at];
+                let cost = self.prices.of(at as u32, inst, named, regs, self.chip);
                 let pipe = program.queues[at];
-                let entry = self.push(Kind::new(&cost, What::Work, pipe, 0, at as u32));
-                if let Some(asked) = self.asked.get_mut(at) {
-                    *asked = Some((operands, entry));
-                }
+                self.push(Kind::new(&cost, What::Work, pipe, 0, at as u32));
             }
             (Some(_) | None, _) => {
                 let event = self.prepare(program, at, regs);
@@ -207,10 +202,7 @@ impl<'c> Stream<'c> {
         let inst = &program.code[at];
         let mut cost = match (&program.fixed[at], &program.named[at]) {
             (Some(cost), _) => *cost,
-            (None, Some(named)) => {
-                let operands = Operands::of(named, regs);
-                self.prices.of(at as u32, inst, operands, regs, self.chip)
-            }
+            (None, Some(named)) => self.prices.of(at as u32, inst, named, regs, self.chip),
             (None, None) => cost::cost(inst, regs, self.chip),
         };
         let (mut what, extra) = classify(inst, regs, &cost);
@@ -311,8 +303,8 @@ impl<'c> Stream<'c> {
         let entry = self.kinds.len() as u32;
         self.kinds.push(kind);
         if let Some(ways) = self.latest.get_mut(kind.pc as usize) {
-            ways.rotate_right(1);
-            ways[0] = entry;
+            let [a, b, c, _] = *ways;
+            *ways = [entry, a, b, c];
         }
         entry
     }
@@ -320,9 +312,10 @@ impl<'c> Stream<'c> {
     /// Ends the stream with the scalar cycles that are left.
     pub(crate) fn finish(&mut self) {
         self.push(Kind::new(&Cost::default(), What::Scalar, Pipe::S, 0, 0));
-        self.events.shrink_to_fit();
+        if self.events.capacity() - self.events.len() > SPARE_EVENTS {
+            self.events.shrink_to_fit();
+        }
         self.latest = Vec::new();
-        self.asked = Vec::new();
     }
 }
 
