@@ -359,6 +359,35 @@ fn activated(d: &Drain, x: f32, slope: Option<f32>) -> f32 {
     }
 }
 
+/// What becomes of an element besides its activation.
+enum Way {
+    Keep,
+    /// To a 16-bit float.
+    Cast,
+    Quantise,
+}
+
+impl Way {
+    const fn of(quant: QuantMode) -> Way {
+        match quant {
+            QuantMode::None => Way::Keep,
+            QuantMode::F32F16 | QuantMode::F32Bf16 => Way::Cast,
+            QuantMode::F32S8
+            | QuantMode::F32S8Vec
+            | QuantMode::S32S8
+            | QuantMode::S32S8Vec
+            | QuantMode::S32F16
+            | QuantMode::S32F16Vec
+            | QuantMode::F32S4
+            | QuantMode::F32S4Vec
+            | QuantMode::S32S4
+            | QuantMode::S32S4Vec
+            | QuantMode::S32S16
+            | QuantMode::S32S16Vec => Way::Quantise,
+        }
+    }
+}
+
 /// A row of a tile on its way, and what the mode needs for it.
 struct Line {
     words: Vec<u32>,
@@ -372,8 +401,8 @@ impl Line {
     fn new(d: &Drain, columns: Columns) -> Line {
         let whole = d.relu != Relu::Prelu && !d.quant.is_s4() && d.out() != Elem::I16;
         Line {
-            words: vec![0; d.n],
-            floats: vec![0.0; d.n],
+            words: Vec::new(),
+            floats: Vec::new(),
             fast: QuantColumns::new(&columns.words).filter(|_| whole),
             columns,
         }
@@ -384,6 +413,8 @@ impl Line {
         if d.relu == Relu::Off && self.convert_plainly(d, l0c, r, out) {
             return;
         }
+        self.words.resize(d.n, 0);
+        self.floats.resize(d.n, 0.0);
         for (column, line) in self.words.chunks_mut(16).enumerate() {
             let at = d.src + (column * d.src_rows + r) * 64;
             let bytes = &l0c[at..at + line.len() * 4];
@@ -391,21 +422,10 @@ impl Line {
                 *word = u32::from_le_bytes(*b);
             }
         }
-        match d.quant {
-            QuantMode::None => keep(d, &self.words, &self.columns, out),
-            QuantMode::F32F16 | QuantMode::F32Bf16 => self.cast(d, out),
-            QuantMode::F32S8
-            | QuantMode::F32S8Vec
-            | QuantMode::S32S8
-            | QuantMode::S32S8Vec
-            | QuantMode::S32F16
-            | QuantMode::S32F16Vec
-            | QuantMode::F32S4
-            | QuantMode::F32S4Vec
-            | QuantMode::S32S4
-            | QuantMode::S32S4Vec
-            | QuantMode::S32S16
-            | QuantMode::S32S16Vec => match self.fast.take() {
+        match Way::of(d.quant) {
+            Way::Keep => keep(d, &self.words, &self.columns, out),
+            Way::Cast => self.cast(d, out),
+            Way::Quantise => match self.fast.take() {
                 Some(columns) => {
                     self.quantise(d, &columns, out);
                     self.fast = Some(columns);
@@ -421,8 +441,8 @@ impl Line {
             let at = d.src + (column * d.src_rows + r) * 64;
             &l0c[at..at + columns * 4]
         };
-        match d.quant {
-            QuantMode::None => {
+        match Way::of(d.quant) {
+            Way::Keep => {
                 let (whole, rest) = out[..d.n * 4].as_chunks_mut::<64>();
                 for (column, to) in whole.iter_mut().enumerate() {
                     if let Some(from) = piece(column, 16).as_array() {
@@ -433,7 +453,8 @@ impl Line {
                     rest.copy_from_slice(piece(d.n / 16, rest.len() / 4));
                 }
             }
-            QuantMode::F32F16 | QuantMode::F32Bf16 => {
+            Way::Cast => {
+                self.floats.resize(d.n, 0.0);
                 for (column, to) in self.floats.chunks_mut(16).enumerate() {
                     let from = piece(column, to.len()).as_chunks::<4>().0;
                     for (to, &from) in to.iter_mut().zip(from) {
@@ -442,18 +463,7 @@ impl Line {
                 }
                 self.narrow(d, out);
             }
-            QuantMode::F32S8
-            | QuantMode::F32S8Vec
-            | QuantMode::S32S8
-            | QuantMode::S32S8Vec
-            | QuantMode::S32F16
-            | QuantMode::S32F16Vec
-            | QuantMode::F32S4
-            | QuantMode::F32S4Vec
-            | QuantMode::S32S4
-            | QuantMode::S32S4Vec
-            | QuantMode::S32S16
-            | QuantMode::S32S16Vec => return false,
+            Way::Quantise => return false,
         }
         true
     }

@@ -321,7 +321,7 @@ mod wide {
 
 loops! {
     avx512, features "avx512f,avx512bw", vector __m512, mask __mmask16, parts 1,
-    pieces (8, 3) (8, 2) (8, 1) (4, 3) (4, 2) (4, 1) (1, 3) (1, 2) (1, 1),
+    pieces (8, 3) (8, 2) (8, 1) (4, 3) (4, 2) (4, 1) (3, 3) (3, 2) (3, 1) (1, 3) (1, 2) (1, 1),
     {
         use super::wide::*;
 
@@ -343,7 +343,7 @@ loops! {
 // Pairs only: product and sum in one instruction.
 loops! {
     vnni, features "avx512f,avx512bw,avx512vnni", vector __m512, mask __mmask16, parts 1,
-    pieces (8, 3) (8, 2) (8, 1) (4, 3) (4, 2) (4, 1) (1, 3) (1, 2) (1, 1),
+    pieces (8, 3) (8, 2) (8, 1) (4, 3) (4, 2) (4, 1) (3, 3) (3, 2) (3, 1) (1, 3) (1, 2) (1, 1),
     {
         use super::wide::*;
 
