@@ -18,6 +18,7 @@ use isa::effects::ScalarAccess;
 use isa::inst::{Executor, Inst, Spr, XVal};
 use isa::types::{CoreKind, Pipe, Space};
 
+use crate::cached::Cached;
 use crate::cross::{Heard, Logged};
 use crate::exec::VectorState;
 use crate::fault::{CoreId, Stop, WaitReason};
@@ -163,6 +164,8 @@ pub(crate) struct Core<'a> {
     pub(crate) memories: [Local; 8],
     pub(crate) tracks: Vec<Track>,
     pub(crate) pages: Pages,
+    /// What the data cache may hold, if somebody looks for what it hides.
+    pub(crate) cached: Cached,
     pub(crate) vector: VectorState,
     pub(crate) l0a: Packed,
     pub(crate) l0b: Packed,
@@ -258,6 +261,7 @@ impl<'a> Core<'a> {
             memories: Space::ALL.map(|space| Local::new(space, 0, false)),
             tracks: Vec::new(),
             pages: Pages::default(),
+            cached: Cached::default(),
             order: Order::new(launch.sanitize.hazards),
             flags: Flags::default(),
             counters: [0; 16],

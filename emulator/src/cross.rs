@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use isa::types::Space;
+use isa::types::{Pipe, Space};
 
+use crate::cached::Stores;
 use crate::core::Core;
-use crate::fault::{CoreId, Fault, FaultKind, OtherAccess, Place};
-use crate::hazard::{Known, join, lane_pipe};
+use crate::fault::{Fault, FaultKind, Hidden, OtherAccess, Place};
+use crate::hazard::{Known, STORES, join, lane_pipe};
 
 /// What is known of other cores' work: by the number of the core, up to which count each of its lanes has completed.
 /// Nothing is known of cores beyond the list.
@@ -69,6 +70,8 @@ pub(crate) enum Use {
     Write,
     /// An atomic store in that mode; stores of one mode need no order among themselves.
     Atomic(u8),
+    /// No access: lines of the data cache are written back and dropped.
+    Clean,
 }
 
 /// One access to global memory that another core might meet.
@@ -82,6 +85,8 @@ pub(crate) struct Logged {
     pub(crate) count: u32,
     pub(crate) pc: u32,
     pub(crate) heard: Heard,
+    /// Of a scalar load from a line that was in the data cache: what its core had heard when the line came.
+    pub(crate) since: Option<Heard>,
 }
 
 /// Who accessed a range last.
@@ -95,14 +100,22 @@ struct Who {
 }
 
 /// Ranges that do not overlap, by start, each with its end.
-#[derive(Clone, Debug, Default)]
-struct Ranges {
-    list: BTreeMap<u64, (u64, Who)>,
+#[derive(Clone, Debug)]
+pub(crate) struct Ranges<T> {
+    list: BTreeMap<u64, (u64, T)>,
 }
 
-impl Ranges {
+impl<T> Default for Ranges<T> {
+    fn default() -> Ranges<T> {
+        Ranges {
+            list: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: Copy> Ranges<T> {
     /// The ranges that overlap one.
-    fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, Who)> {
+    pub(crate) fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, T)> {
         let before = self
             .list
             .range(..=start)
@@ -115,8 +128,24 @@ impl Ranges {
             .map(|(&from, &(_, who))| (from, who))
     }
 
+    /// What the ranges hold that lie inside one.
+    pub(crate) fn inside(&mut self, start: u64, end: u64) -> impl Iterator<Item = &mut T> {
+        let inside = self.list.range_mut(start..end);
+        inside.map(|(_, (_, held))| held)
+    }
+
+    /// Takes the ranges that begin inside one, with their ends.
+    pub(crate) fn take(&mut self, start: u64, end: u64) -> Vec<(u64, u64)> {
+        let inside = self.list.range(start..end);
+        let taken: Vec<_> = inside.map(|(&from, &(to, _))| (from, to)).collect();
+        for (from, _) in &taken {
+            self.list.remove(from);
+        }
+        taken
+    }
+
     /// Gives a range to its last user, cutting what it covers.
-    fn put(&mut self, start: u64, end: u64, who: Who) {
+    pub(crate) fn put(&mut self, start: u64, end: u64, who: T) {
         if let Some((&from, &(stop, old))) = self.list.range(..start).next_back()
             && stop > start
         {
@@ -138,11 +167,13 @@ impl Ranges {
 /// The last accesses of all cores.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shared {
-    writes: Ranges,
+    writes: Ranges<Who>,
     /// Reads, a list a core.
-    reads: BTreeMap<usize, Ranges>,
+    reads: BTreeMap<usize, Ranges<Who>>,
     /// Atomic stores, a list a core.
-    atomics: BTreeMap<usize, Ranges>,
+    atomics: BTreeMap<usize, Ranges<Who>>,
+    /// Scalar stores of each core, which its data cache may hide.
+    stores: BTreeMap<usize, Stores>,
 }
 
 impl Shared {
@@ -158,8 +189,11 @@ impl Shared {
         number: usize,
     ) -> Result<(), Fault> {
         for access in std::mem::take(&mut cores[number].log) {
-            if let Some((address, other, write)) = self.enter(number, &access) {
-                return Err(conflict(cores, number, &access, address, other, write));
+            if let Some(found) = self.enter(number, &access) {
+                return Err(conflict(cores, number, &access, found));
+            }
+            if let Some((found, hidden)) = self.enter_cached(number, &access) {
+                return Err(hides(cores, number, &access, found, hidden));
             }
         }
         Ok(())
@@ -167,17 +201,20 @@ impl Shared {
 
     /// Enters an access; the address, the other side and whether that writes, if they conflict.
     fn enter(&mut self, core: usize, access: &Logged) -> Option<(u64, Who, bool)> {
+        if access.sort == Use::Clean {
+            return None;
+        }
         let (start, end) = (access.start, access.start + access.len);
         let unordered = |who: &Who| {
             let known = heard_of(&access.heard, who.core);
             who.core != core && known.is_none_or(|counts| counts[who.lane] < who.count)
         };
-        let clash = |ranges: &Ranges| {
+        let clash = |ranges: &Ranges<Who>| {
             ranges
                 .overlapping(start, end)
                 .find(|(_, who)| unordered(who) && (who.sort != access.sort || is_plain(who.sort)))
         };
-        let others = |lists: &BTreeMap<usize, Ranges>| {
+        let others = |lists: &BTreeMap<usize, Ranges<Who>>| {
             let others = lists.iter().filter(|(other, _)| **other != core);
             others.filter_map(|(_, ranges)| clash(ranges)).next()
         };
@@ -197,11 +234,55 @@ impl Shared {
         };
         let list = match access.sort {
             Use::Write => &mut self.writes,
-            Use::Read => self.reads.entry(core).or_default(),
+            Use::Read | Use::Clean => self.reads.entry(core).or_default(),
             Use::Atomic(_) => self.atomics.entry(core).or_default(),
         };
         list.put(start, end, who);
         found.map(|(at, who, write)| (at.max(start), who, write))
+    }
+
+    /// Enters an access as data caches see it; the address, the other side and what is hidden, if something is.
+    fn enter_cached(&mut self, core: usize, access: &Logged) -> Option<((u64, Who), Hidden)> {
+        let (start, end) = (access.start, access.start + access.len);
+        let scalar = Pipe::S.index();
+        if access.sort == Use::Clean {
+            let own = self.stores.get_mut(&core)?;
+            own.write_back(start, end, access.count);
+            return None;
+        }
+        if access.lane == STORES {
+            let own = self.stores.entry(core).or_default();
+            own.put(start, end, access.pc);
+        }
+        let knows = |heard: &Heard, other: usize, lane: usize| {
+            let known = heard.as_ref().and_then(|heard| heard.get(&other));
+            known.map_or(0, |counts| counts[lane])
+        };
+        if let Some(since) = &access.since {
+            let newer = |(_, who): &(u64, Who)| {
+                who.core != core && who.count > knows(since, who.core, who.lane)
+            };
+            let atomics = self.atomics.values();
+            let mut lists = std::iter::once(&self.writes).chain(atomics);
+            let found = lists.find_map(|list| list.overlapping(start, end).find(newer));
+            if let Some((at, who)) = found {
+                return Some(((at.max(start), who), Hidden::OldLine));
+            }
+        }
+        let mut others = self.stores.iter().filter(|(other, _)| **other != core);
+        others.find_map(|(&other, stores)| {
+            let heard = knows(&access.heard, other, scalar);
+            let (at, pc) = stores.hidden(start, end, |count| count <= heard)?;
+            let who = Who {
+                core: other,
+                lane: STORES,
+                count: 0,
+                pc,
+                sort: Use::Write,
+            };
+            let write = access.sort != Use::Read;
+            Some(((at, who), Hidden::Store { write }))
+        })
     }
 }
 
@@ -214,26 +295,48 @@ fn conflict(
     cores: &[Core<'_>],
     number: usize,
     access: &Logged,
-    address: u64,
-    other: Who,
-    write: bool,
+    (address, other, write): (u64, Who, bool),
 ) -> Fault {
-    let core = &cores[number];
-    let other_core: CoreId = cores[other.core].id;
+    let kind = FaultKind::Unordered {
+        operand: access.operand,
+        space: Space::Gm,
+        address,
+        pipe: lane_pipe(access.lane),
+        write: access.sort != Use::Read,
+        other: Box::new(other_access(cores, other, write)),
+    };
+    fault_of(&cores[number], access, kind)
+}
+
+fn hides(
+    cores: &[Core<'_>],
+    number: usize,
+    access: &Logged,
+    (address, other): (u64, Who),
+    hidden: Hidden,
+) -> Fault {
+    let kind = FaultKind::Cached {
+        operand: access.operand,
+        address,
+        pipe: lane_pipe(access.lane),
+        hidden,
+        other: Box::new(other_access(cores, other, true)),
+    };
+    fault_of(&cores[number], access, kind)
+}
+
+fn other_access(cores: &[Core<'_>], other: Who, write: bool) -> OtherAccess {
+    OtherAccess {
+        core: cores[other.core].id,
+        pipe: lane_pipe(other.lane),
+        write,
+        pc: Some(other.pc),
+    }
+}
+
+fn fault_of(core: &Core<'_>, access: &Logged, kind: FaultKind) -> Fault {
     Fault {
-        kind: FaultKind::Unordered {
-            operand: access.operand,
-            space: Space::Gm,
-            address,
-            pipe: lane_pipe(access.lane),
-            write: access.sort != Use::Read,
-            other: Box::new(OtherAccess {
-                core: other_core,
-                pipe: lane_pipe(other.lane),
-                write,
-                pc: Some(other.pc),
-            }),
-        },
+        kind,
         place: Some(Place {
             core: core.id,
             pc: access.pc,

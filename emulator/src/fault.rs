@@ -113,6 +113,19 @@ pub enum FaultKind {
         /// Number of the vector instruction, when it is still known.
         pc: Option<u32>,
     },
+    /// The data cache of a scalar unit hides bytes that a later access, in order, should see: a `dcci` is missing.
+    Cached {
+        /// Operand of the later access.
+        operand: &'static str,
+        /// First byte in global memory that is hidden.
+        address: u64,
+        /// Pipe of the later access.
+        pipe: Pipe,
+        /// What is hidden.
+        hidden: Hidden,
+        /// The write that is not seen.
+        other: Box<OtherAccess>,
+    },
     /// A flag was set although it may still be set.
     FlagSetTwice {
         /// Pipe that sets.
@@ -251,6 +264,18 @@ impl fmt::Display for NotFinite {
     }
 }
 
+/// What a data cache hides.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// The scalar unit loads from a line that came before the bytes were written to global memory.
+    OldLine,
+    /// A store of the scalar unit is in a line that nothing has written back.
+    Store {
+        /// Whether the later access writes.
+        write: bool,
+    },
+}
+
 /// What looks for a mistake.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Sanitizer {
@@ -264,6 +289,8 @@ pub enum Sanitizer {
     RaceInCore,
     /// Unordered accesses of several cores.
     RaceBetweenCores,
+    /// Bytes that the data cache of a scalar unit hides.
+    DataCache,
     /// Flags and counters set twice, left over or passed beyond their bits.
     FlagMisuse,
     /// Queues that wait for ever.
@@ -281,6 +308,7 @@ impl Sanitizer {
             Sanitizer::Alignment => "alignment",
             Sanitizer::RaceInCore => "race inside a core",
             Sanitizer::RaceBetweenCores => "race between cores",
+            Sanitizer::DataCache => "data cache",
             Sanitizer::FlagMisuse => "flag misuse",
             Sanitizer::Deadlock => "deadlock",
             Sanitizer::NanOrigin => "NaN origin",
@@ -302,6 +330,7 @@ impl Fault {
                 Some(_) | None => Some(Sanitizer::RaceInCore),
             },
             FaultKind::UnorderedResult { .. } => Some(Sanitizer::RaceInCore),
+            FaultKind::Cached { .. } => Some(Sanitizer::DataCache),
             FaultKind::FlagSetTwice { .. }
             | FaultKind::FlagLeaked { .. }
             | FaultKind::UnitFlagLeaked { .. }
@@ -451,6 +480,7 @@ impl FaultKind {
             | FaultKind::Trap { .. } => "F0011",
             FaultKind::Unordered { .. } | FaultKind::UnorderedResult { .. } => "F0010",
             FaultKind::NotFinite { .. } => "F0012",
+            FaultKind::Cached { .. } => "F0013",
         }
     }
 }
@@ -513,6 +543,36 @@ impl fmt::Display for FaultKind {
                     "`{spr}` is read, but v writes it and nothing orders the two"
                 )?;
                 match pc {
+                    Some(pc) => write!(f, " (instruction {pc})"),
+                    None => Ok(()),
+                }
+            }
+            FaultKind::Cached {
+                operand,
+                address,
+                pipe,
+                hidden,
+                other,
+            } => {
+                let access = match hidden {
+                    Hidden::OldLine => "loads an old value of",
+                    Hidden::Store { write: true } => "writes",
+                    Hidden::Store { write: false } => "reads",
+                };
+                write!(f, "`{operand}` {access} gm+{address:#x} on {pipe}: ")?;
+                match hidden {
+                    Hidden::OldLine => write!(
+                        f,
+                        "the data cache has had its line since before {} of {} wrote it, and no `dcci` has dropped that",
+                        other.pipe, other.core
+                    )?,
+                    Hidden::Store { .. } => write!(
+                        f,
+                        "a store of {} of {} to it is in the data cache still, because no `dcci` has written it back",
+                        other.pipe, other.core
+                    )?,
+                }
+                match other.pc {
                     Some(pc) => write!(f, " (instruction {pc})"),
                     None => Ok(()),
                 }

@@ -10,7 +10,7 @@ use isa::types::Space;
 use crate::core::Core;
 use crate::cross::{Logged, Use};
 use crate::fault::Stop;
-use crate::hazard::{Conflict, Track};
+use crate::hazard::{Conflict, Known, Track};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
@@ -68,6 +68,7 @@ impl Core<'_> {
             return Ok(());
         }
         if self.launch.many {
+            let since = self.line_of_load(address, sort);
             self.log.push(Logged {
                 operand,
                 start: address,
@@ -77,6 +78,7 @@ impl Core<'_> {
                 count: self.order.issued[self.lane],
                 pc: self.pc,
                 heard: self.heard[self.lane].clone(),
+                since,
             });
         }
         let mut at = address;
@@ -89,7 +91,25 @@ impl Core<'_> {
             }
             at = stop;
         }
-        Ok(())
+        self.cache_access(operand, (address, len), sort)
+    }
+
+    /// The first write to a range that is not among what was known, the scalar unit's own left out.
+    pub(crate) fn written_since(
+        &self,
+        address: u64,
+        len: usize,
+        known: &Known,
+    ) -> Option<Conflict> {
+        // A scalar access is aligned, so it stays inside a page.
+        let page = address / PAGE;
+        let track = self.pages.pages.get(&page)?;
+        let offset = (address % PAGE) as usize;
+        let found = track.written_since(known, self.lane, offset, len)?;
+        Some(Conflict {
+            address: (page * PAGE) as usize + found.address,
+            ..found
+        })
     }
 
     fn page_access(&mut self, at: u64, len: usize, sort: Use) -> Option<Conflict> {
@@ -103,7 +123,7 @@ impl Core<'_> {
         let known = order.known[lane];
         let offset = (at % PAGE) as usize;
         let found = match sort {
-            Use::Read => track.read(order, &known, lane, offset, len),
+            Use::Read | Use::Clean => track.read(order, &known, lane, offset, len),
             Use::Write => track.write(order, &known, lane, offset, len),
             Use::Atomic(_) => track.atomic(order, &known, lane, offset, len),
         };

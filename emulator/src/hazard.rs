@@ -177,6 +177,20 @@ impl Track {
         found
     }
 
+    /// The first write, atomic or not, that is not among what was known.
+    pub(crate) fn written_since(
+        &self,
+        known: &Known,
+        lane: usize,
+        at: usize,
+        len: usize,
+    ) -> Option<Conflict> {
+        // No count is that of an instruction in progress.
+        let now = u32::MAX;
+        find(&self.writes, known, lane, now, at, len, true)
+            .or_else(|| find(&self.atomics, known, lane, now, at, len, true))
+    }
+
     /// Notes a write and returns what it conflicts with.
     pub(crate) fn write(
         &mut self,

@@ -72,6 +72,7 @@
 
 mod access;
 mod ahead;
+mod cached;
 mod clock;
 mod core;
 mod cross;
@@ -100,7 +101,7 @@ mod unit;
 pub use clock::{Resource, TraceSpan};
 pub use core::Origin;
 pub use fault::{
-    CoreId, Fault, FaultKind, NotFinite, OtherAccess, Place, Sanitizer, Wait, WaitReason,
+    CoreId, Fault, FaultKind, Hidden, NotFinite, OtherAccess, Place, Sanitizer, Wait, WaitReason,
 };
 pub use machine::{Bytes, Checkpoint, Machine, Reached, Stops, Tensor, Watch, Writer, pcs_of_line};
 pub use options::{Options, Sanitize};

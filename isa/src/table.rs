@@ -66,9 +66,12 @@ instructions! {
         ///
         /// The data cache is not coherent with the copies: a line that is there keeps its old bytes when a copy or another
         /// core writes them, until `dcci` or `dcci_line`. The model has lines for time alone: values are always those of
-        /// memory, so a forgotten `dcci` is not found.
+        /// memory, and a run that looks for mistakes finds a forgotten `dcci` (F0013).
         0x18 ld Ld { size: MemSize, mem: ScalarMem, dst: XOut, base: XIn, offset: SImm<24> };
-        /// Stores the low 1, 2, 4 or 8 bytes to global memory or UB. (row 15)
+        /// Stores the low 1, 2, 4 or 8 bytes to global memory (through the data cache) or UB. (row 15)
+        ///
+        /// A store to global memory stays in its line until `dcci` or `dcci_line` writes that back for others to see; the end
+        /// of the program writes back what is left (we choose).
         0x19 st St { size: MemSize, mem: ScalarMem, base: XIn, offset: SImm<24>, src: XIn };
         /// Reads a special register. (row 16)
         0x1a rdspr Rdspr { dst: XOut, spr: Spr };
@@ -100,7 +103,7 @@ instructions! {
         0x27 xset Xset { pipe: PipeOp, mode: UImm<2>, id: Val<4> };
         /// Holds `pipe` while the cross-core counter `id` of this core is 0, then takes 1 from it; `mode` is that of the sets. (row 26)
         0x28 xwait Xwait { pipe: PipeOp, mode: UImm<2>, id: Val<4> };
-        /// Cleans and invalidates the scalar data cache. (row 27)
+        /// Cleans and invalidates the scalar data cache: stores are written back, lines dropped. (row 27)
         0x29 dcci Dcci {};
         /// Waits until all stores of the scalar unit have completed. (row 27)
         0x2a dsb Dsb {};

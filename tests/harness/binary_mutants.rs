@@ -518,7 +518,9 @@ pub(crate) fn class_of(sanitizer: Sanitizer) -> Option<Class> {
         Sanitizer::Uninitialised => Some(Class::Uninitialised),
         Sanitizer::Bounds => Some(Class::Bounds),
         Sanitizer::Alignment => Some(Class::Legality),
-        Sanitizer::RaceInCore | Sanitizer::RaceBetweenCores => Some(Class::Race),
+        Sanitizer::RaceInCore | Sanitizer::RaceBetweenCores | Sanitizer::DataCache => {
+            Some(Class::Race)
+        }
         Sanitizer::FlagMisuse => Some(Class::Flags),
         Sanitizer::Deadlock => Some(Class::Deadlock),
         Sanitizer::NanOrigin => None,

@@ -149,6 +149,7 @@ codes! {
     F0010 Error "unordered-access" "two accesses that nothing orders";
     F0011 Error "refused-operation" "operand value or control transfer that the machine refuses";
     F0012 Error "not-finite" "first result that is no number";
+    F0013 Error "hidden-bytes" "bytes that a data cache hides";
 
     W0001 Warning "unknown-lint" "lint that does not exist";
     W0002 Warning "unused-definition" "definition that nothing uses";

@@ -10,13 +10,14 @@ use isa::chip::Chip;
 use isa::inst::{Spr, Val};
 use isa::types::{CoreKind, Pipe, Space};
 
+use crate::cached::Lines;
 use crate::cross::{COUNTERS, Counter, Heard, Sent, alone, hear, heard_of};
 use crate::local::Local;
 use crate::offsets::Ranges;
 use crate::order::{Flag, Known, LANES, Order, SCALAR, STORES, lane_pipe};
 use crate::places::Places;
 use crate::program::{Op, Program};
-use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
+use crate::refusal::{Cached, CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
 use crate::scalar::Registers;
 use crate::slopes::{Levels, Slopes};
 use crate::steady::Watch;
@@ -128,6 +129,7 @@ pub(crate) struct Core {
     pub(crate) loops: Vec<Frame>,
     pub(crate) calls: Vec<u32>,
     pub(crate) order: Order,
+    pub(crate) cached: Lines,
     pub(crate) heard: [Heard; LANES],
     /// What of the scalar unit's each lane has been told last.
     dispatched: [Heard; LANES],
@@ -186,6 +188,7 @@ impl Core {
             loops: Vec::new(),
             calls: Vec::new(),
             order: Order::default(),
+            cached: Lines::new(chip),
             heard: Default::default(),
             dispatched: Default::default(),
             flags: vec![Flag::default(); program.pairs.len() * crate::order::FLAGS],
@@ -226,6 +229,7 @@ impl Core {
         put(Spr::ParaBase, crate::gm::PARAMETERS);
         self.pc = 0;
         self.order = Order::default();
+        self.cached.clear();
         self.local.reset();
         self.ranges.iter_mut().for_each(Ranges::reset);
         self.units.clear();
@@ -320,6 +324,7 @@ impl Core {
             | Op::Count(_)
             | Op::Va(..)
             | Op::Dsb
+            | Op::Clean(_)
             | Op::BarAll => return self.scalar(world, pc, op),
         };
         let task = task.map_err(|reason| self.refuse(pc, step.lane.index(), reason))?;
@@ -462,6 +467,7 @@ impl Core {
             self.heard[lane] = self.heard[SCALAR].clone();
         }
         self.order.stores_done = self.order.issued[STORES];
+        self.cached.wait();
         self.pc += 1;
         self.progressed = true;
         true
@@ -510,6 +516,7 @@ impl Core {
                 Ok(None)
             }
             Task::Xset(mode, id) => {
+                self.check_told(event.pc, lane)?;
                 self.set_counter((*mode, *id), event.pc, lane);
                 Ok(None)
             }
@@ -563,7 +570,36 @@ impl Core {
         self.flags[index].taken = self.begin(lane, pc);
         hear(&mut self.heard[lane], &heard);
         self.order.learn(lane, &known);
+        self.waited(lane);
         Ok(None)
+    }
+
+    /// Notes that a lane has waited for another.
+    fn waited(&mut self, lane: usize) {
+        if lane == SCALAR {
+            self.cached.wait();
+        }
+    }
+
+    /// What other cores are told of is what they may read.
+    fn check_told(&self, pc: u32, lane: usize) -> Result<(), Refusal> {
+        let knows = self.order.completion(lane)[SCALAR];
+        match self.cached.hidden((0, u64::MAX), knows) {
+            None => Ok(()),
+            Some(by) => {
+                let reason = Reason::Cached(Cached::Store);
+                Err(self.refuse_both(pc, lane, reason, Some(self.scalar_place(by))))
+            }
+        }
+    }
+
+    /// An instruction of the scalar unit as a place.
+    pub(crate) fn scalar_place(&self, pc: u32) -> Place {
+        Place {
+            core: self.name,
+            pc,
+            pipe: Pipe::S,
+        }
     }
 
     fn set_counter(&mut self, (mode, id): (u8, usize), pc: u32, lane: usize) {
@@ -593,6 +629,7 @@ impl Core {
             self.order.learn(lane, &own);
         }
         hear(&mut self.heard[lane], &told);
+        self.waited(lane);
         Ok(None)
     }
 

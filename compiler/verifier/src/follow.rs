@@ -41,6 +41,8 @@ impl Core {
         let (levels, regs) = (&mut self.levels, &self.regs);
         match step.op {
             Op::Nop | Op::End | Op::Trap(_) | Op::Dsb | Op::Bar | Op::BarAll => {}
+            // What it cleans matters only where lines are touched.
+            Op::Clean(_) => {}
             Op::Jmp(_) | Op::Endloop | Op::Call(_) | Op::Ret => {}
             Op::Put(dst, _) | Op::Opaque(dst) => levels.put(dst),
             Op::Calc(calc, dst, a, b) => levels.calc(regs, (calc, dst), a, b),

@@ -5,6 +5,7 @@
 
 mod bits;
 mod blocks;
+mod cached;
 mod certificate;
 mod copies;
 mod core;
@@ -29,7 +30,7 @@ mod work;
 mod world;
 
 pub use certificate::{assumptions, certificate, is_certified};
-pub use refusal::{Class, CoreName, Place, Reason, Refusal, Stuck, Verb, WaitsFor};
+pub use refusal::{Cached, Class, CoreName, Place, Reason, Refusal, Stuck, Verb, WaitsFor};
 
 use isa::chip::Chip;
 use isa::legal;

@@ -36,6 +36,8 @@ pub(crate) enum Op {
     Count(XVal),
     Va(u64, Reg, Reg),
     Dsb,
+    /// Of the line of the data cache that holds an address, or of all lines.
+    Clean(Option<(Reg, i64)>),
     /// Of a flag of a pair of pipes, by its place in [`Program::pairs`].
     Set(usize, Val<3>),
     Wait(usize, Val<3>),
@@ -358,8 +360,10 @@ fn memory(inst: &Inst) -> Option<Op> {
         Op::Count(i.count)
     } else if let Inst::Vseta(i) = inst {
         Op::Va(i.va.0, i.lo.0, i.hi.0)
-    } else if matches!(inst, Inst::Dcci(_) | Inst::DcciLine(_)) {
-        Op::Nop
+    } else if let Inst::DcciLine(i) = inst {
+        Op::Clean(Some((i.base.0, i.offset.0)))
+    } else if matches!(inst, Inst::Dcci(_)) {
+        Op::Clean(None)
     } else if matches!(inst, Inst::Dsb(_) | Inst::DsbKind(_)) {
         Op::Dsb
     } else {

@@ -104,6 +104,15 @@ impl fmt::Display for WaitsFor {
     }
 }
 
+/// What a data cache may hide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cached {
+    /// A line that a scalar load reads may have come before what it waited for since.
+    OldLine,
+    /// A scalar store that others may read or write over.
+    Store,
+}
+
 /// What is wrong, or cannot be shown to be right.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
@@ -124,6 +133,8 @@ pub enum Reason {
     },
     /// A result of the vector unit is read from a special register without order.
     UnorderedResult,
+    /// The data cache of a scalar unit may hide what is there: a `dcci` is missing.
+    Cached(Cached),
     /// A byte is used that nothing has written.
     Uninitialised {
         /// Operand that reads.
@@ -231,7 +242,7 @@ impl Reason {
     /// Its class.
     pub const fn class(&self) -> Class {
         match self {
-            Reason::Race { .. } | Reason::UnorderedResult => Class::Race,
+            Reason::Race { .. } | Reason::UnorderedResult | Reason::Cached(_) => Class::Race,
             Reason::Uninitialised { .. } | Reason::OutputUnwritten { .. } => Class::Uninitialised,
             Reason::OutOfBounds { .. } | Reason::ReadOnly { .. } => Class::Bounds,
             Reason::Illegal(_)
@@ -274,6 +285,12 @@ impl fmt::Display for Reason {
             Reason::UnorderedResult => {
                 f.write_str("a special register is read that v writes, and nothing orders the two")
             }
+            Reason::Cached(Cached::OldLine) => f.write_str(
+                "a scalar load may find an old line in the data cache, and no `dcci` has dropped it since the scalar unit waited",
+            ),
+            Reason::Cached(Cached::Store) => f.write_str(
+                "a scalar store may be in the data cache still, because no `dcci` has written it back",
+            ),
             Reason::Uninitialised {
                 operand,
                 space,

@@ -75,6 +75,7 @@ impl Core {
                 let (lo, hi) = (self.regs.reg(lo), self.regs.reg(hi));
                 self.regs.va[va] = u128::from(hi) << 64 | u128::from(lo);
             }
+            Op::Clean(place) => self.clean(pc, place),
             Op::Dsb => self.order.stores_done = self.order.issued[STORES],
             Op::Jmp(target) => self.pc = target,
             Op::Bcc(cond, a, b, target) => return self.branch(world, pc, (cond, a, b), target),
@@ -99,6 +100,24 @@ impl Core {
             | Op::Work => {}
         }
         Ok(())
+    }
+
+    /// Cleans a line of the data cache, or all; one that data chooses may be any, so none is surely cleaned.
+    fn clean(&mut self, pc: u32, place: Option<(Reg, i64)>) {
+        let count = match self.cached.has_stores() {
+            true => self.begin(SCALAR, pc),
+            // Nothing has to be written back, so nobody asks when it was.
+            false => 0,
+        };
+        match place {
+            None => self.cached.clean(None, count),
+            Some((base, _)) if self.regs.is_unknown(base) => {}
+            Some((base, offset)) => {
+                let address = self.regs.reg(base).wrapping_add_signed(offset);
+                let line = self.cached.line(address);
+                self.cached.clean(Some(line), count);
+            }
+        }
     }
 
     fn calc(&mut self, world: &mut World<'_>, (calc, dst): (Calc, Reg), a: XVal, b: XVal) -> Done {
@@ -338,6 +357,8 @@ impl Core {
         let before = self.regs.clone();
         let (order, heard) = (self.order.known[SCALAR], self.heard[SCALAR].clone());
         let done = self.order.stores_done;
+        let cached = self.cached.clone();
+        let mut ways = Vec::new();
         let mut stored = Vec::new();
         let mut after = Vec::new();
         // What both arms have learned; of stores, how many are not known to be over.
@@ -346,6 +367,7 @@ impl Core {
             self.regs = before.clone();
             self.order.known[SCALAR] = order;
             self.order.stores_done = done;
+            self.cached = cached.clone();
             self.branch_stores = Some(Vec::new());
             self.pc = from;
             while self.pc < to {
@@ -366,7 +388,10 @@ impl Core {
             open = open.max(self.order.issued[STORES] - self.order.stores_done);
             stored.push(self.branch_stores.take().unwrap_or_default());
             after.push(self.regs.clone());
+            ways.push(self.cached.clone());
         }
+        self.cached.clear();
+        ways.iter().for_each(|way| self.cached.join(way));
         let stores = self.order.issued[STORES];
         learned[STORES] = stores;
         self.order.known[SCALAR] = learned;
@@ -428,6 +453,7 @@ fn is_plain(op: Op) -> bool {
         | Op::Load(..)
         | Op::Store(..)
         | Op::BarAll
+        | Op::Clean(_)
         | Op::Dsb => true,
         Op::End
         | Op::Trap(_)

@@ -11,7 +11,7 @@ use crate::gm::{Sort, Who, Wrong};
 use crate::local::Clash;
 use crate::order::{Known, SCALAR, STORES, lane_pipe};
 use crate::program::Step;
-use crate::refusal::{Place, Reason, Verb, WaitsFor};
+use crate::refusal::{Cached, Place, Reason, Verb, WaitsFor};
 use crate::scalar::{NOWHERE, Registers};
 use crate::shape::{Global, Moves, Shape, UNIT};
 use crate::slopes::LEVELS;
@@ -329,6 +329,8 @@ impl Core {
                 ..whole(gm, region)
             };
         }
+        let (start, end) = use_.pieces.span();
+        self.check_written_back(lane, (start.wrapping_add(at), end.wrapping_add(at)))?;
         let who = Who {
             core: self.number,
             lane: lane as u8,
@@ -355,6 +357,43 @@ impl Core {
             trail.push(trace);
         }
         Ok(())
+    }
+
+    /// What a queue reads or writes over must not be in the data cache still.
+    fn check_written_back(&mut self, lane: usize, bytes: (u64, u64)) -> Result<(), Stop> {
+        if lane == SCALAR || lane == STORES || !self.cached.has_stores() {
+            return Ok(());
+        }
+        // Another round may touch other lines.
+        self.levels.fail_from(0);
+        match self.cached.hidden(bytes, self.order.known[lane][SCALAR]) {
+            None => Ok(()),
+            Some(by) => Err((Reason::Cached(Cached::Store), Some(self.scalar_place(by)))),
+        }
+    }
+
+    /// Notes a scalar access to a line of the data cache, which must not be an old one. Inputs never change.
+    fn touch_line(
+        &mut self,
+        gm: &crate::gm::Global,
+        target: Target,
+        (stores, pc): (bool, u32),
+    ) -> Result<(), Stop> {
+        let (region, line) = match target {
+            Target::Address(at, _) => (gm.region_of(at), Some(self.cached.line(at))),
+            Target::Region(region) => (Some(region), None),
+        };
+        if region.is_none_or(|region| gm.is_input(region)) {
+            return Ok(());
+        }
+        // So may another round here.
+        self.levels.fail_from(0);
+        if stores {
+            self.cached.store(line, pc);
+            return Ok(());
+        }
+        let loaded = self.cached.load(line, pc);
+        loaded.map_err(|by| (Reason::Cached(Cached::OldLine), Some(self.scalar_place(by))))
     }
 
     /// The other side of a conflict in global memory as a place; the core's name is put in by who knows all cores.
@@ -521,6 +560,7 @@ impl Core {
                     target,
                     (lane, count, pc, sort),
                 )?;
+                self.touch_line(&world.gm, target, (stores, pc))?;
                 if !stores {
                     self.demand_global(&world.gm, target, size)?;
                 }

@@ -592,7 +592,8 @@ impl ScalarUnit for Core<'_> {
         self.call(&Call { target })
     }
 
-    fn dcci_line(&mut self, _i: &DcciLine) -> Done {
+    fn dcci_line(&mut self, i: &DcciLine) -> Done {
+        self.clean_line(self.x(i.base).wrapping_add_signed(i.offset.0));
         Ok(())
     }
 
@@ -602,6 +603,7 @@ impl ScalarUnit for Core<'_> {
     }
 
     fn dcci(&mut self, _i: &Dcci) -> Done {
+        self.clean_lines(0, u64::MAX);
         Ok(())
     }
 

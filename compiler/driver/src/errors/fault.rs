@@ -49,7 +49,7 @@ fn with_other(
     object: &Object,
     sources: &SourceMap,
 ) -> Diagnostic {
-    let FaultKind::Unordered { other, .. } = kind else {
+    let (FaultKind::Unordered { other, .. } | FaultKind::Cached { other, .. }) = kind else {
         return found;
     };
     let Some(pc) = other.pc else { return found };

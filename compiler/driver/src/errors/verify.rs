@@ -60,6 +60,7 @@ fn label(reason: &Reason) -> &'static str {
     match reason {
         Reason::Race { .. } => "nothing puts this behind the other",
         Reason::UnorderedResult => "read too early",
+        Reason::Cached(_) => "needs a `dcci` before it",
         Reason::Uninitialised { .. } => "uses it",
         Reason::OutOfBounds { .. } => "reaches beyond",
         Reason::ReadOnly { .. } => "writes it",
