@@ -226,7 +226,7 @@ impl Debugger<'_, '_> {
             }) => {
                 self.core = core;
                 let verb = if write { "writes" } else { "reads" };
-                let range = stops.watches.get(watch).map_or(String::new(), show::watch);
+                let range = stops.watches.get(watch).map_or(String::new(), show::range);
                 let text = show::instruction(self.object, core.kind(), pc);
                 format!(
                     "`{operand}` of {pc}: `{text}` {verb} {range}\n{}",

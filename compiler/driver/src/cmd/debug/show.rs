@@ -54,21 +54,23 @@ pub(super) fn here(
     text
 }
 
-/// A range that is watched.
+/// What accesses are watched, and of which range.
 pub(super) fn watch(watch: &Watch) -> String {
     let how = match (watch.reads, watch.writes) {
         (true, false) => "reads",
         (_, true) if watch.reads => "reads and writes",
         (_, _) => "writes",
     };
+    format!("{how} of {}", range(watch))
+}
+
+/// The range that is watched.
+pub(super) fn range(watch: &Watch) -> String {
     let whose = watch
         .core
         .map_or(String::new(), |core| format!(" of {core}"));
     let len = watch.end.saturating_sub(watch.start);
-    format!(
-        "{how} of {}+{:#x}, {len} bytes{whose}",
-        watch.space, watch.start
-    )
+    format!("{}+{:#x}, {len} bytes{whose}", watch.space, watch.start)
 }
 
 /// The cores, the one that is looked at marked.
