@@ -255,7 +255,7 @@ impl Shared {
             own.put(start, end, access.pc);
         }
         let knows = |heard: &Heard, other: usize, lane: usize| {
-            let known = heard.as_ref().and_then(|heard| heard.get(&other));
+            let known = heard.as_ref().and_then(|heard| heard.get(other));
             known.map_or(0, |counts| counts[lane])
         };
         if let Some(since) = &access.since {

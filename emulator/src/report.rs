@@ -260,7 +260,7 @@ pub(crate) fn report(
             .collect(),
         hbm_read: timing.memory.hbm_read,
         hbm_write: timing.memory.hbm_write,
-        l2_hit: timing.memory.l2_hit,
+        l2_hit: timing.memory.l2_hit(),
         l2_bytes: timing.memory.l2_bytes,
         peak_bytes: peaks(cores),
         mads: sum(&|core| core.mads),

@@ -279,6 +279,12 @@ impl<'c> Stream<'c> {
             traffic.address = traffic.address.wrapping_add(by);
             self.traffic.push(traffic);
         }
+        self.again_kind(event);
+    }
+
+    /// Writes an event like an earlier one that was no copy.
+    #[inline]
+    pub(crate) fn again_kind(&mut self, event: &Written) {
         let gap = std::mem::take(&mut self.gap);
         let kind = event.kind;
         self.events.push(Event { kind, gap });

@@ -6,20 +6,22 @@
 //! known. What a full run would find wrong stays unfound, except what would make the streams senseless: operands out of
 //! their limits and accesses outside every memory.
 
+mod block;
 mod memo;
 mod tally;
-
-use std::cell::Cell;
+mod unknown;
 
 use isa::chip::Chip;
 use isa::effects::ScalarAccess;
-use isa::inst::{Dir, Inst, Lanes, Reg, Registers, Regs, ScalarMem, Spr};
+use isa::inst::{Dir, Inst, Registers, Regs, ScalarMem};
 use isa::legal;
 use isa::object::{Object, ParamDir};
 use isa::types::Pipe;
 use rayon::prelude::*;
 
+use self::block::{Block, blocks};
 use self::memo::Memo;
+use self::unknown::{Unknown, Watch};
 use crate::core::{Context, Core, Halt, call};
 use crate::fault::{Fault, FaultKind, Stop};
 use crate::options::{Options, Sanitize};
@@ -88,60 +90,6 @@ fn record(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
     }
 }
 
-/// Which registers hold a value that nobody has computed.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-struct Unknown {
-    x: u32,
-    spr: u32,
-    lanes: bool,
-}
-
-impl Unknown {
-    const NONE: Unknown = Unknown {
-        x: 0,
-        spr: 0,
-        lanes: false,
-    };
-
-    /// Notes whether the registers of a mask are known.
-    fn set(&mut self, mask: u32, unknown: bool) {
-        match unknown {
-            true => self.x |= mask,
-            false => self.x &= !mask,
-        }
-    }
-}
-
-/// Registers that notice when an unknown one is asked for.
-struct Watch<'a> {
-    context: &'a Context,
-    unknown: Unknown,
-    asked: Cell<bool>,
-}
-
-impl Watch<'_> {
-    fn note(&self, unknown: bool) {
-        self.asked.set(self.asked.get() | unknown);
-    }
-}
-
-impl Regs for Watch<'_> {
-    fn reg(&self, reg: Reg) -> u64 {
-        self.note(self.unknown.x >> reg.index() & 1 != 0);
-        self.context.reg(reg)
-    }
-
-    fn spr(&self, spr: Spr) -> u64 {
-        self.note(self.unknown.spr >> spr.index() & 1 != 0);
-        self.context.spr(spr)
-    }
-
-    fn lanes(&self) -> Lanes {
-        self.note(self.unknown.lanes);
-        self.context.lanes()
-    }
-}
-
 /// One core on its way through its program.
 struct Walk<'a, 'b> {
     core: &'a mut Core<'b>,
@@ -149,6 +97,9 @@ struct Walk<'a, 'b> {
     memo: Memo,
     /// What is known of each instruction beforehand.
     plans: Vec<Plan>,
+    blocks: Vec<Block>,
+    /// Instructions that were executed in blocks.
+    in_blocks: u64,
 }
 
 /// What is known of an instruction whatever its operands are.
@@ -177,19 +128,53 @@ impl Plan {
 
 impl<'a, 'b> Walk<'a, 'b> {
     fn new(core: &'a mut Core<'b>) -> Walk<'a, 'b> {
+        let code = &core.program.code;
         let plan = |inst| Plan::new(inst, &core.context, core.launch.chip);
+        let plans: Vec<_> = code.iter().map(plan).collect();
         Walk {
             unknown: Unknown::NONE,
-            memo: Memo::new(core.program.code.len()),
-            plans: core.program.code.iter().map(plan).collect(),
+            memo: Memo::new(code.len()),
+            blocks: blocks(code, |at| plans[at].cycles),
+            in_blocks: 0,
+            plans,
             core,
         }
     }
 
     fn run(mut self) -> Result<(), Fault> {
         while !self.core.ended {
-            self.step()?;
+            match self.block() {
+                Some(block) => self.run_block(block)?,
+                None => self.step()?,
+            }
         }
+        self.core.executed[Pipe::S.index()] += self.in_blocks;
+        Ok(())
+    }
+
+    /// The run of scalar arithmetic that comes next, if all that it needs is known.
+    #[inline]
+    fn block(&self) -> Option<Block> {
+        let block = *self.blocks.get(self.core.next)?;
+        let fits = self.core.steps + u64::from(block.len) <= self.core.launch.max_steps;
+        let known = self.unknown.x & block.registers.reads == 0;
+        (block.len > 0 && fits && known).then_some(block)
+    }
+
+    fn run_block(&mut self, block: Block) -> Result<(), Fault> {
+        let (first, len) = (self.core.next, block.len as usize);
+        let program = self.core.program;
+        self.core.lane = Pipe::S.index();
+        for (inst, at) in program.code[first..first + len].iter().zip(first..) {
+            if let Err(Halt::Fault(kind)) = call(inst, self.core) {
+                return Err(self.core.fault_at(at, *kind));
+            }
+        }
+        self.core.next = first + len;
+        self.core.steps += u64::from(block.len);
+        self.in_blocks += u64::from(block.len);
+        self.core.stream.pass(block.cycles, first as u32);
+        self.unknown.set(block.registers.writes, false);
         Ok(())
     }
 
@@ -231,13 +216,9 @@ impl<'a, 'b> Walk<'a, 'b> {
             return self.record(at, inst, &context);
         }
         let context = *self.core.context;
-        let watch = Watch {
-            context: &context,
-            unknown: self.unknown,
-            asked: Cell::new(false),
-        };
+        let watch = Watch::new(&context, self.unknown);
         let done = self.record(at, inst, &watch);
-        match watch.asked.get() {
+        match watch.was_asked() {
             true => Err(needs_values("an address or an extent")),
             false => done,
         }
@@ -287,19 +268,28 @@ impl<'a, 'b> Walk<'a, 'b> {
         {
             return Err(needs_values("where the program goes on"));
         } else {
+            let before = special(inst, &self.core.context);
             if !unknown {
                 self.execute(at, inst)?;
             }
             self.pass_on(inst, registers.writes, unknown);
+            // Loops write what a special register holds already.
+            if before.is_none() || before != special(inst, &self.core.context) {
+                self.note_state(inst);
+            }
         }
         Ok(())
     }
 
-    /// Notes what an instruction makes of unknown operands.
-    fn pass_on(&mut self, inst: &Inst, writes: u32, unknown: bool) {
+    /// Notes that an instruction has written special registers or lanes, if it has.
+    fn note_state(&mut self, inst: &Inst) {
         if let Inst::Wrspr(_) | Inst::Vsetmask(_) | Inst::Vsetcount(_) = inst {
             self.memo.written(&self.core.context);
         }
+    }
+
+    /// Notes what an instruction makes of unknown operands.
+    fn pass_on(&mut self, inst: &Inst, writes: u32, unknown: bool) {
         if let Inst::Wrspr(i) = inst {
             let bit = 1 << i.spr.index();
             self.unknown.spr = self.unknown.spr & !bit | if unknown { bit } else { 0 };
@@ -351,6 +341,14 @@ impl<'a, 'b> Walk<'a, 'b> {
             Err(Halt::Fault(stop)) => Err(stop),
         }
     }
+}
+
+/// What the special register holds that an instruction writes.
+fn special(inst: &Inst, context: &Context) -> Option<u64> {
+    if let Inst::Wrspr(i) = inst {
+        return Some(context.spr(i.spr));
+    }
+    None
 }
 
 /// Whether an instruction orders others and does nothing else.

@@ -65,67 +65,57 @@ impl Entry {
     }
 }
 
-/// The list: a heap, no entry of which comes before the one at half its place.
+/// The list: entries in their order, those that have gone still before them.
 ///
-/// Of its own, because the first entry is replaced all the time, and that of the standard library is then read again as a
-/// whole right after its halves are written, which processors are slow at.
+/// It is as long as cores have copies under way, a few dozen, and what comes next is mostly behind nearly all of them,
+/// since whoever has had bandwidth waits for the others: looking for its place from the end takes few steps.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     posts: Vec<Entry>,
+    /// Entries that have gone.
+    gone: usize,
 }
 
+/// Entries that may have gone before the list moves to its beginning.
+const GONE: usize = 1 << 10;
+
 impl Agenda {
+    #[inline]
     pub(super) fn add(&mut self, post: Post) {
         let entry = post.packed();
-        let mut place = self.posts.len();
         self.posts.push(entry);
-        while place > 0 && entry.is_before(self.posts[(place - 1) / 2]) {
-            self.posts[place] = self.posts[(place - 1) / 2];
-            place = (place - 1) / 2;
+        let waiting = &mut self.posts[self.gone..];
+        for place in (1..waiting.len()).rev() {
+            let before = waiting[place - 1];
+            if !entry.is_before(before) {
+                waiting[place] = entry;
+                return;
+            }
+            waiting[place] = before;
         }
-        self.posts[place] = entry;
+        waiting[0] = entry;
     }
 
     /// The first.
     #[inline]
     pub(super) fn first(&self) -> Option<Post> {
-        self.posts.first().map(|&entry| Post::of(entry))
+        self.posts.get(self.gone).map(|&entry| Post::of(entry))
     }
 
     /// Puts another in the place of the first.
     #[inline]
     pub(super) fn replace_first(&mut self, post: Post) {
-        if !self.posts.is_empty() {
-            self.sink(post.packed());
-        }
+        self.drop_first();
+        self.add(post);
     }
 
-    pub(super) fn drop_first(&mut self) {
-        if let Some(last) = self.posts.pop()
-            && !self.posts.is_empty()
-        {
-            self.sink(last);
-        }
-    }
-
-    /// Lets an entry sink from the first place to its own.
     #[inline]
-    fn sink(&mut self, entry: Entry) {
-        let posts = &mut self.posts[..];
-        let mut place = 0;
-        loop {
-            let left = 2 * place + 1;
-            let Some(&one) = posts.get(left) else { break };
-            let other = posts.get(left + 1).copied().unwrap_or(one);
-            let child = left + usize::from(other.is_before(one));
-            let next = posts[child];
-            if !next.is_before(entry) {
-                break;
-            }
-            posts[place] = next;
-            place = child;
+    pub(super) fn drop_first(&mut self) {
+        self.gone += usize::from(self.gone < self.posts.len());
+        if self.gone >= GONE {
+            self.posts.drain(..self.gone);
+            self.gone = 0;
         }
-        posts[place] = entry;
     }
 }
 

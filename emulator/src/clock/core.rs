@@ -73,6 +73,7 @@ impl<'a> CoreSim<'a> {
         chip: &'a Chip,
         keep: Keep,
     ) -> Self {
+        let depth = chip.sync.queue_depth.max(1);
         CoreSim {
             id,
             counters: Default::default(),
@@ -81,13 +82,13 @@ impl<'a> CoreSim<'a> {
             number,
             stream,
             chip,
-            depth: chip.sync.queue_depth.max(1),
+            depth,
             at: 0,
             copies: 0,
             free: !stream.kinds.iter().any(has_unit_flag),
             gap_taken: false,
             scalar: 0,
-            queues: std::array::from_fn(|_| Queue::new()),
+            queues: std::array::from_fn(|_| Queue::new(depth)),
             flags: Flags::new(),
             port: Port::new(chip),
             awake: EVERYONE,
@@ -343,7 +344,7 @@ impl<'a> CoreSim<'a> {
             }
         }
         let queue = &mut self.queues[pipe.index()];
-        queue.issue(queue.gate, self.depth);
+        queue.issue(queue.gate);
         if let Some(times) = self.record.at(event as usize) {
             times.begin = queue.gate;
             times.done = ready.max(done) + occ;
@@ -392,7 +393,7 @@ impl<'a> CoreSim<'a> {
         let other_end = self.unit_end(pipe, kind);
         let queue = &mut self.queues[pipe.index()];
         let begin = queue.begin(dispatched, u64::from(kind.head));
-        queue.issue(begin, self.depth);
+        queue.issue(begin);
         // A place in the queue is free.
         self.awake |= 1 << Pipe::S.index();
         if let Some(&traffic) = traffic {

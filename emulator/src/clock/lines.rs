@@ -4,19 +4,35 @@
 //! the innermost loop of the clock, so a row is split into its lines once for all rows that lie alike. Knows no times but
 //! those it is given, and no bandwidth.
 
+mod columns;
+
 use isa::chip::Chip;
 
+pub(super) use self::columns::Rows;
+use self::columns::Shapes;
 use super::memory::Piece;
 use crate::kernel::bring_near;
 use crate::stream::Traffic;
 
-/// Bytes of whole sectors that a piece touched; sectors while they are counted.
+/// Bytes of whole sectors that a piece touched, and of those that other cores read at the same time.
 #[derive(Copy, Clone, Debug, Default)]
 pub(super) struct Touched {
     pub(super) bytes: u64,
+    pub(super) shared: u64,
+}
+
+/// What a piece moved between L2 and global memory, in bytes; in sectors while they are counted.
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct Missed {
     pub(super) fetched: u64,
     pub(super) evicted: u64,
-    pub(super) shared: u64,
+}
+
+/// What is counted of a piece that is looked up line by line.
+#[derive(Copy, Clone, Debug, Default)]
+struct Count {
+    touched: Touched,
+    missed: Missed,
 }
 
 /// What a row asks of a line; of none if there are no sectors.
@@ -77,7 +93,8 @@ impl Visit {
 }
 
 // The state of a line is a word: in its lowest byte the sectors that are there, above them those that global memory does
-// not have yet, whether it was used since the clock hand came by, who read it last, and when.
+// not have yet, whether it was used since the clock hand came by, who read it last, and when. The bits between tell lines
+// whose state stands with another one's (see `columns`).
 const VALID: u64 = 0xff;
 const DIRTY: u64 = 0xff << DIRTY_SHIFT;
 const DIRTY_SHIFT: u32 = 8;
@@ -124,6 +141,11 @@ pub(super) struct Lines {
     ring: Vec<u32>,
     capacity: usize,
     hand: usize,
+    shapes: Shapes,
+    /// Whether the latest piece found its lines together.
+    together: bool,
+    /// What the latest pieces missed, until somebody asks.
+    missed: Option<Missed>,
 }
 
 impl Lines {
@@ -143,28 +165,48 @@ impl Lines {
             ring: Vec::new(),
             capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
             hand: 0,
+            shapes: Shapes::default(),
+            together: false,
+            missed: None,
         }
     }
 
     /// Looks up the sectors of the rows of a piece, one row after the other.
-    pub(super) fn touch(&mut self, traffic: &Traffic, piece: Piece, visit: Visit) -> Touched {
+    #[inline]
+    pub(super) fn touch(
+        &mut self,
+        traffic: &Traffic,
+        rows: Option<Rows>,
+        piece: Piece,
+        visit: Visit,
+    ) -> Touched {
+        if let Some(rows) = rows {
+            return self.read_column(rows.column(piece), rows.part, visit);
+        }
+        self.together = false;
+        self.touch_rows(traffic, piece, visit)
+    }
+
+    /// Looks up rows of any sort.
+    #[inline(never)]
+    fn touch_rows(&mut self, traffic: &Traffic, piece: Piece, visit: Visit) -> Touched {
         let start = traffic.address + piece.row * traffic.stride + piece.offset;
-        let line = self.line_bytes.bytes;
         let (step, step_offset) = self.line_bytes.divide(traffic.stride);
         let (first, mut offset) = self.line_bytes.divide(start);
-        let mut index = first - self.first;
-        let mut out = Touched::default();
-        let mut row = self.split(offset, piece.bytes, traffic.write);
-        if !traffic.write
+        let (mut index, write) = (first - self.first, traffic.write);
+        let line = self.line_bytes.bytes;
+        let mut out = Count::default();
+        let mut row = self.split(offset, piece.bytes, write);
+        if !write
             && step_offset == 0
             && let Some(parts) = self.short(&row)
         {
-            out.bytes = piece.rows * row.bytes;
+            out.touched.bytes = piece.rows * row.bytes;
             self.read_short((index, step, piece.rows), parts, visit, &mut out);
-            return self.in_bytes(out);
+            return self.close(out);
         }
         for _ in 0..piece.rows {
-            match traffic.write {
+            match write {
                 true => self.write_row(index as usize, &row, &mut out),
                 false => self.read_row(index as usize, &row, visit, &mut out),
             }
@@ -176,15 +218,21 @@ impl Lines {
                     offset -= line;
                     index = index.wrapping_add(1);
                 }
-                row = self.split(offset, piece.bytes, traffic.write);
+                row = self.split(offset, piece.bytes, write);
             }
         }
-        self.in_bytes(out)
+        self.close(out)
     }
 
-    /// Brings the states near that a piece will ask for, one of each row.
+    /// Brings the states near that a piece will ask for, one of each row; the first one's alone if the piece before it found
+    /// its lines together.
     #[inline]
-    pub(super) fn expect(&self, traffic: &Traffic, piece: Piece) {
+    pub(super) fn expect(&self, traffic: &Traffic, rows: Option<Rows>, piece: Piece) {
+        if self.together
+            && let Some(rows) = rows
+        {
+            return bring_near(&self.lines, rows.column(piece).first);
+        }
         let start = traffic.address + piece.row * traffic.stride + piece.offset;
         for row in 0..piece.rows {
             let line = self.line_bytes.divide(start + row * traffic.stride).0;
@@ -192,21 +240,36 @@ impl Lines {
         }
     }
 
-    fn in_bytes(&self, out: Touched) -> Touched {
-        Touched {
-            fetched: out.fetched * self.sector_bytes.bytes,
-            evicted: out.evicted * self.sector_bytes.bytes,
-            ..out
+    /// Keeps what was missed until somebody asks for it.
+    fn close(&mut self, out: Count) -> Touched {
+        let Missed { fetched, evicted } = out.missed;
+        if fetched | evicted != 0 {
+            self.missed = Some(Missed {
+                fetched: fetched * self.sector_bytes.bytes,
+                evicted: evicted * self.sector_bytes.bytes,
+            });
+        }
+        out.touched
+    }
+
+    /// What the latest piece missed; none if it missed nothing.
+    #[inline]
+    pub(super) fn missed(&mut self) -> Option<Missed> {
+        self.missed.take()
+    }
+
+    /// A whole line.
+    fn all(&self) -> Part {
+        Part {
+            mask: self.full,
+            keep: true,
+            size: self.line_bytes.bytes,
         }
     }
 
     /// The lines of a row that has one or two.
     fn short(&self, row: &Row) -> Option<(Part, Part)> {
-        let all = Part {
-            mask: self.full,
-            keep: true,
-            size: self.line_bytes.bytes,
-        };
+        let all = self.all();
         match (row.first.mask != 0, row.whole, row.last.mask != 0) {
             (true, 0, _) => Some((row.first, row.last)),
             (true, 1, false) => Some((row.first, all)),
@@ -250,7 +313,7 @@ impl Lines {
         (mut index, step, rows): (u64, u64, u64),
         (one, other): (Part, Part),
         visit: Visit,
-        out: &mut Touched,
+        out: &mut Count,
     ) {
         for _ in 0..rows {
             self.read(index as usize, one, visit, out);
@@ -280,17 +343,13 @@ impl Lines {
     }
 
     #[inline]
-    fn read_row(&mut self, mut index: usize, row: &Row, visit: Visit, out: &mut Touched) {
-        out.bytes += row.bytes;
+    fn read_row(&mut self, mut index: usize, row: &Row, visit: Visit, out: &mut Count) {
+        out.touched.bytes += row.bytes;
         if row.first.mask != 0 {
             self.read(index, row.first, visit, out);
             index += 1;
         }
-        let all = Part {
-            mask: self.full,
-            keep: true,
-            size: self.line_bytes.bytes,
-        };
+        let all = self.all();
         for line in index..index + row.whole {
             self.read(line, all, visit, out);
         }
@@ -301,12 +360,13 @@ impl Lines {
 
     /// Reads sectors of a line.
     #[inline]
-    fn read(&mut self, index: usize, part: Part, visit: Visit, out: &mut Touched) {
+    fn read(&mut self, index: usize, part: Part, visit: Visit, out: &mut Count) {
+        self.part_company(index);
         let line = &mut self.lines[index];
         let before = *line;
         let used = if part.keep { USED } else { 0 };
         *line = before & (VALID | DIRTY | USED) | visit.stamp | used;
-        out.shared += if visit.is_shared(before) {
+        out.touched.shared += if visit.is_shared(before) {
             part.size
         } else {
             0
@@ -320,8 +380,8 @@ impl Lines {
     /// Brings sectors of a line in, throwing another line out if L2 is full; those of a line that is not kept only pass.
     #[cold]
     #[inline(never)]
-    fn fetch(&mut self, index: usize, missing: u8, keep: bool, out: &mut Touched) {
-        out.fetched += u64::from(missing.count_ones());
+    fn fetch(&mut self, index: usize, missing: u8, keep: bool, out: &mut Count) {
+        out.missed.fetched += u64::from(missing.count_ones());
         if !keep {
             return;
         }
@@ -329,13 +389,13 @@ impl Lines {
         let absent = *line & VALID == 0;
         *line |= u64::from(missing);
         if absent {
-            out.evicted += u64::from(self.make_room(index));
+            out.missed.evicted += u64::from(self.make_room(index));
         }
     }
 
     #[inline]
-    fn write_row(&mut self, mut index: usize, row: &Row, out: &mut Touched) {
-        out.bytes += row.bytes;
+    fn write_row(&mut self, mut index: usize, row: &Row, out: &mut Count) {
+        out.touched.bytes += row.bytes;
         if row.first.mask != 0 {
             self.write(index, row.first.mask, out);
             index += 1;
@@ -350,13 +410,14 @@ impl Lines {
 
     /// Puts sectors into a line, throwing another line out if L2 is full.
     #[inline]
-    fn write(&mut self, index: usize, mask: u8, out: &mut Touched) {
+    fn write(&mut self, index: usize, mask: u8, out: &mut Count) {
+        self.part_company(index);
         let line = &mut self.lines[index];
         let absent = *line & VALID == 0;
         let mask = u64::from(mask);
         *line |= mask | mask << DIRTY_SHIFT | USED;
         if absent {
-            out.evicted += u64::from(self.make_room(index));
+            out.missed.evicted += u64::from(self.make_room(index));
         }
     }
 
@@ -369,6 +430,7 @@ impl Lines {
         }
         loop {
             let at = self.hand;
+            self.part_company(self.ring[at] as usize);
             let victim = &mut self.lines[self.ring[at] as usize];
             self.hand = if at + 1 == self.capacity { 0 } else { at + 1 };
             if *victim & USED != 0 {

@@ -7,7 +7,7 @@ use isa::chip::Chip;
 use isa::cost::GmPath;
 
 use super::TICKS;
-use super::lines::{Lines, Touched, Visit};
+use super::lines::{Lines, Missed, Rows, Visit};
 use super::record::{Resource, longest};
 use crate::stream::Traffic;
 
@@ -16,8 +16,14 @@ use crate::stream::Traffic;
 pub(crate) struct MemoryCounts {
     pub(crate) hbm_read: u64,
     pub(crate) hbm_write: u64,
-    pub(crate) l2_hit: u64,
     pub(crate) l2_bytes: u64,
+}
+
+impl MemoryCounts {
+    /// Bytes that were in L2 when they were asked for.
+    pub(crate) fn l2_hit(self) -> u64 {
+        self.l2_bytes - self.hbm_read
+    }
 }
 
 /// A resource that serves one request after the other.
@@ -28,8 +34,8 @@ struct Server {
     /// Ticks for `unit` bytes.
     ticks: u64,
     unit: u64,
-    /// 2^64 through `unit`.
-    inverse: u64,
+    /// The latest size, and the ticks that it takes: pieces are mostly of one size.
+    latest: (u64, u64),
 }
 
 impl Server {
@@ -40,7 +46,7 @@ impl Server {
             free: 0,
             ticks: clock_mhz * TICKS,
             unit,
-            inverse: u64::MAX / unit,
+            latest: (0, 0),
         }
     }
 
@@ -54,14 +60,13 @@ impl Server {
         self.free
     }
 
-    /// Ticks for a request: a division, by a product that is one too small at most.
+    /// Ticks for a request.
     #[inline]
-    fn time(&self, bytes: u64) -> u64 {
-        let all = bytes * self.ticks;
-        let near = ((u128::from(all) * u128::from(self.inverse)) >> 64) as u64;
-        let time = near + u64::from(all - near * self.unit >= self.unit);
-        debug_assert_eq!(time, all / self.unit, "at most one too small");
-        time
+    fn time(&mut self, bytes: u64) -> u64 {
+        if bytes != self.latest.0 {
+            self.latest = (bytes, bytes * self.ticks / self.unit);
+        }
+        self.latest.1
     }
 }
 
@@ -143,12 +148,14 @@ impl Memory {
         &mut self,
         at: u64,
         core: usize,
-        traffic: &Traffic,
+        (traffic, rows): (&Traffic, Option<Rows>),
         piece: Piece,
     ) -> Served {
         let visit = Visit::new(at / TICKS, core, self.window);
-        let touched = self.lines.touch(traffic, piece, visit);
-        self.count(&touched);
+        let touched = self.lines.touch(traffic, rows, piece, visit);
+        self.counts.l2_bytes += touched.bytes;
+        let missed = self.lines.missed();
+        let missed = missed.map_or(Missed::default(), |missed| self.count(missed));
         let l2 = self.all.serve(at, touched.bytes);
         let mut reads = 0;
         if !traffic.write {
@@ -159,7 +166,7 @@ impl Memory {
         if traffic.path == GmPath::Fix {
             fix = self.fix.serve(at, piece.rows * piece.bytes);
         }
-        let hbm = self.hbm.serve(at, touched.fetched + touched.evicted);
+        let hbm = self.hbm.serve(at, missed.fetched + missed.evicted);
         // Each in its place: an array would be read again while it is being written.
         self.latest[Resource::L2 as usize] = l2;
         self.latest[Resource::L2Reads as usize] = reads;
@@ -168,14 +175,19 @@ impl Memory {
         let end = at.max(l2).max(reads).max(fix).max(hbm);
         Served {
             end,
-            missed: touched.fetched > 0,
+            missed: missed.fetched > 0,
         }
     }
 
     /// Prepares for a piece that will be served soon.
     #[inline]
-    pub(super) fn expect(&self, traffic: &Traffic, piece: Piece) {
-        self.lines.expect(traffic, piece);
+    pub(super) fn expect(&self, traffic: &Traffic, rows: Option<Rows>, piece: Piece) {
+        self.lines.expect(traffic, rows, piece);
+    }
+
+    /// How the rows of a copy lie in L2's lines, if they lie alike.
+    pub(super) fn rows(&self, traffic: &Traffic) -> Option<Rows> {
+        self.lines.rows(traffic)
     }
 
     /// What the latest piece waited for.
@@ -183,11 +195,11 @@ impl Memory {
         longest(&self.latest).unwrap_or(Resource::L2)
     }
 
-    fn count(&mut self, touched: &Touched) {
-        self.counts.hbm_read += touched.fetched;
-        self.counts.hbm_write += touched.evicted;
-        self.counts.l2_bytes += touched.bytes;
-        self.counts.l2_hit += touched.bytes - touched.fetched;
+    #[cold]
+    fn count(&mut self, missed: Missed) -> Missed {
+        self.counts.hbm_read += missed.fetched;
+        self.counts.hbm_write += missed.evicted;
+        missed
     }
 }
 

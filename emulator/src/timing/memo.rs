@@ -58,6 +58,8 @@ struct Known {
     event: Written,
     moved: Option<(Path, u64)>,
     mads: u64,
+    /// Whether it touches and counts nothing.
+    is_order: bool,
 }
 
 /// A memory operand whose address is in a register.
@@ -106,33 +108,12 @@ impl Memo {
     /// Does again what was found, if it was and the addresses are good.
     #[inline]
     pub(super) fn repeat(&self, core: &mut Core<'_>, at: usize) -> bool {
-        let ways = self.found[at].ways.iter();
-        let mut same = ways.filter(|known| known.is_for(&core.context, self.state));
-        let Some(known) = same.next() else {
-            return false;
-        };
-        let mut by = 0_u64;
-        for place in &known.places {
-            let address = core.context.reg(place.reg);
-            if !place.is_good(core, address) {
-                return false;
-            }
-            if place.space == Space::Gm {
-                by = by.wrapping_add(address.wrapping_sub(place.base));
+        for known in &self.found[at].ways {
+            if known.is_for(&core.context, self.state) {
+                return known.repeat(core);
             }
         }
-        for place in known.places.iter().filter(|place| place.writes) {
-            if place.space != Space::Gm {
-                let end = core.context.reg(place.reg) + place.reach;
-                core.memory(place.space).touch(end as usize);
-            }
-        }
-        if let Some((path, bytes)) = known.moved {
-            core.moved[path as usize] += bytes;
-        }
-        core.mads += known.mads;
-        core.stream.again(&known.event, by);
-        true
+        false
     }
 
     /// Remembers what an instruction was priced at and what it moved.
@@ -155,7 +136,9 @@ impl Memo {
             recent.news = NEWS;
             return;
         };
+        let is_order = super::is_order(inst) && dependence.places.is_empty();
         let known = Known {
+            is_order,
             keys: dependence.keys,
             state: self.state,
             places: dependence.places,
@@ -175,11 +158,39 @@ impl Memo {
 impl Known {
     #[inline]
     fn is_for(&self, context: &Context, state: u64) -> bool {
-        self.state == state
-            && self
-                .keys
-                .iter()
-                .all(|&(reg, value)| context.reg(reg) == value)
+        let mut keys = self.keys.iter();
+        self.state == state && keys.all(|&(reg, value)| context.reg(reg) == value)
+    }
+
+    /// Does again what was found, if the addresses are good.
+    #[inline]
+    fn repeat(&self, core: &mut Core<'_>) -> bool {
+        if self.is_order {
+            core.stream.again_kind(&self.event);
+            return true;
+        }
+        let mut by = 0_u64;
+        for place in &self.places {
+            let address = core.context.reg(place.reg);
+            if !place.is_good(core, address) {
+                return false;
+            }
+            if place.space == Space::Gm {
+                by = by.wrapping_add(address.wrapping_sub(place.base));
+            }
+        }
+        for place in self.places.iter().filter(|place| place.writes) {
+            if place.space != Space::Gm {
+                let end = core.context.reg(place.reg) + place.reach;
+                core.memory(place.space).touch(end as usize);
+            }
+        }
+        if let Some((path, bytes)) = self.moved {
+            core.moved[path as usize] += bytes;
+        }
+        core.mads += self.mads;
+        core.stream.again(&self.event, by);
+        true
     }
 }
 

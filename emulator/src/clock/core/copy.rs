@@ -4,6 +4,7 @@ use isa::types::Pipe;
 
 use super::CoreSim;
 use crate::clock::TICKS;
+use crate::clock::lines::Rows;
 use crate::clock::memory::{Memory, Piece};
 use crate::clock::record::{Resource, Waits, longest};
 use crate::stream::{Kind, Traffic, What};
@@ -17,11 +18,13 @@ pub(super) struct Transfer {
     kind: Kind,
     traffic: Traffic,
     begin: u64,
-    row: u64,
-    offset: u64,
+    /// The next piece.
+    piece: Piece,
     missed: bool,
     /// Rows of a piece; a part of one, if one is more than a piece.
     piece_rows: u64,
+    /// How the rows lie in L2's lines, if they lie alike.
+    rows: Option<Rows>,
     /// Bytes of the latest piece, and the ticks that the pipe alone would need for them.
     alone: (u64, u64),
     /// Ticks beyond what the pipe alone would need, by what they were spent on; counted for a record.
@@ -34,13 +37,68 @@ impl Transfer {
             kind: *kind,
             traffic,
             begin,
-            row: 0,
-            offset: 0,
+            piece: Piece {
+                row: 0,
+                rows: 0,
+                offset: 0,
+                bytes: 0,
+            },
             missed: false,
             piece_rows: (PIECE_BYTES / u64::from(traffic.row_bytes).max(1)).max(1),
+            rows: None,
             alone: (0, 0),
             waits: Waits::default(),
         }
+    }
+
+    /// Makes the first piece ready.
+    #[cold]
+    fn start(&mut self, memory: &Memory) {
+        self.rows = memory.rows(&self.traffic);
+        self.cut();
+    }
+
+    /// Cuts the next piece where the one before it ends: rows up to the grain, or a part of a long row.
+    #[inline]
+    fn cut(&mut self) {
+        let rows = u64::from(self.traffic.rows);
+        let row_bytes = u64::from(self.traffic.row_bytes);
+        let piece = &mut self.piece;
+        if row_bytes > PIECE_BYTES {
+            piece.rows = 1;
+            piece.bytes = PIECE_BYTES.min(row_bytes - piece.offset);
+        } else {
+            piece.rows = self.piece_rows.min(rows - piece.row);
+            piece.bytes = row_bytes;
+        }
+    }
+
+    /// Goes on behind a piece; false if it was the last.
+    #[inline]
+    fn go_on(&mut self) -> bool {
+        let row_bytes = u64::from(self.traffic.row_bytes);
+        let piece = &mut self.piece;
+        piece.offset += piece.bytes;
+        if piece.offset >= row_bytes {
+            piece.offset = 0;
+            piece.row += piece.rows;
+        }
+        let more = piece.row < u64::from(self.traffic.rows);
+        if more {
+            self.cut();
+        }
+        more
+    }
+
+    /// Ticks that the pipe alone needs for a piece.
+    #[inline]
+    fn ticks_alone(&mut self, bytes: u64) -> u64 {
+        if bytes != self.alone.0 {
+            let (occ, setup) = (u64::from(self.kind.occ), u64::from(self.traffic.setup));
+            let all = u64::from(self.traffic.rows) * u64::from(self.traffic.row_bytes);
+            self.alone = (bytes, (occ - setup.min(occ)) * TICKS * bytes / all);
+        }
+        self.alone.1
     }
 }
 
@@ -72,52 +130,46 @@ impl<'a> CoreSim<'a> {
         at: u64,
         memory: &mut Memory,
     ) -> Option<u64> {
-        let queue = &mut self.queues[pipe.index()];
-        let copy = queue.transfer.as_mut()?;
-        let (rows, row_bytes) = (
-            u64::from(copy.traffic.rows),
-            u64::from(copy.traffic.row_bytes),
-        );
-        let piece = next_piece(copy, rows, row_bytes);
-        let served = memory.serve(at, self.number, &copy.traffic, piece);
+        let copy = self.queues[pipe.index()].transfer.as_mut()?;
+        if copy.piece.rows == 0 {
+            copy.start(memory);
+        }
+        let piece = copy.piece;
+        let served = memory.serve(at, self.number, (&copy.traffic, copy.rows), piece);
         let bytes = piece.rows * piece.bytes;
         let port_end = self.port.serve(at, copy.traffic.path, bytes);
-        let occ = u64::from(copy.kind.occ);
-        if bytes != copy.alone.0 {
-            let moving = occ - u64::from(copy.traffic.setup).min(occ);
-            copy.alone = (bytes, moving * TICKS * bytes / (rows * row_bytes));
-        }
-        let alone = copy.alone.1;
-        let end = served.end.max(port_end).max(at + alone);
+        let alone = at + copy.ticks_alone(bytes);
+        let end = served.end.max(port_end).max(alone);
         if self.record.is_wanted() {
             let resource = if served.end > port_end {
                 memory.binding()
             } else {
                 Resource::Port
             };
-            copy.waits[resource as usize] += end - (at + alone);
+            copy.waits[resource as usize] += end - alone;
         }
         copy.missed |= served.missed;
-        copy.offset += piece.bytes;
-        if copy.offset >= row_bytes {
-            copy.offset = 0;
-            copy.row += piece.rows;
-        }
-        if copy.row < rows {
-            memory.expect(&copy.traffic, next_piece(copy, rows, row_bytes));
+        if copy.go_on() {
+            memory.expect(&copy.traffic, copy.rows, copy.piece);
             return Some(end);
         }
-        let copy = *copy;
+        self.end_copy(pipe, end, memory.miss_extra);
+        None
+    }
+
+    /// Ends a copy whose last piece has been moved.
+    #[inline(never)]
+    fn end_copy(&mut self, pipe: Pipe, end: u64, miss_extra: u64) {
+        let Some(copy) = self.queues[pipe.index()].transfer.take() else {
+            return;
+        };
         let (kind, traffic) = (copy.kind, copy.traffic);
+        let occ = u64::from(kind.occ);
         let other_end = self.unit_end(pipe, &kind);
         let queue = &mut self.queues[pipe.index()];
-        queue.transfer = None;
         queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
-        let extra = if copy.missed && !traffic.write {
-            memory.miss_extra
-        } else {
-            0
-        };
+        let waits = copy.missed && !traffic.write;
+        let extra = if waits { miss_extra } else { 0 };
         queue.done = queue.done.max(queue.end + u64::from(kind.tail) + extra);
         let took = queue.end - copy.begin;
         queue.time.busy += took;
@@ -133,24 +185,5 @@ impl<'a> CoreSim<'a> {
         self.over(pipe);
         self.wake(pipe);
         self.note(pipe, kind.pc, copy.begin, ended);
-        None
-    }
-}
-
-/// The next part of a copy: rows up to the grain, or a part of a long row.
-fn next_piece(copy: &Transfer, rows: u64, row_bytes: u64) -> Piece {
-    if row_bytes > PIECE_BYTES {
-        return Piece {
-            row: copy.row,
-            rows: 1,
-            offset: copy.offset,
-            bytes: PIECE_BYTES.min(row_bytes - copy.offset),
-        };
-    }
-    Piece {
-        row: copy.row,
-        rows: copy.piece_rows.min(rows - copy.row),
-        offset: 0,
-        bytes: row_bytes,
     }
 }

@@ -68,13 +68,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new() -> Queue {
+    /// An empty one of so many places.
+    pub(super) fn new(depth: u64) -> Queue {
         Queue {
             items: Vec::new(),
             front: 0,
             back: 0,
             pushed: 0,
-            starts: Vec::new(),
+            starts: vec![0; depth.next_power_of_two() as usize],
             issued: 0,
             finished: 0,
             gate: 0,
@@ -129,16 +130,13 @@ impl Queue {
         let Some(before) = self.pushed.checked_sub(depth) else {
             return Some(0);
         };
-        let at = before as usize & self.starts.len().wrapping_sub(1);
-        (before < self.issued).then(|| self.starts.get(at).copied().unwrap_or(0))
+        let at = before as usize & (self.starts.len() - 1);
+        (before < self.issued).then(|| self.starts[at])
     }
 
     /// Notes that the front has left the queue.
     #[inline]
-    pub(super) fn issue(&mut self, at: u64, depth: u64) {
-        if self.starts.is_empty() {
-            self.starts = vec![0; depth.next_power_of_two() as usize];
-        }
+    pub(super) fn issue(&mut self, at: u64) {
         let place = self.issued as usize & (self.starts.len() - 1);
         self.starts[place] = at;
         self.issued += 1;
