@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use isa::chip::Chip;
 
+/// Bytes that stores are told apart by: those of the largest.
+const WORD: u64 = 8;
 /// No `dcci` yet.
 const NEVER: u32 = u32::MAX;
 
@@ -17,8 +19,8 @@ pub(crate) struct Lines {
     bytes: u64,
     /// The instruction that brought each, and whether the scalar unit has waited since.
     here: BTreeMap<Option<u64>, (u32, bool)>,
-    /// Lines with stores: the latest one, and the count of the `dcci` that wrote it back.
-    kept: BTreeMap<Option<u64>, (u32, u32)>,
+    /// Words of [`WORD`] bytes with stores: the latest one, and the count of the `dcci` that wrote it back.
+    kept: BTreeMap<u64, (u32, u32)>,
 }
 
 impl Lines {
@@ -68,17 +70,18 @@ impl Lines {
     }
 
     /// A store.
-    pub(crate) fn store(&mut self, line: Option<u64>, pc: u32) {
+    pub(crate) fn store(&mut self, address: u64, pc: u32) {
+        let line = Some(self.line(address));
         self.here.entry(line).or_insert((pc, false));
-        self.kept.insert(line, (pc, NEVER));
+        self.kept.insert(address / WORD, (pc, NEVER));
     }
 
     /// A `dcci` of one line, or of all.
     pub(crate) fn clean(&mut self, line: Option<u64>, count: u32) {
         let cleaned = |known: &Option<u64>| line.is_none() || *known == line;
         self.here.retain(|known, _| !cleaned(known));
-        for (known, (_, back)) in &mut self.kept {
-            if cleaned(known) {
+        for (word, (_, back)) in &mut self.kept {
+            if cleaned(&Some(word * WORD / self.bytes)) {
                 *back = (*back).min(count);
             }
         }
@@ -89,19 +92,15 @@ impl Lines {
         !self.kept.is_empty()
     }
 
-    /// A store to a line of these bytes that was not written back, as far as somebody knows; its instruction.
+    /// A store to a word of these bytes that was not written back, as far as somebody knows; its instruction.
     pub(crate) fn hidden(&self, (start, end): (u64, u64), knows: u32) -> Option<u32> {
         if self.kept.is_empty() {
             return None;
         }
-        let (first, last) = (self.line(start), self.line(end.saturating_sub(1)));
+        let words = start / WORD..=end.saturating_sub(1) / WORD;
         let unseen = |&(_, back): &&(u32, u32)| *back == NEVER || *back > knows;
-        let lines = self
-            .kept
-            .range(Some(first)..=Some(last))
-            .map(|(_, kept)| kept);
-        let chosen = self.kept.get(&None);
-        lines.chain(chosen).find(unseen).map(|&(pc, _)| pc)
+        let mut kept = self.kept.range(words).map(|(_, kept)| kept);
+        kept.find(unseen).map(|&(pc, _)| pc)
     }
 
     /// What may be there either way.
@@ -110,8 +109,8 @@ impl Lines {
             let mine = self.here.entry(line).or_insert((pc, waited));
             mine.1 |= waited;
         }
-        for (&line, &(pc, back)) in &other.kept {
-            let mine = self.kept.entry(line).or_insert((pc, back));
+        for (&word, &(pc, back)) in &other.kept {
+            let mine = self.kept.entry(word).or_insert((pc, back));
             mine.1 = mine.1.max(back);
         }
     }

@@ -379,19 +379,20 @@ impl Core {
         target: Target,
         (stores, pc): (bool, u32),
     ) -> Result<(), Stop> {
-        let (region, line) = match target {
-            Target::Address(at, _) => (gm.region_of(at), Some(self.cached.line(at))),
+        let (region, address) = match target {
+            Target::Address(at, _) => (gm.region_of(at), Some(at)),
             Target::Region(region) => (Some(region), None),
         };
         if region.is_none_or(|region| gm.is_input(region)) {
             return Ok(());
         }
-        // So may another round here.
+        // Another round may touch other lines.
         self.levels.fail_from(0);
-        if stores {
-            self.cached.store(line, pc);
+        if let Some(address) = address.filter(|_| stores) {
+            self.cached.store(address, pc);
             return Ok(());
         }
+        let line = address.map(|address| self.cached.line(address));
         let loaded = self.cached.load(line, pc);
         loaded.map_err(|by| (Reason::Cached(Cached::OldLine), Some(self.scalar_place(by))))
     }
