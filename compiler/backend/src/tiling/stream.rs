@@ -41,6 +41,13 @@ pub(crate) struct Size {
     steps: i64,
     /// Items that come to L1 at a time.
     packet: i64,
+    /// Columns of products with the weights that L0C takes at a time; where they are not all, the weights of a whole block
+    /// stay in L1 for as many turns.
+    columns: i64,
+    /// Items of those columns that come to L1 at a time.
+    values: i64,
+    /// Copies of the rows' factors in L1.
+    ahead: u32,
     /// Whether the rows' factors stay in L0A for as long as the block of rows is.
     resident: bool,
 }
@@ -129,11 +136,9 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
     let mut sizes = Vec::new();
     for m in sides {
         for &n in lengths.iter().filter(|n| **n == 16 || **n < items + 64) {
-            let widest = stream.sums.iter().map(|(_, p)| cx.algo.indices[p.n].extent);
-            let steps = (VALUES / widest.max().unwrap_or(1) / 16 * 16)
-                .clamp(16, 64)
-                .min(n);
             let scores = (SCORES / m / 16 * 16).clamp(16, 128).min(n);
+            let columns = columns(cx, stream, (m, scores));
+            let steps = (VALUES / columns / 16 * 16).clamp(16, 64).min(n);
             // Scores are read once at first and weights written at last, so one copy of each hides as well.
             for (rows, copies) in [(16, 2), (16, 1), (8, 2), (8, 1)] {
                 let size = Size {
@@ -144,6 +149,9 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
                     scores,
                     steps,
                     packet: steps.max(scores),
+                    columns,
+                    values: steps,
+                    ahead: 2,
                     resident: false,
                 };
                 sizes.push(size.with_room(cx, stream));
@@ -151,6 +159,24 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
         }
     }
     sizes
+}
+
+/// Columns of the widest product with the weights.
+fn widest(cx: &StepCx<'_>, stream: &Stream) -> i64 {
+    let widths = stream.sums.iter().map(|(_, p)| cx.algo.indices[p.n].extent);
+    round_up(widths.max().unwrap_or(1), 16)
+}
+
+/// Columns of products with the weights that L0C takes at a time beside two tiles of scores: all, or even parts of them.
+fn columns(cx: &StepCx<'_>, stream: &Stream, (m, scores): (i64, i64)) -> i64 {
+    let width = widest(cx, stream);
+    let room = i64::try_from(cx.chip.usable_bytes(Space::L0c)).unwrap_or(0);
+    let copies = i64::from(cx.depth());
+    let most = (room / (4 * m) - copies * scores) / 16 * 16;
+    match most {
+        ..16 => width,
+        most => round_up(ceil_div(width, ceil_div(width, most)), 16),
+    }
 }
 
 impl Size {
@@ -178,9 +204,45 @@ impl Size {
         let packet = PACKETS.into_iter().find(fits).unwrap_or(least);
         let weights = self.m * self.steps * sums * 4;
         let right = (depths * self.scores + widths * self.steps).saturating_mul(4);
-        Size {
+        let size = Size {
             packet: packet.max(least),
             resident: rows / 2 + weights <= room(Space::L0a) && right <= room(Space::L0b),
+            ..self
+        };
+        match self.columns < widest(cx, stream) {
+            true => size.in_turns(room(Space::L1), depths, sums),
+            false => size,
+        }
+    }
+
+    /// With packets of what L1 has room for beside the weights of a whole block.
+    fn in_turns(self, room: i64, depths: i64, sums: i64) -> Size {
+        let weights = sums * self.m * self.n * 4;
+        let rows = self.m * depths * 2;
+        let copies = [
+            (2, 512),
+            (2, 256),
+            (2, 128),
+            (1, 512),
+            (1, 256),
+            (1, 128),
+            (1, 64),
+            (1, 32),
+        ];
+        let needs = |(ahead, values): (i64, i64)| {
+            let values = sums * self.columns * values.min(self.n).max(self.steps) * 4;
+            rows * ahead + weights + values + depths * self.scores * 4
+        };
+        let found = copies.into_iter().find(|of| needs(*of) <= room);
+        let (ahead, values) = found.unwrap_or((1, self.steps));
+        let left = room - needs((ahead, values)) + depths * self.scores * 4;
+        let fits = |packet: &i64| depths * packet * 4 <= left && *packet <= self.n;
+        let packet = PACKETS.into_iter().find(fits).unwrap_or(self.scores);
+        Size {
+            packet: packet.max(self.scores),
+            values: values.min(self.n).max(self.steps),
+            ahead: u32::try_from(ahead).unwrap_or(1),
+            resident: false,
             ..self
         }
     }
@@ -330,6 +392,21 @@ impl<'a> Pass<'a> {
     /// Columns of a product over the items, as rings hold them.
     fn width(&self, product: &Product) -> i64 {
         round_up(self.cx.algo.indices[product.n].extent, 16)
+    }
+
+    /// Columns of a field that are merged at a time: as many as L0C takes, where they part all fields and results evenly.
+    fn merged_columns(&self, columns: i64) -> i64 {
+        let each = self.size.columns;
+        let (algo, stream) = (self.cx.algo, self.stream);
+        let same = |(_, product): &(usize, Product)| self.extent(product.n) == columns;
+        let stored = (stream.defs.iter()).filter(|def| self.cx.stored(**def));
+        let results = stored.map(|def| &algo.tensors[algo.defs[*def].target].shape);
+        let mut wide = results.filter(|shape| shape.len() > self.outer.len() + 1);
+        let even = each < columns && columns % each == 0;
+        match even && stream.sums.iter().all(same) && wide.all(|s| s.last() == Some(&columns)) {
+            true => each,
+            false => columns,
+        }
     }
 
     /// The definition of a tensor.

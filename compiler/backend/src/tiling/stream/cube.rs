@@ -69,7 +69,7 @@ impl<'a> Side<'a> {
         let at = base(pass, b, product, &product.a, rows);
         let m = (pass.size.m, rows.m);
         let k = (depth, Arg::Const(depth));
-        let buf = packet(pass, b, (&product.a, 2), at, m, k);
+        let buf = packet(pass, b, (&product.a, pass.size.ahead), at, m, k);
         let near = pass.size.resident.then(|| {
             let turned = product.a.k_major;
             tile(pass, b, (Space::L0a, 1), whole(buf), (m, k), turned)
@@ -328,9 +328,12 @@ fn part(pass: &Pass<'_>, b: &mut Builder, number: usize, rows: &Rows, block: Arg
     ) else {
         return;
     };
+    let width: (i64, Arg) = full(pass, product.n);
+    if pass.size.columns < width.0 {
+        return part_in_turns(pass, b, product, rows, block, (weights, out));
+    }
     let (first, count) = pass.items_of(b, block);
     let right = base(pass, b, product, &product.b, rows);
-    let width: (i64, Arg) = full(pass, product.n);
     let values = |b: &mut Builder, k1: Arg, k: (i64, Arg), copies: u32| {
         let item = b.add(first, k1);
         let down = b.mul(item, product.b.at.stride(product.k));
@@ -379,6 +382,65 @@ fn part(pass: &Pass<'_>, b: &mut Builder, number: usize, rows: &Rows, block: Arg
         (rows.m, width.1),
         pass.width(product),
     );
+    b.push(Op::Publish { chan: out });
+}
+
+/// The same where L0C takes some columns at a time: the weights of the block stay in L1, and its values come column by
+/// column.
+fn part_in_turns(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    product: &Product,
+    rows: &Rows,
+    block: Arg,
+    (weights, out): (Chan, Chan),
+) {
+    let (first, count) = pass.items_of(b, block);
+    let right = base(pass, b, product, &product.b, rows);
+    let most = pass.size.n.min(round_up(pass.items(), 16));
+    let m = (pass.size.m, rows.m);
+    let taken = b.func.add_value();
+    b.push(Op::Take {
+        dst: taken,
+        chan: weights,
+    });
+    let ring = b.func.chans[weights].tensor;
+    let left = load(
+        pass,
+        b,
+        (ring, Arg::Val(taken), pass.size.n),
+        (m, (most, count)),
+        2,
+    );
+    b.push(Op::Release { chan: weights });
+    let at = b.func.add_value();
+    b.push(Op::Acquire { dst: at, chan: out });
+    parts(b, full(pass, product.n), pass.size.columns, |b, n0, n| {
+        let across = b.mul(n0, product.b.at.stride(product.n));
+        let right = b.add(right, across);
+        let c = accumulator(pass, b, "sums", n.0, 1);
+        parts(b, (most, count), pass.size.values, |b, k1, in_packet| {
+            let item = b.add(first, k1);
+            let down = b.mul(item, product.b.at.stride(product.k));
+            let at = b.add(right, down);
+            let items = packet(pass, b, (&product.b, 2), at, n, in_packet);
+            parts(b, in_packet, pass.size.steps, |b, k0, k| {
+                let position = b.add(k1, k0);
+                let weights = View {
+                    col: position,
+                    ..whole(left)
+                };
+                let a0 = tile(pass, b, (Space::L0a, 2), weights, (m, k), false);
+                let turned = !product.b.k_major;
+                let values = from(items, &product.b, k0);
+                let b0 = tile(pass, b, (Space::L0b, 2), values, (k, n), turned);
+                multiply(b, c, (a0, b0), (rows.m, k.1, n.1), position);
+            });
+        });
+        let ring = b.func.chans[out].tensor;
+        let to = b.add(Arg::Val(at), n0);
+        drain(b, ring, to, c, (rows.m, n.1), pass.width(product));
+    });
     b.push(Op::Publish { chan: out });
 }
 

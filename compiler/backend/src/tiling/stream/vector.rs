@@ -21,7 +21,7 @@ use crate::tiling::rows::{Block, Plan, column_unit};
 /// What stays in the unified buffer from the first block of items to the last: of each field a buffer in which the
 /// strips of a core's rows lie one behind the other.
 struct Kept {
-    /// The accumulator.
+    /// The accumulator; where its columns are merged part by part, the rows of a part follow those of the one before.
     state: Vec<Buf>,
     /// The record of the last block, and of the one before, of fields of the rows.
     next: Vec<Option<Buf>>,
@@ -38,6 +38,8 @@ struct Strip {
     inside: Arg,
     row0: Arg,
     rows: Arg,
+    /// First row inside what a core keeps.
+    offset: Arg,
     /// The outer indices.
     outer: Vec<Arg>,
 }
@@ -193,9 +195,9 @@ fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
     };
     for (number, field) in fields.iter().enumerate() {
         let kind = kind_of(field);
-        em.extent = field_extent(pass, number);
-        let (all, part) = room(pass, em, kind);
         let start = Operand::Bits(float_bits(field.start, Elem::F32));
+        em.extent = field_extent(pass, number, Arg::Const(0));
+        let (all, part) = room(pass, em, (kind, columns_parts(pass, number)));
         kept.state.push(all);
         kept.strip_state.push(part);
         let shape = &em.b.func.bufs[all];
@@ -205,7 +207,7 @@ fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
             (&mut kept.next, &mut kept.strip_next),
             (&mut kept.last, &mut kept.strip_last),
         ] {
-            let buf = is_row(field).then(|| room(pass, em, kind));
+            let buf = is_row(field).then(|| room(pass, em, (kind, 1)));
             of_all.push(buf.map(|(all, _)| all));
             of_strip.push(buf.map(|(_, part)| part));
         }
@@ -218,8 +220,8 @@ fn strip_room(pass: &Pass<'_>) -> i64 {
     round_up(pass.size.rows, 16)
 }
 
-/// A buffer for all strips, and what stands for the part of one.
-fn room(pass: &Pass<'_>, em: &mut Emitter<'_>, kind: Kind) -> (Buf, Buf) {
+/// A buffer for all strips of all parts of the columns, and what stands for the part of one.
+fn room(pass: &Pass<'_>, em: &mut Emitter<'_>, (kind, parts): (Kind, i64)) -> (Buf, Buf) {
     let strips = pass.half() / pass.size.rows;
     let full = kind == Kind::Full;
     let (rows, cols) = match full {
@@ -236,7 +238,7 @@ fn room(pass: &Pass<'_>, em: &mut Emitter<'_>, kind: Kind) -> (Buf, Buf) {
     };
     let whole = match full {
         true => Shape {
-            rows: rows * strips,
+            rows: rows * strips * parts,
             ..part
         },
         false => Shape {
@@ -274,6 +276,7 @@ fn strips(
             inside,
             row0: em.b.add(m0, inside),
             rows,
+            offset,
             outer,
         };
         let place_in_rows = strip_place(pass, em, number);
@@ -317,12 +320,57 @@ fn kind_of(field: &Field) -> Kind {
     if is_row(field) { Kind::Row } else { Kind::Full }
 }
 
-/// The extent over which a field is merged.
-fn field_extent(pass: &Pass<'_>, number: usize) -> Extent {
+/// In how many parts the columns of a field are merged.
+fn columns_parts(pass: &Pass<'_>, number: usize) -> i64 {
+    let product = pass.stream.sums.iter().find(|(field, _)| *field == number);
+    product.map_or(1, |(_, product)| {
+        let columns = pass.extent(product.n);
+        columns / pass.merged_columns(columns).max(1)
+    })
+}
+
+/// Runs code for each part of the columns, with the first column of each, and lets what stands for a strip's part of the
+/// full fields be that of the part.
+fn each_part(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    (strip, kept): (&Strip, &Kept),
+    (parts, each): (i64, i64),
+    mut body: impl FnMut(&mut Emitter<'_>, Arg) -> Result<()>,
+) -> Result<()> {
+    if parts <= 1 {
+        return body(em, Arg::Const(0));
+    }
+    em.for_loop(0, parts, 1, |em, part| -> Result<()> {
+        let down = em.b.mul(part, pass.half());
+        let row = em.b.add(down, strip.offset);
+        let fields = pass.stream.cascade.fields.iter();
+        for (field, (all, own)) in fields.zip(kept.state.iter().zip(&kept.strip_state)) {
+            if !is_row(field) {
+                em.b.alias.insert(*own, part_of(*all, row, Arg::Const(0)));
+            }
+        }
+        let first = em.b.mul(part, each);
+        body(em, first)
+    })
+}
+
+/// The extent over which a part of a field is merged.
+fn field_extent(pass: &Pass<'_>, number: usize, first: Arg) -> Extent {
     let product = pass.stream.sums.iter().find(|(field, _)| *field == number);
     match product {
-        Some((_, product)) => columns_extent(pass, pass.extent(product.n)),
+        Some((_, product)) => part_extent(pass, pass.extent(product.n), first),
         None => items_extent(pass),
+    }
+}
+
+/// Some of the columns, from one on.
+fn part_extent(pass: &Pass<'_>, columns: i64, first: Arg) -> Extent {
+    let each = pass.merged_columns(columns);
+    Extent {
+        cols: vec![columns],
+        col0: first,
+        ..columns_extent(pass, each)
     }
 }
 
@@ -671,14 +719,19 @@ fn merge_strip(
     }
     let fields = &pass.stream.cascade.fields;
     for (number, field) in fields.iter().enumerate().filter(|(_, f)| !is_row(f)) {
-        let first = Val::Buf(Kind::Full, kept.strip_state[number]);
-        em.internal
-            .insert(field.sides[0], Internal::Ready(first, Kind::Full));
-        let later = part(pass, em, strip, number, slots);
-        em.internal.insert(field.sides[1], later);
-        em.extent = field_extent(pass, number);
-        enter(em, strip);
-        em.scoped(|em| merge_full(em, field, kept.strip_state[number]))?;
+        let state = kept.strip_state[number];
+        let extent = field_extent(pass, number, Arg::Const(0));
+        let parts = (columns_parts(pass, number), extent.cap_cols);
+        each_part(pass, em, (strip, kept), parts, |em, from| {
+            let first = Val::Buf(Kind::Full, state);
+            em.internal
+                .insert(field.sides[0], Internal::Ready(first, Kind::Full));
+            let later = part(pass, em, strip, (number, from), slots);
+            em.internal.insert(field.sides[1], later);
+            em.extent = field_extent(pass, number, from);
+            enter(em, strip);
+            em.scoped(|em| merge_full(em, field, state))
+        })?;
     }
     em.given.clear();
     Ok(())
@@ -700,7 +753,7 @@ fn part(
     pass: &Pass<'_>,
     em: &mut Emitter<'_>,
     strip: &Strip,
-    number: usize,
+    (number, from): (usize, Arg),
     slots: &[Arg],
 ) -> Internal {
     let found = pass.stream.sums.iter().position(|(at, _)| *at == number);
@@ -713,9 +766,10 @@ fn part(
     };
     let pitch = pass.width(product);
     let down = em.b.mul(strip.inside, pitch);
+    let at = em.b.add(*slot, down);
     Internal::Block {
         ring: em.b.func.chans[*chan].tensor,
-        at: em.b.add(*slot, down),
+        at: em.b.add(at, from),
         pitch,
     }
 }
@@ -738,12 +792,17 @@ fn results(pass: &Pass<'_>, em: &mut Emitter<'_>, strip: &Strip, kept: &Kept) ->
         }
         let shape = &algo.tensors[target].shape;
         let row = shape.len() == pass.outer.len() + 1;
-        em.extent = match shape.last() {
-            Some(columns) if !row => columns_extent(pass, *columns),
-            _ => items_extent(pass),
-        };
-        enter(em, strip);
-        em.scoped(|em| store(pass, em, def, (&strip.outer, row)))?;
+        let columns = shape.last().copied().filter(|_| !row);
+        let each = columns.map_or(1, |columns| pass.merged_columns(columns));
+        let parts = columns.map_or(1, |columns| columns / each.max(1)).max(1);
+        each_part(pass, em, (strip, kept), (parts, each), |em, first| {
+            em.extent = match columns {
+                Some(columns) => part_extent(pass, columns, first),
+                None => items_extent(pass),
+            };
+            enter(em, strip);
+            em.scoped(|em| store(pass, em, def, (&strip.outer, row)))
+        })?;
     }
     Ok(())
 }
@@ -767,6 +826,9 @@ fn store(
     for (value, pitch) in outer.iter().chain([&em.extent.row0.clone()]).zip(&steps) {
         let term = em.b.mul(*value, *pitch);
         at = em.b.add(at, term);
+    }
+    if !row {
+        at = em.b.add(at, em.extent.col0);
     }
     let pitch = steps.get(pass.outer.len()).copied().unwrap_or(1);
     let (count, cols) = match row {
