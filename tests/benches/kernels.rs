@@ -74,7 +74,7 @@ const ROWS: &[Row] = &[
     row("7", "gemm_bias_gelu", "M=4096 K=4096 N=4096", "910b2", Measure::Cube, "–", "", 80.0),
     row("8a", "attention", "H=24 S=8192 T=8192 D=128", "910b2", Measure::Cube, "48 %", "PTO-ISA flash_atten", 54.0),
     row("8b", "attention", "H=24 S=1024 T=1024 D=128", "910b2", Measure::Cube, "11 %", "PTO-ISA flash_atten", 25.0),
-    row("9", "mla_decode", "B=32 H=128 L=512 R=64 T=8192", "910c", Measure::Cube, "69.5 %; 86.8 %", "CloudMatrix384; AMLA", 80.0),
+    row("9", "mla_decode_bf16", "B=32 H=128 L=512 R=64 T=8192", "910c", Measure::Cube, "69.5 %; 86.8 %", "CloudMatrix384; AMLA", 80.0),
     row("10", "attention_grouped", "N=256 G=4 S=1 T=8192 D=128", "910b2", Measure::Memory, "84.1 %", "CloudMatrix384", 88.0),
     row("11", "add", "R=8192 C=8192", "910b2", Measure::Time, "184.5 µs", "asc-devkit add_high_performance", 188.0),
     row("12a", "softmax", "R=8192 C=8192", "910b2", Measure::Memory, "–", "", 90.0),
