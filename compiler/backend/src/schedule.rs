@@ -46,11 +46,19 @@ pub enum Knob {
     Weights,
     /// Where what follows a product is computed: 0 on its way out, by the fixpipe; 1 by the vector cores.
     Epilogue,
+    /// Elements from one row of a product's left factor to the next, as the cube reads it: more than its own are those
+    /// of a copy.
+    LeftPitch,
+    /// The same of the right factor.
+    RightPitch,
+    /// The order of blocks: 0 is row by row; of another number so many blocks beside each other share rows, and the next
+    /// so many are one block further down.
+    Order,
 }
 
 impl Knob {
     /// Every knob.
-    pub const ALL: [Knob; 14] = [
+    pub const ALL: [Knob; 17] = [
         Knob::Rows,
         Knob::Cols,
         Knob::Pitch,
@@ -65,6 +73,9 @@ impl Knob {
         Knob::Scores,
         Knob::Weights,
         Knob::Epilogue,
+        Knob::LeftPitch,
+        Knob::RightPitch,
+        Knob::Order,
     ];
 
     /// A word for reports.
@@ -84,6 +95,9 @@ impl Knob {
             Knob::Scores => "scores",
             Knob::Weights => "weights",
             Knob::Epilogue => "epilogue",
+            Knob::LeftPitch => "pitch of the left factor",
+            Knob::RightPitch => "pitch of the right factor",
+            Knob::Order => "order of blocks",
         }
     }
 
@@ -98,18 +112,18 @@ impl Knob {
                 .into_iter()
                 .filter(|v| *v >= 1)
                 .collect(),
-            Knob::Rows
-            | Knob::Cols
-            | Knob::Packet
-            | Knob::Step
-            | Knob::Strip
-            | Knob::Scores
-            | Knob::Weights => {
+            Knob::Rows | Knob::Cols | Knob::Step | Knob::Strip | Knob::Scores | Knob::Weights => {
                 let half = (value % 2 == 0 && value > 1).then_some(value / 2);
                 [Some(2 * value), half].into_iter().flatten().collect()
             }
+            // A packet of a step more or less, too.
+            Knob::Packet => [value - STEP, value + STEP, 2 * value, value / 2]
+                .into_iter()
+                .filter(|v| *v > 0)
+                .collect(),
             Knob::Epilogue => vec![1 - value],
-            Knob::Pitch => Vec::new(),
+            Knob::Order => vec![i64::from(value == 0)],
+            Knob::Pitch | Knob::LeftPitch | Knob::RightPitch => Vec::new(),
         }
     }
 
@@ -119,6 +133,9 @@ impl Knob {
             Knob::Cols => &[Knob::Pitch],
             Knob::Rows | Knob::Epilogue => &[Knob::Strip],
             Knob::Pitch
+            | Knob::LeftPitch
+            | Knob::RightPitch
+            | Knob::Order
             | Knob::OutDepth
             | Knob::Packet
             | Knob::PacketDepth
@@ -132,6 +149,9 @@ impl Knob {
         }
     }
 }
+
+/// Elements of the reduction that a step in L0 usually has.
+const STEP: i64 = 64;
 
 /// Values by knob.
 pub type Values = BTreeMap<Knob, i64>;

@@ -27,7 +27,7 @@ use isa::types::Elem;
 use self::builder::Builder;
 use self::expr::GmMap;
 use self::product::sizes::{self, Tiles};
-use self::product::{Extents, Output, cube, vector, words};
+use self::product::{Extents, Output, cube, pad, vector, words};
 use crate::Level;
 use crate::errors;
 use crate::partition::{Epilogue, Product, Step, Stream, members, partition};
@@ -475,8 +475,10 @@ fn candidates(
             })
         }
         Step::Product(product, epilogue) => {
-            let extents = Extents::of(cx, product).assumed(&cx.algo.symbols);
-            let task = product_task(cx, product, epilogue, &extents);
+            let pitches = pad::decide(cx, product, epilogue)?;
+            let padded = pad::padded(cx, product, pitches);
+            let extents = Extents::of(cx, &padded).assumed(&cx.algo.symbols);
+            let task = product_task(cx, &padded, epilogue, &extents);
             sizes::space(&task, space);
             Ok(())
         }
@@ -577,8 +579,15 @@ fn step_phases(cx: &StepCx<'_>, step: &Step, out: Func, gm: &GmMap) -> Result<(F
             if out_of_l0c && matches!(epilogue, Epilogue::Vector(_)) {
                 return Err(errors::schedule::not_on_the_way_out(cx.given));
             }
-            let tiles = product_tiles(cx, product, epilogue)?;
-            product_phases(cx, product, epilogue, &tiles, out, gm)
+            let pitches = pad::decide(cx, product, epilogue)?;
+            let padded = pad::padded(cx, product, pitches);
+            let tiles = product_tiles(cx, &padded, epilogue)?;
+            let (out, copies) = pad::copy(cx, (product, &padded), out, gm);
+            let (out, mut decided) =
+                product_phases(cx, &padded, epilogue, &tiles, out, (gm, &copies))?;
+            let pitches = pad::KNOBS.into_iter().zip(pitches);
+            decided.extend(pitches.filter_map(|(knob, pitch)| Some((knob, pitch?))));
+            Ok((out, decided))
         }
     }
 }
@@ -745,7 +754,7 @@ fn product_phases(
     epilogue: &Epilogue,
     t: &Tiles,
     out: Func,
-    gm: &GmMap,
+    (gm, copies): (&GmMap, &GmMap),
 ) -> Result<(Func, Values)> {
     let span = span_of(cx, product.def);
     let target = cx.algo.defs[product.def].target;
@@ -758,7 +767,7 @@ fn product_phases(
                 relu: false,
                 words: None,
             };
-            Ok((with_cube(cx, product, t, &out, b, gm), decided))
+            Ok((with_cube(cx, product, t, &out, b, copies), decided))
         }
         Epilogue::Fixpipe(fix) => {
             let (func, made) = match fix.scale {
@@ -781,14 +790,14 @@ fn product_phases(
             };
             decided.insert(Knob::Epilogue, 0);
             Ok((
-                with_cube(cx, product, t, &out, cube_phase(func, span), gm),
+                with_cube(cx, product, t, &out, cube_phase(func, span), copies),
                 decided,
             ))
         }
         Epilogue::Vector(defs) => {
             let mut b = cube_phase(out, span);
             let chan = product::ring(cx, &mut b, t, cx.algo.tensors[target].elem);
-            let base = with_cube(cx, product, t, &Output::Ring(chan), b, gm);
+            let base = with_cube(cx, product, t, &Output::Ring(chan), b, copies);
             let strip = |rows: &i64| [(Knob::Strip, *rows)].into();
             let sizes = open(cx, vector::row_counts(cx, t), strip, &|given, _| {
                 let rows = given.values.get(&Knob::Strip).copied();

@@ -230,6 +230,16 @@ pub(crate) fn order(word: &Name) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::new(codes::E0404, what)
             .primary(word.span, "no such order here")
+            .help("`order row` and `order diagonal(1)` are possible"),
+    )
+}
+
+/// An order of blocks that only products have.
+pub(crate) fn order_by_rows(span: Span) -> Box<Diagnostic> {
+    let what = "these blocks go to the cores row by row".to_owned();
+    Box::new(
+        Diagnostic::new(codes::E0404, what)
+            .primary(span, "no such order here")
             .help("`order row` is possible"),
     )
 }

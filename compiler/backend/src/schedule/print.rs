@@ -47,7 +47,11 @@ impl StepSchedule {
             })
             .collect();
         if !blocks.is_empty() {
-            lines.push(format!("grid {}", blocks.join(", ")));
+            let order = match self.values.get(&Knob::Order) {
+                Some(beside) if *beside > 0 => format!(" order diagonal({beside})"),
+                Some(_) | None => String::new(),
+            };
+            lines.push(format!("grid {}{order}", blocks.join(", ")));
         }
         lines.extend(self.slots.iter().filter_map(|slot| self.line(slot)));
         lines

@@ -7,7 +7,7 @@ use ir::algo::Func;
 use ir::schedule::{self as written, Block, Decision, DecisionKind, Group, Name, Number};
 use isa::chip::Chip;
 
-use super::{Axis, Form, Given, Knob, Schedule, StepSchedule};
+use super::{Axis, Form, Given, Knob, Schedule, Slot, StepSchedule};
 use crate::errors::schedule as errors;
 
 type Result<T> = std::result::Result<T, Box<Diagnostic>>;
@@ -124,6 +124,7 @@ pub(crate) fn written(
         let done = scope.decision(decision, &mut streams, given);
         wrong.extend(done.err().map(|found| *found));
     }
+    scope.by_rows(schedule, given);
     match wrong.is_empty() {
         true => Ok(()),
         false => Err(wrong),
@@ -142,12 +143,11 @@ impl Scope<'_> {
     ) -> Result<()> {
         match &decision.kind {
             DecisionKind::Grid { blocks, order } => {
-                if let Some((word, _)) = order.as_ref().filter(|(word, _)| word.text != "?")
-                    && word.text != "row"
-                {
-                    return Err(errors::order(word));
-                }
-                blocks.iter().try_for_each(|block| self.grid(block, given))
+                let order = order.as_ref().map(|(word, number)| (word, number.as_ref()));
+                blocks.iter().try_for_each(|block| {
+                    self.grid(block, given)?;
+                    self.order(block, order, given)
+                })
             }
             DecisionKind::Stream {
                 blocks,
@@ -175,13 +175,13 @@ impl Scope<'_> {
                 self.engine(group, given)
             }
             DecisionKind::Pad { name, to } => {
-                self.known(name)?;
                 let pads =
                     |form: &Form| matches!(form, Form::Pad(names) if names.contains(&name.text));
-                match self.set(&pads, to, given)? {
-                    true => Ok(()),
-                    false => Err(errors::no_slot(name, "has rows in the unified buffer")),
+                if self.set(&pads, to, given)? {
+                    return Ok(());
                 }
+                self.known(name)?;
+                Err(errors::no_slot(name, "has rows in the unified buffer"))
             }
             DecisionKind::Split { block, across, .. } => {
                 match block.def.is_none() && block.index == self.kernel {
@@ -224,6 +224,58 @@ impl Scope<'_> {
             true => Ok(()),
             false => Err(self.no_axis(block, "grid")),
         }
+    }
+
+    /// A grid without an order goes row by row.
+    fn by_rows(&self, schedule: &written::Schedule, given: &mut [Given]) {
+        let ordered = |decision: &Decision| {
+            matches!(&decision.kind, DecisionKind::Grid { order: Some(_), .. })
+        };
+        if schedule.decisions.iter().any(ordered) {
+            return;
+        }
+        for (step, given) in self.steps.iter().zip(given) {
+            let open = step.slots.iter().any(|slot| slot.knob == Some(Knob::Order));
+            let sides = [Knob::Rows, Knob::Cols];
+            if open && sides.iter().any(|side| given.spans.contains_key(side)) {
+                given.values.entry(Knob::Order).or_insert(0);
+            }
+        }
+    }
+
+    /// The order of the blocks of a grid, as far as one is written; `?` leaves it open.
+    fn order(
+        &self,
+        block: &Block,
+        order: Option<(&Name, Option<&Number>)>,
+        given: &mut [Given],
+    ) -> Result<()> {
+        let place = order.map_or(block.span, |(word, _)| word.span);
+        let by_rows = Number {
+            value: Some(0),
+            span: place,
+        };
+        let number = match order {
+            None => return Ok(()),
+            Some((word, None)) if word.text == "row" => by_rows,
+            Some((word, _)) if word.text == "?" => return Ok(()),
+            Some((word, Some(number))) if word.text == "diagonal" => match number.value {
+                Some(beside) if beside < 1 => return Err(errors::order(word)),
+                Some(_) | None => *number,
+            },
+            Some((word, _)) => return Err(errors::order(word)),
+        };
+        let over = |slot: &Slot| matches!(&slot.form, Form::Grid(axis) if means(axis, block));
+        for (step, given) in self.steps.iter().zip(given) {
+            let over = step.slots.iter().any(over);
+            let ordered = step.slots.iter().any(|slot| slot.knob == Some(Knob::Order));
+            if over && ordered {
+                decide(given, Knob::Order, &number)?;
+            } else if over && number.value != Some(0) {
+                return Err(errors::order_by_rows(place));
+            }
+        }
+        Ok(())
     }
 
     fn stream(

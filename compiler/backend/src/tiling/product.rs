@@ -8,6 +8,7 @@
 //! Here is what the programs of both kinds of core must agree on: extents, the walk over blocks, rings and offsets.
 
 pub(crate) mod cube;
+pub(crate) mod pad;
 pub(crate) mod sizes;
 pub(crate) mod vector;
 mod window;
@@ -35,6 +36,8 @@ pub(crate) struct Extents {
     pub(crate) elem: Elem,
     /// Whether the left (right) factor is stored with k as its row.
     pub(crate) k_major: [bool; 2],
+    /// Whether rows of the left (right) factor begin at sectors of L2.
+    pub(crate) even: [bool; 2],
 }
 
 impl Extents {
@@ -45,6 +48,10 @@ impl Extents {
 
     pub(crate) fn of(cx: &StepCx<'_>, product: &Product) -> Extents {
         let extent = |i: Index| cx.algo.indices[i].extent;
+        let elem = cx.algo.tensors[product.a.tensor].elem;
+        let size = i64::try_from(elem.bytes()).unwrap_or(4);
+        // What is symbolic is taken to be even.
+        let even = |pitch: i64| !cx.algo.symbols.is_empty() || pad::is_even(cx.chip, pitch, size);
         Extents {
             m: product.rows().into_iter().map(extent).product(),
             n: extent(product.n),
@@ -56,8 +63,9 @@ impl Extents {
                 Some(window) => window.taps() * window.padded(),
             },
             outer: product.outer.iter().map(|&i| extent(i)).product(),
-            elem: cx.algo.tensors[product.a.tensor].elem,
+            elem,
             k_major: [product.a.k_major, product.b.k_major],
+            even: [even(product.a.pitch), even(product.b.pitch)],
         }
     }
 
@@ -93,6 +101,7 @@ struct Walk {
     outer: Vec<i64>,
     blocks_n: Arg,
     blocks_m: Arg,
+    diagonal: i64,
 }
 
 impl Walk {
@@ -110,6 +119,7 @@ impl Walk {
                 .collect(),
             blocks_n: b.parts(e.n, t.n),
             blocks_m: b.parts(e.m, t.m),
+            diagonal: t.diagonal,
         }
     }
 
@@ -125,7 +135,12 @@ impl Walk {
         extents.extend([self.blocks_m, self.blocks_n]);
         let mut values = decode(b, t, &extents);
         let n = values.pop().unwrap_or(Arg::Const(0));
-        let m = values.pop().unwrap_or(Arg::Const(0));
+        let mut m = values.pop().unwrap_or(Arg::Const(0));
+        if self.diagonal > 0 {
+            let down = b.div(n, self.diagonal);
+            let down = b.add(m, down);
+            m = b.rem(down, self.blocks_m);
+        }
         (values, b.mul(m, tiles.m), b.mul(n, tiles.n))
     }
 }

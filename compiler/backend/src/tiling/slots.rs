@@ -8,6 +8,7 @@ use ir::algo::{Func, Index, Tensor};
 use isa::types::Space;
 
 use super::StepCx;
+use super::product::pad;
 use crate::partition::{Epilogue, Product, Rows, Step, Stream, members};
 use crate::schedule::{Axis, Form, Knob, Slot};
 
@@ -137,6 +138,7 @@ fn of_product(cx: &StepCx<'_>, product: &Product, epilogue: &Epilogue) -> Vec<Sl
         .into_iter()
         .collect();
     slots.push(grid(Knob::Cols)(axis(product.n)));
+    slots.push(elsewhere(Knob::Order));
     let in_l1 = vec![(vec![a.clone(), b.clone()], Space::L1)];
     let depth = Some(Knob::PacketDepth);
     slots.push(stream(Knob::Packet, axis(product.k), None, in_l1, depth));
@@ -146,10 +148,14 @@ fn of_product(cx: &StepCx<'_>, product: &Product, epilogue: &Epilogue) -> Vec<Sl
     slots.push(stream(Knob::Step, axis(product.k), outer, in_l0, depth));
     slots.push(elsewhere(Knob::StepDepth));
     let accumulator = Form::Depth {
-        names: vec![own],
+        names: vec![own.clone()],
         space: Space::L0c,
     };
     slots.push(Slot::new(Knob::AccDepth, accumulator));
+    // A factor as this product reads it, which may be a copy.
+    slots.extend(pad::slots(cx, product, |factor| {
+        format!("{own}.{}", tensor(factor.tensor))
+    }));
     match epilogue {
         Epilogue::Store => {}
         Epilogue::Fixpipe(fix) => {

@@ -39,11 +39,12 @@ struct Rung {
 }
 
 /// Blocks of the first rung of a product: what vendors begin with (performance.md §5: 64×64×256).
-const FIRST: [(Knob, i64); 4] = [
+const FIRST: [(Knob, i64); 5] = [
     (Knob::Rows, 64),
     (Knob::Cols, 64),
     (Knob::Packet, 256),
     (Knob::Step, 256),
+    (Knob::Order, 0),
 ];
 const FIRST_TILES: &str = "64×64×256 tiles";
 /// How often something is there: what overlaps if it is there twice.

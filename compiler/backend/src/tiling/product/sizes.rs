@@ -29,6 +29,9 @@ pub(crate) struct Tiles {
     pub(crate) l0_depth: u32,
     /// Accumulators in L0C.
     pub(crate) acc_depth: u32,
+    /// The order of blocks: 0 row by row; else so many blocks beside each other share their rows, and the next so many
+    /// are one row of blocks further down.
+    pub(crate) diagonal: i64,
 }
 
 /// The block sizes of `-O0`: 64×64×64, one at a time.
@@ -40,6 +43,7 @@ pub(crate) const PLAIN: Tiles = Tiles {
     l1_depth: 1,
     l0_depth: 1,
     acc_depth: 1,
+    diagonal: 0,
 };
 
 impl Tiles {
@@ -54,6 +58,7 @@ impl Tiles {
             (Knob::Step, self.k_l0),
             (Knob::StepDepth, depth(self.l0_depth)),
             (Knob::AccDepth, depth(self.acc_depth)),
+            (Knob::Order, self.diagonal),
         ]
         .into()
     }
@@ -75,6 +80,7 @@ impl Tiles {
             l1_depth: copies(Knob::PacketDepth, self.l1_depth),
             l0_depth: copies(Knob::StepDepth, self.l0_depth),
             acc_depth: copies(Knob::AccDepth, self.acc_depth),
+            diagonal: size(Knob::Order, self.diagonal),
         }
     }
 
@@ -98,6 +104,10 @@ fn bytes(chip: &Chip, space: Space) -> i64 {
 const SIDES: [i64; 16] = [
     16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256,
 ];
+/// Wider ones for results with few rows (columns): what L0C takes.
+const WIDE: [i64; 9] = [320, 384, 448, 512, 576, 640, 768, 832, 1024];
+/// Rows (columns) of a result whose blocks may be as wide.
+const FEW: i64 = 64;
 /// The least width that is preferred to wider ones for being even.
 const LEAST_EVEN_WIDTH: i64 = 64;
 
@@ -295,7 +305,10 @@ fn for_each(task: &Task<'_>, found: &mut dyn FnMut(i64, Tiles)) {
             match task.window {
                 None => {
                     for tiles in fits(task, sides, size) {
-                        found(estimate(chip, &tiles, extents, size), tiles);
+                        for diagonal in orders(task, &tiles) {
+                            let tiles = Tiles { diagonal, ..tiles };
+                            found(estimate(chip, &tiles, extents, size), tiles);
+                        }
                     }
                 }
                 Some(window) => {
@@ -308,6 +321,16 @@ fn for_each(task: &Task<'_>, found: &mut dyn FnMut(i64, Tiles)) {
     }
 }
 
+/// Orders of blocks worth trying: that of rows, and the one in which cores at work have different rows and columns.
+fn orders(task: &Task<'_>, t: &Tiles) -> Vec<i64> {
+    let e = task.extents;
+    match task.given.get(&Knob::Order) {
+        Some(order) => vec![*order],
+        None if e.m > t.m && e.n > t.n => vec![0, 1],
+        None => vec![0],
+    }
+}
+
 /// Rows and columns of blocks worth trying, or the ones that are given.
 fn sides(task: &Task<'_>) -> (Vec<i64>, Vec<i64>) {
     let e = task.extents;
@@ -315,11 +338,20 @@ fn sides(task: &Task<'_>) -> (Vec<i64>, Vec<i64>) {
     let only_even = task.whole_columns && SIDES.into_iter().any(even);
     let given = |knob: Knob| task.given.get(&knob).map(|side| vec![*side]);
     let rows = given(Knob::Rows).unwrap_or_else(|| {
-        let sides = SIDES.into_iter();
+        let wide = WIDE
+            .into_iter()
+            .filter(|_| e.n <= FEW && task.window.is_none());
+        let sides = SIDES.into_iter().chain(wide);
         sides.filter(|m| *m == 16 || *m < e.m + 16).collect()
     });
     let cols = given(Knob::Cols).unwrap_or_else(|| {
-        let sides = SIDES.into_iter().filter(|&n| even(n) || !only_even);
+        let wide = WIDE
+            .into_iter()
+            .filter(|_| e.m <= FEW && task.window.is_none());
+        let sides = SIDES
+            .into_iter()
+            .chain(wide)
+            .filter(|&n| even(n) || !only_even);
         sides.filter(|n| *n == 16 || *n < e.n + 16).collect()
     });
     (rows, cols)
@@ -377,7 +409,7 @@ fn fits(task: &Task<'_>, (m, n): (i64, i64), size: i64) -> impl Iterator<Item = 
     };
     let packets = (1..=most).filter(move |p| match packet {
         Some(packet) => k_l0 * p == packet,
-        None => k % (k_l0 * p) == 0 || *p == most.min(LONGEST_RAGGED_PACKET),
+        None => k % (k_l0 * p) == 0 || *p >= most.min(LONGEST_RAGGED_PACKET),
     });
     let twice = m * n * 8 <= room(Space::L0c);
     let acc_depth = given(Knob::AccDepth).and_then(|depth| u32::try_from(depth).ok());
@@ -389,6 +421,7 @@ fn fits(task: &Task<'_>, (m, n): (i64, i64), size: i64) -> impl Iterator<Item = 
         l1_depth,
         l0_depth,
         acc_depth: acc_depth.unwrap_or(if twice { 2 } else { 1 }),
+        diagonal: 0,
     })
 }
 
@@ -420,10 +453,20 @@ fn terms(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> Terms {
     let (mf, nf, kf) = (ceil_div(t.m, 16), ceil_div(t.n, 16), ceil_div(t.k_l0, k0));
     let cube = steps * (mf * nf * kf * passes + rate(chip.cube.fixed));
     let mte1 = steps * kf * (mf * rate(chip.mte1.l0a_fractal) + nf * rate(chip.mte1.l0b_fractal));
-    let packets = ceil_div(e.k, t.k_l1);
-    let packet = packet_cycles(chip, t, e, size);
+    let at_once = AtOnce::of(groups, t, e);
+    let repeated = at_once.repeated(chip, t, e);
+    let packet = packet_cycles(chip, t, e, size, repeated);
+    let rest = Tiles {
+        k_l1: e.k % t.k_l1,
+        ..*t
+    };
+    let last = match rest.k_l1 {
+        0 => 0,
+        _ => packet_cycles(chip, &rest, e, size, repeated),
+    };
+    let packets = e.k / t.k_l1 * packet + last;
     let drain = t.m * t.n * 4 / rate(chip.fix.gm_port_shared);
-    let block = cube.max(mte1).max(packets * packet);
+    let block = cube.max(mte1).max(packets);
     // The fixpipe drains one accumulator while the cube fills another, where L0C has room for both.
     let twice = t.acc_depth > 1;
     let each = if twice {
@@ -431,9 +474,22 @@ fn terms(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> Terms {
     } else {
         block + drain
     };
+    // What the first blocks read comes from memory, and everything does once.
+    let far = |bytes: i64| {
+        bytes / (rate(chip.memory.hbm_effective_mbps) / rate(chip.cores.clock_mhz)).max(1)
+    };
+    let first = far(at_once.elements(t, e).saturating_mul(size)) - each;
+    let once = far((e.m + e.n)
+        .saturating_mul(e.k)
+        .saturating_mul(e.outer)
+        .saturating_mul(size));
+    let near = ceil_div(blocks, groups) * each + first.max(0) + packet + drain;
     Terms {
-        total: ceil_div(blocks, groups) * each + packet + drain,
-        each: [cube, mte1, packets * packet, drain],
+        total: match near < once {
+            true => once + near / 16,
+            false => near,
+        },
+        each: [cube, mte1, packets, drain],
         // Some core has its share of the blocks that are whole, and each of their whole steps.
         cube: ceil_div((e.m / t.m) * (e.n / t.n) * e.outer, groups)
             * (e.k / t.k_l0)
@@ -444,27 +500,84 @@ fn terms(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> Terms {
     }
 }
 
-/// Cycles in which a packet of both factors comes to L1 while every group does the same.
-fn packet_cycles(chip: &Chip, t: &Tiles, e: &Extents, size: i64) -> i64 {
+/// How many different rows and columns of blocks the groups work on at a time.
+struct AtOnce {
+    rows: i64,
+    cols: i64,
+}
+
+impl AtOnce {
+    fn of(groups: i64, t: &Tiles, e: &Extents) -> AtOnce {
+        let (rows, cols) = (ceil_div(e.m, t.m), ceil_div(e.n, t.n));
+        let wide = groups.min(cols);
+        let high = ceil_div(groups, cols);
+        let rows = match t.diagonal {
+            0 => high.min(rows * e.outer),
+            beside => rows
+                .min(ceil_div(wide, beside) + high - 1)
+                .max(high.min(rows * e.outer)),
+        };
+        AtOnce {
+            rows: rows.clamp(1, groups),
+            cols: wide.max(1),
+        }
+    }
+
+    /// How many in a thousand reads of rows and of columns are of lines that another group reads too.
+    fn repeated(&self, chip: &Chip, t: &Tiles, e: &Extents) -> [u64; 2] {
+        let groups = i64::try_from(chip.cores.cube).unwrap_or(1).max(1);
+        let line = i64::try_from(chip.memory.l2_line).unwrap_or(1).max(1);
+        [(0, self.rows, t.m, e.m), (1, self.cols, t.n, e.n)].map(|(side, own, free, all)| {
+            // Blocks beside each other have lines in common where they lie side by side and do not end with a line.
+            let in_common = e.k_major[side] && free * e.size() % line != 0 && free < all;
+            let often = match in_common {
+                true => 1000,
+                false => 1000 * (groups - own) / groups,
+            };
+            u64::try_from(often).unwrap_or(0)
+        })
+    }
+
+    /// Elements of both factors in these blocks.
+    fn elements(&self, t: &Tiles, e: &Extents) -> i64 {
+        let sides = self.rows * t.m.min(e.m) + self.cols * t.n.min(e.n);
+        sides.saturating_mul(e.k)
+    }
+}
+
+/// Cycles in which a packet of both factors comes to L1 while every group does the same; `repeated` says how many in a
+/// thousand reads of each factor several groups do at once.
+fn packet_cycles(chip: &Chip, t: &Tiles, e: &Extents, size: i64, repeated: [u64; 2]) -> i64 {
     let whole = |x: i64| u64::try_from(x).unwrap_or(0);
-    let share = chip.memory.l2_mbps * 1000
-        / chip.memory.l2_shared_line_milli.max(1)
-        / chip.cores.clock_mhz.max(1)
-        / chip.cores.cube.max(1);
-    let copy = |free: i64, k_major: bool| {
+    let slower = chip.memory.l2_shared_line_milli.saturating_sub(1000);
+    let shares = repeated.map(|often| {
+        chip.memory.l2_mbps * 1000
+            / (1000 + slower * often / 1000)
+            / chip.cores.clock_mhz.max(1)
+            / chip.cores.cube.max(1)
+    });
+    let distant =
+        chip.memory.hbm_effective_mbps / chip.cores.clock_mhz.max(1) / chip.cores.cube.max(1);
+    let copy = |free: i64, side: usize| {
+        let (k_major, even, share) = (e.k_major[side], e.even[side], shares[side]);
         let k = t.k_l1.min(e.k);
         let (rows, cols) = if k_major { (k, free) } else { (free, k) };
-        // Rows that begin inside a sector ask for whole lines.
         let row = whole(cols * size);
-        let asked = if row.is_multiple_of(chip.memory.l2_sector.max(1)) {
-            row
-        } else {
-            row.saturating_add(chip.memory.l2_line)
+        let begins = row.is_multiple_of(chip.memory.l2_sector.max(1));
+        // Rows that begin inside a sector ask for whole lines, of which those at both ends come from afar each time.
+        let line = chip.memory.l2_line;
+        let rate = match (even, begins) {
+            (true, true) => share,
+            (true, false) => share.saturating_mul(row) / row.saturating_add(line).max(1),
+            (false, _) => {
+                let far = (2 * line).min(line.saturating_add(row));
+                let near = row.saturating_sub(line) / share.max(1);
+                row / near.saturating_add(far / distant.max(1)).max(1)
+            }
         };
-        let rate = share.saturating_mul(row) / asked.max(1);
         cost::nd2nz_cycles(whole(rows), row, rate.max(1), chip)
     };
-    let cycles = copy(t.m.min(e.m), e.k_major[0]).saturating_add(copy(t.n.min(e.n), e.k_major[1]));
+    let cycles = copy(t.m.min(e.m), 0).saturating_add(copy(t.n.min(e.n), 1));
     i64::try_from(cycles).unwrap_or(i64::MAX / 1_000_000)
 }
 
@@ -614,7 +727,7 @@ fn estimate_window(chip: &Chip, t: &Tiles, e: &Extents, w: &Window, size: i64) -
         ..*e
     };
     let none = Tiles { m: 0, ..*t };
-    let packet = packet_cycles(chip, &none, &weights, size);
+    let packet = packet_cycles(chip, &none, &weights, size, [1000; 2]);
     let band = Band::of(chip, t.l1_depth, t, w, e.elem);
     let image = band.elements * w.padded() * size / rate(chip.fix.gm_port_shared);
     let again = if band.whole { 1 } else { w.taps() };
