@@ -97,6 +97,18 @@ const FAMILIES: &[Family] = &[
         run: "lsp::check",
     },
     Family {
+        module: "lsp_tile",
+        folder: "lsp",
+        extension: "tile",
+        run: "lsp::check",
+    },
+    Family {
+        module: "lsp_asm",
+        folder: "lsp",
+        extension: "vasm",
+        run: "lsp::check",
+    },
+    Family {
         module: "broken",
         folder: "broken",
         extension: "vasm",

@@ -14,8 +14,17 @@ use serde_json::{Value, json};
 use super::case::{Case, normalised};
 use super::cli::fresh_folder;
 
-/// Where the text is said to be.
+/// Where a kernel text is said to be.
 const ADDRESS: &str = "file:///work/kernels/text.vn";
+
+/// Where a text of this form is said to be, and the client's name of its language.
+fn address(case: &str) -> (&'static str, &'static str) {
+    match case.rsplit('.').next() {
+        Some("tile") => ("file:///work/kernels/text.tile", "vinci-tile"),
+        Some("vasm") => ("file:///work/kernels/text.vasm", "vinci-asm"),
+        Some(_) | None => (ADDRESS, "vinci"),
+    }
+}
 
 /// Asks what the file asks.
 pub(crate) fn check(path: &str) {
@@ -28,6 +37,7 @@ pub(crate) fn check(path: &str) {
     let text = case.text.replace("$0", "");
     let answers = ["utf-16", "utf-8"].map(|encoding| {
         let mut client = Client::start(Path::new(path), encoding);
+        (client.address, client.language) = address(path);
         client.open(&text);
         let place = cursor.map(|at| position(&text, at, encoding));
         client.ask(asked, place.as_ref(), &text)
@@ -59,6 +69,8 @@ pub(crate) struct Client {
     connection: Connection,
     server: Option<thread::JoinHandle<()>>,
     next: i32,
+    address: &'static str,
+    language: &'static str,
     /// What the server sent by itself.
     pub(crate) heard: Vec<Notification>,
 }
@@ -78,6 +90,8 @@ impl Client {
             connection,
             server: Some(server),
             next: 0,
+            address: ADDRESS,
+            language: "vinci",
             heard: Vec::new(),
         };
         client.request(
@@ -85,10 +99,13 @@ impl Client {
             json!({
                 "capabilities": {
                     "general": { "positionEncodings": [encoding] },
-                    "workspace": { "codeLens": { "refreshSupport": true } },
+                    "workspace": {
+                        "codeLens": { "refreshSupport": true },
+                        "workspaceEdit": { "documentChanges": true },
+                    },
                     "textDocument": {
                         "diagnostic": {},
-                        "publishDiagnostics": { "relatedInformation": true },
+                        "publishDiagnostics": { "relatedInformation": true, "tagSupport": { "valueSet": [1, 2] } },
                     },
                 },
             }),
@@ -100,14 +117,14 @@ impl Client {
     pub(crate) fn open(&mut self, text: &str) {
         self.notify(
             "textDocument/didOpen",
-            json!({ "textDocument": { "uri": ADDRESS, "languageId": "vinci", "version": 1, "text": text } }),
+            json!({ "textDocument": { "uri": self.address, "languageId": self.language, "version": 1, "text": text } }),
         );
     }
 
     fn change(&mut self, version: i32, change: Value) {
         self.notify(
             "textDocument/didChange",
-            json!({ "textDocument": { "uri": ADDRESS, "version": version }, "contentChanges": [change] }),
+            json!({ "textDocument": { "uri": self.address, "version": version }, "contentChanges": [change] }),
         );
     }
 
@@ -160,7 +177,7 @@ impl Client {
     }
 
     fn ask(&mut self, what: &str, place: Option<&Value>, text: &str) -> Value {
-        let document = json!({ "uri": ADDRESS });
+        let document = json!({ "uri": self.address });
         let all = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": text.lines().count(), "character": 0 } });
         let (what, word) = what.split_once(' ').unwrap_or((what, ""));
         let at = |more: Value| {
@@ -177,6 +194,47 @@ impl Client {
             "completion" => labels(&self.request("textDocument/completion", at(json!({})))),
             "signature" => self.request("textDocument/signatureHelp", at(json!({}))),
             "definition" => self.request("textDocument/definition", at(json!({}))),
+            "declaration" => self.request("textDocument/declaration", at(json!({}))),
+            "implementation" => self.request("textDocument/implementation", at(json!({}))),
+            "links" => self.request(
+                "textDocument/documentLink",
+                json!({ "textDocument": document }),
+            ),
+            // Of the first item with this label.
+            "resolve" => {
+                let items = self.request("textDocument/completion", at(json!({})));
+                let mut items = items.as_array().into_iter().flatten();
+                let item = items.find(|item| item["label"] == json!(word));
+                self.request("completionItem/resolve", item.cloned().unwrap_or_default())
+            }
+            // A line more at the top, and what that changes.
+            "tokens_delta" => {
+                let whole = json!({ "textDocument": document });
+                let first = self.request("textDocument/semanticTokens/full", whole);
+                let top = json!({ "line": 0, "character": 0 });
+                let range = json!({ "start": top, "end": top });
+                self.change(2, json!({ "range": range, "text": "// one\n" }));
+                self.request(
+                    "textDocument/semanticTokens/full/delta",
+                    json!({ "textDocument": document, "previousResultId": first["resultId"] }),
+                )
+            }
+            // The same again is not sent again.
+            "diagnostics_again" => {
+                let whole = json!({ "textDocument": document });
+                let first = self.request("textDocument/diagnostic", whole);
+                let known = &first["resultId"];
+                let again = self.request(
+                    "textDocument/diagnostic",
+                    json!({ "textDocument": document, "previousResultId": known }),
+                );
+                let all = self.request("workspace/diagnostic", json!({ "previousResultIds": [] }));
+                let ids = json!([{ "uri": self.address, "value": known }]);
+                let all_again =
+                    self.request("workspace/diagnostic", json!({ "previousResultIds": ids }));
+                let shown = all["items"].as_array().map_or(0, Vec::len);
+                json!({ "again": again, "documents": shown, "all again": all_again })
+            }
             "references" => self.request(
                 "textDocument/references",
                 at(json!({ "context": { "includeDeclaration": true } })),
@@ -222,6 +280,16 @@ impl Client {
                 let incoming = self.request("callHierarchy/incomingCalls", item.clone());
                 json!({ "incoming": incoming, "outgoing": self.request("callHierarchy/outgoingCalls", item) })
             }
+            // What a line costs is known when the kernel's time is, and somebody has asked.
+            "line_cost" => {
+                self.request("textDocument/hover", at(json!({})));
+                self.request("textDocument/codeLens", json!({ "textDocument": document }));
+                self.wait_for_costs();
+                self.request("textDocument/hover", at(json!({})));
+                self.wait_for_costs();
+                let hover = self.request("textDocument/hover", at(json!({})));
+                json!({ "hover": hover, "hints": self.request("textDocument/inlayHint", whole) })
+            }
             "lenses" => {
                 self.request("textDocument/codeLens", json!({ "textDocument": document }));
                 self.wait_for_costs();
@@ -229,7 +297,7 @@ impl Client {
             }
             "command" => self.request(
                 "workspace/executeCommand",
-                json!({ "command": word, "arguments": [ADDRESS, "k"] }),
+                json!({ "command": word, "arguments": [self.address, "k"] }),
             ),
             other => panic!("`{other}` is no question"),
         }

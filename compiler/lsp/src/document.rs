@@ -3,13 +3,13 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use diag::{Diagnostic, FileId, SourceMap};
-use frontend::ide::{Findings, Names};
+use frontend::ide::{Edited, Findings, Names, Part};
 use frontend::program::{Library, Neighbours, Program};
 use lsp_types::{TextDocumentContentChangeEvent, Uri};
-use syntax::ast::{CallableKind, ItemKind};
+use syntax::ast::{CallableKind, File, ItemKind};
 
 use crate::position::{Encoding, Lines};
 
@@ -47,6 +47,8 @@ pub(crate) struct Document {
     analysis: OnceCell<Analysis>,
     /// What was known of the last text that was looked at.
     before: RefCell<Option<Analysis>>,
+    /// The kernel of tile form or assembly.
+    whole: OnceCell<Option<Slice>>,
 }
 
 /// Bytes of a text that lints look at with every key; they look at each name among all names.
@@ -70,7 +72,11 @@ pub(crate) struct Slice {
     pub(crate) kernel: String,
     /// Where the kernel is in the whole text.
     pub(crate) span: diag::Span,
-    pub(crate) text: String,
+    pub(crate) text: Arc<str>,
+    /// The line of the slice, from 0, that the kernel begins in.
+    first: u32,
+    /// The items that are in it, by their places in the file.
+    items: Arc<BTreeSet<usize>>,
 }
 
 /// The library, read once.
@@ -98,6 +104,7 @@ impl Document {
             text,
             analysis: OnceCell::new(),
             before: RefCell::new(None),
+            whole: OnceCell::new(),
         }
     }
 
@@ -123,6 +130,7 @@ impl Document {
             }
         }
         self.version = version;
+        self.whole = OnceCell::new();
         if let Some(old) = self.analysis.take() {
             self.before = RefCell::new(Some(old));
         }
@@ -145,6 +153,11 @@ impl Document {
                 None => Analysis::new(self, None, neighbour),
             }
         })
+    }
+
+    /// The kernel of a text that has but one.
+    pub(crate) fn whole(&self) -> Option<&Slice> {
+        self.whole.get_or_init(|| whole(self)).as_ref()
     }
 
     pub(crate) fn range(&self, span: diag::Span) -> lsp_types::Range {
@@ -182,7 +195,9 @@ impl Analysis {
         let names = names.map(|names| self.program.names_edited(names, &edited));
         self.names = names.map_or_else(OnceCell::new, OnceCell::from);
         self.found = self.program.check_edited(text, self.found, &edited);
-        self.slices = OnceCell::new();
+        let slices = self.slices.take();
+        let slices = slices.map(|old| slices_again(old, text, &self.program.main, &edited));
+        self.slices = slices.map_or_else(OnceCell::new, OnceCell::from);
         Ok(self.finished())
     }
 
@@ -212,55 +227,156 @@ impl Analysis {
     }
 }
 
+impl Slice {
+    /// The line of the slice, from 1, that a line of the document, from 0, is; `start` is the one that the kernel begins in.
+    pub(crate) fn line(&self, start: u32, line: u32) -> Option<u32> {
+        Some(line.checked_sub(start)? + self.first + 1)
+    }
+
+    /// The line of the document, from 0, that a line of the slice, from 1, is, if it is the kernel's.
+    pub(crate) fn document_line(&self, start: u32, line: u32) -> Option<u32> {
+        Some(line.checked_sub(self.first + 1)? + start)
+    }
+}
+
+fn lines(text: &str) -> u32 {
+    u32::try_from(text.matches('\n').count()).unwrap_or(u32::MAX)
+}
+
+/// The one kernel of a tile form or an assembly text: all of it, under the name that it says.
+fn whole(document: &Document) -> Option<Slice> {
+    let text = &document.text;
+    let word = match document.form {
+        Form::Tile => "tile ",
+        Form::Assembly => ".kernel ",
+        Form::Kernel => return None,
+    };
+    let mut begin = 0;
+    let mut all = text.split_inclusive('\n');
+    let line = all.find_map(|line| {
+        begin += line.len();
+        line.strip_prefix(word)
+    })?;
+    let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = &line[..line.find(|c| !name(c)).unwrap_or(line.len())];
+    let start = begin - line.len();
+    Some(Slice {
+        kernel: name.to_owned(),
+        span: diag::Span::new(MAIN, start..start + name.len()),
+        text: text.as_str().into(),
+        first: 0,
+        items: Arc::default(),
+    })
+}
+
 /// Cuts a file into its kernels: with each go the directives, `use`, assertions, its schedules, and the items that it
 /// names, also through others.
-fn slices(text: &str, file: &syntax::ast::File) -> Vec<Slice> {
-    let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let mut always = Vec::new();
-    for (at, item) in file.items.iter().enumerate() {
-        match &item.kind {
-            ItemKind::Callable(callable) => named.entry(&callable.name.text).or_default().push(at),
-            ItemKind::Monoid(monoid) => named.entry(&monoid.name.text).or_default().push(at),
-            ItemKind::Const(constant) => named.entry(&constant.name.text).or_default().push(at),
-            ItemKind::Schedule(schedule) => {
-                named.entry(&schedule.kernel.text).or_default().push(at)
-            }
-            ItemKind::Assert(_) | ItemKind::Use(_) => always.push(at),
-            ItemKind::Error { .. } => {}
+fn slices(text: &str, file: &File) -> Vec<Slice> {
+    let cut = Cut::new(text, file);
+    (0..file.items.len())
+        .filter_map(|at| cut.slice(at))
+        .collect()
+}
+
+/// The same after an edit of one item: slices without it only move.
+fn slices_again(old: Vec<Slice>, text: &str, file: &File, edited: &Edited) -> Vec<Slice> {
+    if edited.part == Part::Other {
+        return slices(text, file);
+    }
+    let cut = OnceCell::new();
+    let again = |old: Slice| {
+        let start = edited.stretched(old.span).start;
+        let at = (file.items).partition_point(|item| item.span.end <= start);
+        if old.items.contains(&edited.edit.item) {
+            return cut.get_or_init(|| Cut::new(text, file)).slice(at);
+        }
+        let span = file.items.get(at)?.span;
+        Some(Slice { span, ..old })
+    };
+    old.into_iter().filter_map(again).collect()
+}
+
+/// What cutting needs to know of a file.
+struct Cut<'a> {
+    text: &'a str,
+    file: &'a File,
+    named: BTreeMap<&'a str, Vec<usize>>,
+    always: Vec<usize>,
+    top: String,
+}
+
+impl<'a> Cut<'a> {
+    fn new(text: &'a str, file: &'a File) -> Cut<'a> {
+        let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut always = Vec::new();
+        for (at, item) in file.items.iter().enumerate() {
+            let name = match &item.kind {
+                ItemKind::Callable(callable) => &callable.name,
+                ItemKind::Monoid(monoid) => &monoid.name,
+                ItemKind::Const(constant) => &constant.name,
+                ItemKind::Schedule(schedule) => &schedule.kernel,
+                ItemKind::Assert(_) | ItemKind::Use(_) => {
+                    always.push(at);
+                    continue;
+                }
+                ItemKind::Error { .. } => continue,
+            };
+            named.entry(&name.text).or_default().push(at);
+        }
+        let top = text
+            .split_inclusive('\n')
+            .take_while(|line| line.starts_with("//") || line.trim().is_empty())
+            .filter(|line| line.starts_with("//!"))
+            .collect();
+        Cut {
+            text,
+            file,
+            named,
+            always,
+            top,
         }
     }
-    let part = |at: usize| text.get(file.items[at].span.range()).unwrap_or_default();
-    let top: String = text
-        .split_inclusive('\n')
-        .take_while(|line| line.starts_with("//") || line.trim().is_empty())
-        .filter(|line| line.starts_with("//!"))
-        .collect();
-    let kernels = file.items.iter().enumerate();
-    let slice = |(at, item): (usize, &syntax::ast::Item)| {
+
+    fn part(&self, at: usize) -> &'a str {
+        let span = self.file.items[at].span;
+        self.text.get(span.range()).unwrap_or_default()
+    }
+
+    /// The slice of an item, if it is a kernel.
+    fn slice(&self, at: usize) -> Option<Slice> {
+        let item = self.file.items.get(at)?;
         let ItemKind::Callable(callable) = &item.kind else {
             return None;
         };
         if callable.kind != CallableKind::Kernel {
             return None;
         }
-        let mut taken: BTreeSet<usize> = always.iter().copied().chain([at]).collect();
+        let mut taken: BTreeSet<usize> = self.always.iter().copied().chain([at]).collect();
         let mut open: Vec<usize> = taken.iter().copied().collect();
         while let Some(at) = open.pop() {
             let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-            let found = part(at).split(word).filter_map(|word| named.get(word));
-            for &other in found.flatten() {
+            let words = self.part(at).split(word);
+            for &other in words.filter_map(|word| self.named.get(word)).flatten() {
                 if taken.insert(other) {
                     open.push(other);
                 }
             }
         }
-        let parts = taken.into_iter().map(part);
-        let text = parts.fold(top.clone(), |text, part| text + part + "\n");
+        let mut text = self.top.clone();
+        let mut first = 0;
+        for &part in &taken {
+            if part == at {
+                first = lines(&text);
+            }
+            text += self.part(part);
+            text += "\n";
+        }
         Some(Slice {
             kernel: callable.name.text.clone(),
             span: item.span,
-            text,
+            text: text.into(),
+            first,
+            items: Arc::new(taken),
         })
-    };
-    kernels.filter_map(slice).collect()
+    }
 }

@@ -23,7 +23,10 @@ pub trait Toolchain: Send + Sync {
     /// The modelled time of a kernel of a `.vn` text: at the sizes of the source, else at its first `//! shape:` line.
     fn cost(&self, source: &Source<'_>, kernel: &str) -> Cost;
 
-    /// A level of a text's kernel: `tile` or `asm`.
+    /// What the lines of a kernel cost, those of other texts left out.
+    fn lines(&self, source: &Source<'_>, kernel: &str) -> Vec<LineCost>;
+
+    /// A level of a text's kernel.
     fn show(&self, source: &Source<'_>, kernel: &str, level: Level) -> Result<String, String>;
 
     /// Runs a kernel with drawn arguments; gives the report of `vinci run`.
@@ -56,6 +59,8 @@ pub enum Level {
     Tile,
     /// Assembly.
     Assembly,
+    /// The decisions that were taken, as a schedule, and why.
+    Schedule,
 }
 
 /// The modelled time of a kernel.
@@ -78,4 +83,21 @@ pub struct Cycles {
     pub bound: String,
     /// The share of the bound that is reached, from 0 to 1.
     pub reached: f64,
+    /// The memories of a core that are used, with their sizes: `UB 148/192 KiB`.
+    pub memory: String,
+}
+
+/// What a line costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineCost {
+    /// The line of the text, from 1.
+    pub line: u32,
+    /// Cycles of the kernel's critical path that are this line's.
+    pub path: u64,
+    /// Cycles that the kernel takes, the launch included.
+    pub cycles: u64,
+    /// The pipes that work for it, with the cycles of all cores together; the busiest first.
+    pub busy: Vec<(String, u64)>,
+    /// The instructions, with how often each was executed; the most frequent first.
+    pub instructions: Vec<(String, u64)>,
 }

@@ -1,9 +1,13 @@
-//! A client of one document: sends, waits, and answers nothing but what it must.
+//! A client of one document: sends, waits, and answers nothing but what it must. It waits only so long: a server that says
+//! nothing is given up, and everything asked of it afterwards is answered at once with nothing.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,7 +17,11 @@ use super::texts::Place;
 pub(crate) struct Client {
     process: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    messages: Receiver<Value>,
+    /// How long an answer is waited for.
+    patience: Duration,
+    /// Whether the server was given up.
+    pub(crate) silent: bool,
     address: String,
     next: i64,
     version: i64,
@@ -24,7 +32,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Starts a server and waits for its answer to `initialize`.
-    pub(crate) fn start(command: &Path, words: &[&str], file: &Path) -> Client {
+    pub(crate) fn start(command: &Path, words: &[&str], file: &Path, patience: Duration) -> Client {
         let mut process = Command::new(command)
             .args(words)
             .stdin(Stdio::piped())
@@ -34,10 +42,14 @@ impl Client {
             .expect("the server starts");
         let input = process.stdin.take().expect("piped");
         let output = BufReader::new(process.stdout.take().expect("piped"));
+        let (sender, messages) = channel();
+        thread::spawn(move || read(output, &sender));
         let mut client = Client {
             process,
             input,
-            output,
+            messages,
+            patience,
+            silent: false,
             address: format!("file://{}", file.display()),
             next: 0,
             version: 0,
@@ -62,6 +74,9 @@ impl Client {
     pub(crate) fn stop(mut self) {
         self.request("shutdown", Value::Null);
         self.notify("exit", Value::Null);
+        if self.silent {
+            let _ = self.process.kill();
+        }
         let _ = self.process.wait();
     }
 
@@ -139,7 +154,9 @@ impl Client {
         let id = self.next;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
         loop {
-            let message = self.receive();
+            let Some(message) = self.receive() else {
+                return Value::Null;
+            };
             if message["id"] == json!(id) && message.get("method").is_none() {
                 return message["result"].clone();
             }
@@ -168,7 +185,7 @@ impl Client {
                 return;
             }
         }
-        while !wanted(&self.receive()) {}
+        while self.receive().is_some_and(|message| !wanted(&message)) {}
     }
 
     /// The most memory that the server has used.
@@ -185,32 +202,53 @@ impl Client {
 
     fn send(&mut self, message: &Value) {
         let text = message.to_string();
-        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len())
-            .and_then(|()| self.input.flush())
-            .expect("the server listens");
+        let sent = write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len())
+            .and_then(|()| self.input.flush());
+        self.silent |= sent.is_err();
     }
 
-    fn receive(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            let count = self.output.read_line(&mut line).expect("the server speaks");
-            assert!(count > 0, "the server has gone");
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(digits) = line.strip_prefix("Content-Length:") {
-                length = digits.trim().parse().expect("a length");
-            }
+    /// The next message, unless the server is silent.
+    fn receive(&mut self) -> Option<Value> {
+        if self.silent {
+            return None;
         }
-        let mut body = vec![0; length];
-        self.output.read_exact(&mut body).expect("a whole message");
-        let message: Value = serde_json::from_slice(&body).expect("JSON");
+        let Ok(message) = self.messages.recv_timeout(self.patience) else {
+            self.silent = true;
+            return None;
+        };
         // Requests of the server are granted, so that none waits.
         if message.get("method").is_some() && message.get("id").is_some() {
             let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": null });
             self.send(&answer);
         }
-        message
+        Some(message)
     }
+}
+
+/// Passes messages on until the server has gone.
+fn read(mut output: BufReader<ChildStdout>, messages: &Sender<Value>) {
+    while let Some(message) = message(&mut output) {
+        if messages.send(message).is_err() {
+            return;
+        }
+    }
+}
+
+fn message(output: &mut BufReader<ChildStdout>) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if output.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(digits) = line.strip_prefix("Content-Length:") {
+            length = digits.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    output.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
 }

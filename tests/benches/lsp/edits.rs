@@ -24,7 +24,7 @@ pub(crate) fn run(vinci: &Path) {
     let mut random = Random::new(11);
     let mut draw =
         |below: usize| usize::try_from(random.next() >> 33).expect("31 bits") % below.max(1);
-    let mut client = Client::start(vinci, &["lsp"], &text.file);
+    let mut client = Client::start(vinci, &["lsp"], &text.file, super::PATIENCE);
     client.open(&text.language, &text.text);
     let mut now = text.text.clone();
     let start = Instant::now();
@@ -72,7 +72,7 @@ pub(crate) fn run(vinci: &Path) {
             }
         }
     }
-    let mut fresh = Client::start(vinci, &["lsp"], &text.file);
+    let mut fresh = Client::start(vinci, &["lsp"], &text.file, super::PATIENCE);
     fresh.open(&text.language, &now);
     let answers = [&mut client, &mut fresh].map(answers);
     assert_eq!(answers[0], answers[1], "after {EDITS} edits");

@@ -30,6 +30,8 @@ use texts::{Place, Text};
 const REQUESTS: usize = 200;
 /// Keystrokes after which the cycles are waited for: each compiles a kernel.
 const COSTS: usize = 40;
+/// How long a server may say nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Starts.
 const STARTS: usize = 20;
 
@@ -74,36 +76,25 @@ fn main() {
         return edits::run(&vinci);
     }
     let peer = peer();
-    match &peer {
-        Some(path) => println!("peer: {}", path.display()),
-        None => println!("peer: none (VINCI_PEER is not set, no clangd or ruff on the path)"),
+    let wanted = |limits: &&Limits| words.is_empty() || words.contains(&limits.lines);
+    for limits in LIMITS.iter().filter(wanted) {
+        let text = texts::kernels(limits.lines);
+        let ours = measured(&vinci, &["lsp"], &text, Some(&vinci));
+        print(limits, "vinci", &ours, true);
     }
-    for limits in LIMITS {
-        eprintln!("{} lines …", limits.lines);
-        if !words.is_empty() && !words.contains(&limits.lines) {
-            continue;
-        }
-        let ours = measured(
-            &vinci,
-            &["lsp"],
-            &texts::kernels(limits.lines),
-            Some(&vinci),
-        );
-        let theirs = peer.as_ref().map(|path| {
-            let python = path.file_name().is_some_and(|name| name == "ruff");
-            let text = if python {
-                texts::python(limits.lines)
-            } else {
-                texts::c(limits.lines)
-            };
-            let words: &[&str] = if python {
-                &["server"]
-            } else {
-                &["--log=error"]
-            };
-            measured(path, words, &text, None)
-        });
-        print(&limits, &ours, theirs.as_ref());
+    let Some(peer) = peer else {
+        println!("\nno peer: VINCI_PEER is not set, no ruff or clangd on the path");
+        return;
+    };
+    let name = peer.file_name().unwrap_or_default().to_string_lossy();
+    for limits in LIMITS.iter().filter(wanted) {
+        let (text, words) = if name == "ruff" {
+            (texts::python(limits.lines), ["server"])
+        } else {
+            (texts::c(limits.lines), ["--log=error"])
+        };
+        let theirs = measured(&peer, &words, &text, None);
+        print(limits, &name, &theirs, false);
     }
 }
 
@@ -134,7 +125,7 @@ fn peer() -> Option<PathBuf> {
         return Some(path.into());
     }
     let path = std::env::var_os("PATH")?;
-    let all = ["clangd", "ruff"].into_iter();
+    let all = ["ruff", "clangd"].into_iter();
     all.flat_map(|name| {
         std::env::split_paths(&path)
             .map(move |folder| folder.join(name))
@@ -148,6 +139,23 @@ fn peer() -> Option<PathBuf> {
 struct Row(Vec<Duration>);
 
 impl Row {
+    /// The times of requests; none of one that was not answered.
+    fn of(
+        client: &mut Client,
+        places: &[Place],
+        mut ask: impl FnMut(&mut Client, &Place) -> Duration,
+    ) -> Row {
+        let mut times = Vec::new();
+        for place in places {
+            let time = ask(client, place);
+            if client.silent {
+                break;
+            }
+            times.push(time);
+        }
+        Row(times)
+    }
+
     fn percentile(&self) -> Option<f64> {
         let mut all = self.0.clone();
         all.sort_unstable();
@@ -170,6 +178,8 @@ struct Measured {
     definition: Row,
     cost: Row,
     megabytes: f64,
+    /// Whether it was given up.
+    silent: bool,
 }
 
 /// Speaks with a server about a text. `costs`: the command whose cycles the lenses must show.
@@ -177,22 +187,17 @@ fn measured(command: &Path, words: &[&str], text: &Text, costs: Option<&Path>) -
     let mut found = Measured::default();
     for _ in 0..STARTS {
         let start = Instant::now();
-        let client = Client::start(command, words, &text.file);
+        let client = Client::start(command, words, &text.file, PATIENCE);
         found.start.0.push(start.elapsed());
         client.stop();
     }
-    let mut client = Client::start(command, words, &text.file);
+    let mut client = Client::start(command, words, &text.file, PATIENCE);
     client.open(&text.language, &text.text);
     client.wait_for_diagnostics(1);
     let places = text.places(REQUESTS);
-    for place in &places {
-        found.diagnostics.0.push(keystroke(&mut client, place));
-    }
+    found.diagnostics = Row::of(&mut client, &places, keystroke);
     if client.can("completionProvider") {
-        found.completion.0 = places
-            .iter()
-            .map(|place| completed(&mut client, place))
-            .collect();
+        found.completion = Row::of(&mut client, &places, completed);
     }
     for (row, method, ability) in [
         (&mut found.hover, "textDocument/hover", "hoverProvider"),
@@ -203,16 +208,16 @@ fn measured(command: &Path, words: &[&str], text: &Text, costs: Option<&Path>) -
         ),
     ] {
         if client.can(ability) {
-            row.0 = places
-                .iter()
-                .map(|place| timed(&mut client, method, place).0)
-                .collect();
+            *row = Row::of(&mut client, &places, |client, place| {
+                timed(client, method, place).0
+            });
         }
     }
     if let Some(vinci) = costs {
         found.cost.0 = cost_hints(&mut client, text, vinci);
     }
     found.megabytes = client.megabytes();
+    found.silent = client.silent;
     client.stop();
     found
 }
@@ -260,6 +265,7 @@ fn cost_hints(client: &mut Client, text: &Text, vinci: &Path) -> Vec<Duration> {
             if let Some(title) = fresh(&lenses, &place) {
                 break title;
             }
+            assert!(!client.silent, "no cycles came");
             client.wait_for_request("workspace/codeLens/refresh");
         };
         times.push(start.elapsed());
@@ -286,63 +292,42 @@ fn fresh(lenses: &Value, place: &Place) -> Option<String> {
     title.contains("cycles").then(|| title.to_owned())
 }
 
-fn print(limits: &Limits, ours: &Measured, theirs: Option<&Measured>) {
-    println!("\n{} lines", limits.lines);
+fn print(limits: &Limits, name: &str, found: &Measured, judged: bool) {
     println!(
-        "{:<12} {:>9} {:>9} {:>9} {:>9}",
-        "", "p95", "worst", "at most", "peer"
+        "\n{:<22} {:>11} {:>11} {:>11}",
+        format!("{name}, {} lines", limits.lines),
+        "p95",
+        "worst",
+        "at most"
     );
-    let none = Measured::default();
-    let peer = theirs.unwrap_or(&none);
     let rows = [
-        ("start", &ours.start, limits.start, &peer.start),
-        (
-            "diagnostics",
-            &ours.diagnostics,
-            limits.diagnostics,
-            &peer.diagnostics,
-        ),
-        (
-            "completion",
-            &ours.completion,
-            limits.completion,
-            &peer.completion,
-        ),
-        ("hover", &ours.hover, limits.question, &peer.hover),
-        (
-            "definition",
-            &ours.definition,
-            limits.question,
-            &peer.definition,
-        ),
-        ("cost", &ours.cost, limits.cost, &peer.cost),
+        ("start", &found.start, limits.start),
+        ("diagnostics", &found.diagnostics, limits.diagnostics),
+        ("completion", &found.completion, limits.completion),
+        ("hover", &found.hover, limits.question),
+        ("definition", &found.definition, limits.question),
+        ("cost", &found.cost, limits.cost),
     ];
     let shown = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.2} ms"));
-    for (name, row, limit, peer) in rows {
+    let missed = |missed: bool| if judged && missed { "  MISSED" } else { "" };
+    for (what, row, limit) in rows {
         println!(
-            "{name:<12} {:>9} {:>9} {:>9} {:>9}{}",
+            "{what:<22} {:>11} {:>11} {:>11}{}",
             shown(row.percentile()),
             shown(row.worst()),
             format!("{limit} ms"),
-            shown(peer.percentile()),
-            if row.percentile() > Some(limit) {
-                "  MISSED"
-            } else {
-                ""
-            },
+            missed(row.percentile() > Some(limit)),
         );
     }
-    let peer = theirs.map_or("-".to_owned(), |peer| format!("{:.0} MB", peer.megabytes));
-    let missed = if ours.megabytes > limits.megabytes {
-        "  MISSED"
-    } else {
-        ""
-    };
     println!(
-        "{:<12} {:>9} {:>9} {:>9} {peer:>9}{missed}",
+        "{:<22} {:>11} {:>11} {:>11}{}",
         "memory",
-        format!("{:.0} MB", ours.megabytes),
+        format!("{:.0} MB", found.megabytes),
         "",
         format!("{} MB", limits.megabytes),
+        missed(found.megabytes > limits.megabytes),
     );
+    if found.silent {
+        println!("given up: it said nothing for {} s", PATIENCE.as_secs());
+    }
 }

@@ -12,6 +12,15 @@ from conftest import Text
 pytestmark = pytest.mark.asyncio
 
 
+def edits_of(edit, text):
+    """The edits of a document; clients that can get them with the version that they are for."""
+    if not edit.document_changes:
+        return edit.changes[text.uri]
+    (change,) = edit.document_changes
+    assert change.text_document.uri == text.uri and change.text_document.version is not None
+    return change.edits
+
+
 async def test_says_what_it_can_do_for_this_client(client):
     abilities = client.abilities
     assert abilities.hover_provider and abilities.rename_provider and abilities.code_lens_provider
@@ -80,7 +89,7 @@ async def test_rename_and_format(client, opened):
     edit = await client.text_document_rename_async(
         types.RenameParams(text_document=text.id, position=text.find("top[m]"), new_name="peak")
     )
-    after = text.apply(edit.changes[text.uri])
+    after = text.apply(edits_of(edit, text))
     assert "top" not in after.split("pub kernel")[1] and after.count("peak") == 2
     with pytest.raises(JsonRpcException):
         await client.text_document_rename_async(
@@ -105,7 +114,7 @@ async def test_a_misspelt_name_has_a_fix(client, opened):
             text_document=text.id, range=found[0].range, context=types.CodeActionContext(diagnostics=found)
         )
     )
-    after = text.apply(actions[0].edit.changes[text.uri])
+    after = text.apply(edits_of(actions[0].edit, text))
     assert "acc[m, n] /" in after and "accu" not in after
 
 
@@ -235,6 +244,6 @@ async def test_tile_form_and_assembly(client, opened):
     edit = await client.text_document_rename_async(
         types.RenameParams(text_document=tile.id, position=place, new_name="renamed")
     )
-    tile.text = tile.apply(edit.changes[tile.uri])
+    tile.text = tile.apply(edits_of(edit, tile))
     again = Text(client, "again.tile", tile.text, "vinci-tile")
     assert await again.diagnostics() == [] and f"buf {name}:" not in again.text

@@ -2,14 +2,18 @@
 //!
 //! What it asks for is answered by the commands that people use, so each number is the one that `vinci run` gives.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 use diag::{Diagnostic, SourceMap};
-use lsp::{Cost, Cycles, End, Level, Source, Toolchain};
+use isa::chip::Chip;
+use isa::types::Space;
+use lsp::{Cost, Cycles, End, Level, LineCost, Source, Toolchain};
 use serde_json::Value;
 use syntax::ast::ItemKind;
 
@@ -62,10 +66,20 @@ impl Toolchain for Commands {
         cost(source, kernel)
     }
 
+    fn lines(&self, source: &Source<'_>, kernel: &str) -> Vec<LineCost> {
+        lines(source, kernel).unwrap_or_default()
+    }
+
     fn show(&self, source: &Source<'_>, kernel: &str, level: Level) -> Result<String, String> {
         let kind = match level {
             Level::Tile => "tile=-",
             Level::Assembly => "asm=-",
+            Level::Schedule => {
+                return command(
+                    source,
+                    &["vinci", "explain-schedule", "-", "--kernel", kernel],
+                );
+            }
         };
         command(source, &["vincic", "-", "--emit", kind, "--kernel", kernel])
     }
@@ -130,14 +144,26 @@ fn command(source: &Source<'_>, words: &[&str]) -> Result<String, String> {
     if let Some(target) = source.target {
         args.extend(["--target".into(), target.into()]);
     }
+    let laid_down = laid_down(source)?;
+    if let Some(file) = &laid_down {
+        args.retain(|word| word != "--kernel" && word != kernel);
+        let input = args.iter_mut().find(|word| *word == "-");
+        let name = file.file_name().unwrap_or_default();
+        input.into_iter().for_each(|word| *word = name.to_owned());
+    }
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut input = source.text.as_bytes();
-    let folder = source.path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let file = laid_down.as_deref().unwrap_or(source.path);
+    let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
     let mut host = Host::new(&mut input, &mut out, &mut err, folder);
     let status = match words.first() {
         Some(&"vincic") => command_line::vincic(&args, &mut host),
         Some(_) | None => command_line::vinci(&args, &mut host),
     };
+    if let Some(folder) = laid_down.as_deref().and_then(Path::parent) {
+        // What stays behind is small, and in the folder for such things.
+        let _ = std::fs::remove_dir_all(folder);
+    }
     match status {
         Status::Done => Ok(String::from_utf8_lossy(&out).into_owned()),
         Status::Wrong | Status::Defect | Status::Interrupted => {
@@ -146,13 +172,122 @@ fn command(source: &Source<'_>, words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// The modelled time of a kernel, without values.
+/// A file with the editor's text, if it is no kernel: standard input holds the language.
+fn laid_down(source: &Source<'_>) -> Result<Option<PathBuf>, String> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let form = Form::of(&source.path.to_string_lossy());
+    if !matches!(form, Ok(Form::Tile | Form::Assembly)) {
+        return Ok(None);
+    }
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = format!("vinci-lsp-{}-{number}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
+    let file = folder.join(source.path.file_name().unwrap_or_default());
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&file, source.text))
+        .map_err(|error| error.to_string())?;
+    Ok(Some(file))
+}
+
+/// What lines cost, by `vinci profile`.
+fn lines(source: &Source<'_>, kernel: &str) -> Option<Vec<LineCost>> {
+    let words = [
+        "vinci",
+        "profile",
+        "-",
+        "--report",
+        "json",
+        "--what-if",
+        "never",
+        "--threads",
+        "1",
+        "-C",
+        "verify=off",
+        "--kernel",
+        kernel,
+    ];
+    let report: Value = serde_json::from_str(&command(source, &words).ok()?).ok()?;
+    let cycles = report["cycles"].as_u64()?;
+    let own = |file: &str| {
+        let name = source.path.file_name().unwrap_or_default();
+        file == "<stdin>" || Path::new(file).file_name() == Some(name)
+    };
+    let lines = report["lines"].as_array()?.iter();
+    let lines = lines.filter(|line| line["file"].as_str().is_some_and(own));
+    let line = |line: &Value| {
+        let number = line["line"].as_u64()?;
+        Some(LineCost {
+            line: u32::try_from(number).ok()?,
+            path: line["path"].as_u64()?,
+            cycles,
+            busy: busiest(line["busy"].as_object()?),
+            instructions: instructions(&report, number),
+        })
+    };
+    lines.map(line).collect()
+}
+
+fn busiest(busy: &serde_json::Map<String, Value>) -> Vec<(String, u64)> {
+    let pipes = busy.iter();
+    let pipes = pipes.map(|(pipe, cycles)| (pipe.clone(), cycles.as_u64().unwrap_or_default()));
+    let mut pipes: Vec<(String, u64)> = pipes.collect();
+    pipes.sort_by_key(|(_, cycles)| std::cmp::Reverse(*cycles));
+    pipes
+}
+
+/// The instructions of a line by mnemonic.
+fn instructions(report: &Value, line: u64) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let all = report["instructions"].as_array().into_iter().flatten();
+    for one in all.filter(|one| one["line"].as_u64() == Some(line)) {
+        let text = one["text"].as_str().unwrap_or_default();
+        let mnemonic = text.split(' ').next().unwrap_or_default();
+        *counts.entry(mnemonic).or_default() += one["count"].as_u64().unwrap_or_default();
+    }
+    let counts = counts.into_iter();
+    let mut counts: Vec<(String, u64)> = counts
+        .map(|(mnemonic, count)| (mnemonic.to_owned(), count))
+        .collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}
+
+/// The memories that a run used, with their sizes.
+fn memory(report: &Value) -> String {
+    let target = report["target"]["name"].as_str().unwrap_or_default();
+    let Some(chip) = Chip::builtin(target) else {
+        return String::new();
+    };
+    let spaces = [
+        ("l1", Space::L1),
+        ("l0a", Space::L0a),
+        ("l0b", Space::L0b),
+        ("l0c", Space::L0c),
+        ("ub", Space::Ub),
+    ];
+    let used = spaces.into_iter().filter_map(|(name, space)| {
+        let bytes = report["peak_bytes"][name]
+            .as_u64()
+            .filter(|bytes| *bytes > 0)?;
+        let size = chip.space_bytes(space) >> 10;
+        let name = name.to_uppercase();
+        Some(format!("{name} {}/{size} KiB", bytes.div_ceil(1 << 10)))
+    });
+    used.collect::<Vec<String>>().join(" · ")
+}
+
+/// The modelled time of a kernel, without values. Other kernels are timed beside it, so one thread is enough; the proof that
+/// the object has no hazard changes no cycle, and a run makes it.
 fn cost(source: &Source<'_>, kernel: &str) -> Cost {
     let words = [
         "vinci",
         "run",
         "-",
         "--timing-only",
+        "--threads",
+        "1",
+        "-C",
+        "verify=off",
         "--report",
         "json",
         "--kernel",
@@ -185,6 +320,7 @@ fn cost(source: &Source<'_>, kernel: &str) -> Cost {
                 .unwrap_or_default()
                 .to_owned(),
             reached: report["bound"]["fraction"].as_f64().unwrap_or_default(),
+            memory: memory(&report),
         }),
     }
 }

@@ -133,7 +133,7 @@ impl Edited {
     }
 
     /// The same of a place that may contain the edit.
-    pub(crate) fn stretched(&self, span: Span) -> Span {
+    pub fn stretched(&self, span: Span) -> Span {
         if span.is_none() || span.file != self.old.file {
             return span;
         }

@@ -1,11 +1,8 @@
 //! Fixes that diagnostics carry.
 
-use std::collections::HashMap;
-
 use diag::{Applicability, Diagnostic, Fix};
 use lsp_types::{
-    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse,
-    TextEdit, WorkspaceEdit,
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse, TextEdit,
 };
 
 use super::diagnostics::findings;
@@ -40,11 +37,11 @@ pub(crate) fn actions(
             .filter(here)
             .filter_map(|found| Some((found.fix.as_deref()?, found)))
         {
-            actions.push(quick_fix(document, fix, found, &params));
+            actions.push(quick_fix(state, document, fix, found, &params));
         }
     }
     if wants(&CodeActionKind::SOURCE_FIX_ALL) {
-        actions.extend(fix_all(document, &found));
+        actions.extend(fix_all(state, document, &found));
     }
     Ok(Some(actions))
 }
@@ -53,13 +50,6 @@ pub(crate) fn actions(
 fn covers(wished: &CodeActionKind, kind: &CodeActionKind) -> bool {
     let rest = kind.as_str().strip_prefix(wished.as_str());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-fn edit(document: &Document, edits: Vec<TextEdit>) -> WorkspaceEdit {
-    WorkspaceEdit {
-        changes: Some(HashMap::from([(document.uri.clone(), edits)])),
-        ..WorkspaceEdit::default()
-    }
 }
 
 fn edits(document: &Document, fix: &Fix) -> Vec<TextEdit> {
@@ -72,6 +62,7 @@ fn edits(document: &Document, fix: &Fix) -> Vec<TextEdit> {
 }
 
 fn quick_fix(
+    state: &State,
     document: &Document,
     fix: &Fix,
     found: &Diagnostic,
@@ -90,14 +81,18 @@ fn quick_fix(
         title: fix.message.clone(),
         kind: Some(CodeActionKind::QUICKFIX),
         diagnostics: Some(diagnostics),
-        edit: Some(edit(document, edits(document, fix))),
+        edit: Some(state.edit(document, edits(document, fix))),
         is_preferred: Some(fix.applicability == Applicability::MachineApplicable),
         ..CodeAction::default()
     })
 }
 
 /// All fixes that need no second look; of overlapping ones the first.
-fn fix_all(document: &Document, found: &[Diagnostic]) -> Option<CodeActionOrCommand> {
+fn fix_all(
+    state: &State,
+    document: &Document,
+    found: &[Diagnostic],
+) -> Option<CodeActionOrCommand> {
     let sure = found.iter().filter_map(|found| found.fix.as_deref());
     let sure = sure.filter(|fix| fix.applicability == Applicability::MachineApplicable);
     let mut taken: Vec<std::ops::Range<usize>> = Vec::new();
@@ -119,7 +114,7 @@ fn fix_all(document: &Document, found: &[Diagnostic]) -> Option<CodeActionOrComm
     Some(CodeActionOrCommand::CodeAction(CodeAction {
         title: "apply every sure fix".to_owned(),
         kind: Some(CodeActionKind::SOURCE_FIX_ALL),
-        edit: Some(edit(document, all)),
+        edit: Some(state.edit(document, all)),
         ..CodeAction::default()
     }))
 }

@@ -17,8 +17,10 @@ pub(crate) const RUN: &str = "vinci.run";
 pub(crate) const SHOW_TILE: &str = "vinci.showTile";
 /// Shows a kernel's assembly.
 pub(crate) const SHOW_ASSEMBLY: &str = "vinci.showAssembly";
+/// Says why a kernel is cut as it is.
+pub(crate) const EXPLAIN_SCHEDULE: &str = "vinci.explainSchedule";
 /// All of them.
-pub(crate) const NAMES: [&str; 3] = [RUN, SHOW_TILE, SHOW_ASSEMBLY];
+pub(crate) const NAMES: [&str; 4] = [RUN, SHOW_TILE, SHOW_ASSEMBLY, EXPLAIN_SCHEDULE];
 
 /// Arguments are the document's address and the kernel's name. A thread works on it.
 pub(crate) fn execute(
@@ -38,6 +40,7 @@ pub(crate) fn execute(
         RUN => ("text", "running"),
         SHOW_TILE => ("vinci-tile", "compiling"),
         SHOW_ASSEMBLY => ("vinci-asm", "compiling"),
+        EXPLAIN_SCHEDULE => ("vinci", "compiling"),
         other => return Err(Refused::new(format!("`{other}` is no command"))),
     };
     let document = state
@@ -53,6 +56,7 @@ pub(crate) fn execute(
         let source = job.source();
         let answer = match language {
             "text" => toolchain.run(&source, &kernel),
+            "vinci" => toolchain.show(&source, &kernel, Level::Schedule),
             "vinci-tile" => toolchain.show(&source, &kernel, Level::Tile),
             _ => toolchain.show(&source, &kernel, Level::Assembly),
         };

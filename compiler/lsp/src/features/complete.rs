@@ -1,9 +1,12 @@
 //! What could stand at the cursor: names in scope, fields behind a dot, words of the language, instructions.
 
+use std::collections::BTreeSet;
+
 use frontend::ide::{Def, DefKind, built_in};
 use isa::inst::Opcode;
 use lsp_types::{
     CompletionItem, CompletionItemKind, CompletionParams, CompletionResponse, Documentation,
+    MarkupContent, MarkupKind,
 };
 use syntax::ast::ReduceOp;
 
@@ -34,6 +37,9 @@ const WORDS: [(&str, &str); 20] = [
     ("fold", "a reduction with a monoid"),
     ("scan", "prefixes"),
 ];
+
+/// Marks items with a page of the manual, which is sent when it is asked for.
+const MANUAL: &str = "manual";
 
 /// Element types.
 const TYPES: [&str; 9] = ["f32", "f16", "bf16", "i32", "i16", "i8", "u8", "i4", "bool"];
@@ -81,12 +87,13 @@ fn kernel(analysis: &Analysis, document: &Document, byte: u32) -> Vec<Completion
         return types(analysis, byte);
     }
     let mut items: Vec<CompletionItem> = Vec::new();
+    let mut labels = BTreeSet::new();
     for (rank, id) in analysis.names().visible(byte).into_iter().enumerate() {
         let def = analysis.names().def(id);
         let mut one = declared(analysis, def);
         // The nearest first, whatever the letters.
         one.sort_text = Some(format!("{}{rank:04}", u8::from(def.item.is_none())));
-        if items.iter().all(|there| there.label != one.label) {
+        if labels.insert(one.label.clone()) {
             items.push(one);
         }
     }
@@ -158,14 +165,13 @@ fn declared(analysis: &Analysis, def: &Def) -> CompletionItem {
 
 fn mnemonics() -> Vec<CompletionItem> {
     let all = (0..=u8::MAX).filter_map(Opcode::from_code);
-    all.map(|opcode| {
-        item(
-            opcode.mnemonic(),
-            CompletionItemKind::FUNCTION,
-            isa::inst::info(opcode).summary(),
-        )
-    })
-    .collect()
+    let one = |opcode: Opcode| {
+        let summary = isa::inst::info(opcode).summary();
+        let mut one = item(opcode.mnemonic(), CompletionItemKind::FUNCTION, summary);
+        one.data = Some(MANUAL.into());
+        one
+    };
+    all.map(one).collect()
 }
 
 /// Words that the text has already: buffers, tensors and values are declared in it.
@@ -183,4 +189,16 @@ fn tile(document: &Document) -> Vec<CompletionItem> {
         .into_iter()
         .map(|word| item(word, CompletionItemKind::TEXT, "word of this text"))
         .collect()
+}
+
+/// The manual page of an instruction; what else there is to say is in the list already.
+pub(crate) fn resolve(_: &mut State, mut item: CompletionItem) -> Result<CompletionItem, Refused> {
+    let opcode = Opcode::from_mnemonic(&item.label);
+    if let Some(opcode) = opcode.filter(|_| item.data == Some(MANUAL.into())) {
+        item.documentation = Some(Documentation::MarkupContent(MarkupContent {
+            kind: MarkupKind::Markdown,
+            value: isa::docs::render_one(isa::inst::info(opcode)),
+        }));
+    }
+    Ok(item)
 }

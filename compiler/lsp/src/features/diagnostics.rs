@@ -1,10 +1,16 @@
 //! What is wrong with a document, pushed or pulled.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use diag::{Diagnostic, NoteKind, Severity, SourceMap};
 use lsp_types::{
-    CodeDescription, DiagnosticRelatedInformation, DiagnosticSeverity, DocumentDiagnosticParams,
-    DocumentDiagnosticReport, DocumentDiagnosticReportResult, FullDocumentDiagnosticReport,
-    Location, NumberOrString, RelatedFullDocumentDiagnosticReport,
+    CodeDescription, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag,
+    DocumentDiagnosticParams, DocumentDiagnosticReport, DocumentDiagnosticReportResult,
+    FullDocumentDiagnosticReport, Location, NumberOrString, RelatedFullDocumentDiagnosticReport,
+    RelatedUnchangedDocumentDiagnosticReport, UnchangedDocumentDiagnosticReport, Uri,
+    WorkspaceDiagnosticParams, WorkspaceDiagnosticReport, WorkspaceDiagnosticReportResult,
+    WorkspaceDocumentDiagnosticReport, WorkspaceFullDocumentDiagnosticReport,
+    WorkspaceUnchangedDocumentDiagnosticReport,
 };
 
 use crate::document::{Document, Form, MAIN};
@@ -65,8 +71,18 @@ fn converted(
             .filter(|all| state.abilities.related && !all.is_empty()),
         code_description: page(state, &code).map(|href| CodeDescription { href }),
         message,
+        tags: tag(&code).filter(|_| state.abilities.tags),
         ..lsp_types::Diagnostic::default()
     }
+}
+
+/// What nothing uses, and what changes nothing.
+const USELESS: [&str; 6] = ["W0002", "W0003", "W0004", "W0005", "W0008", "W0009"];
+
+fn tag(code: &str) -> Option<Vec<DiagnosticTag>> {
+    USELESS
+        .contains(&code)
+        .then(|| vec![DiagnosticTag::UNNECESSARY])
 }
 
 /// The page of a code as a file, for clients that open it.
@@ -133,15 +149,71 @@ pub(crate) fn pull(
         Some(document) => of(state, document),
         None => Vec::new(),
     };
-    let report = FullDocumentDiagnosticReport {
-        result_id: None,
-        items,
+    let report = match report(items, params.previous_result_id.as_deref()) {
+        Ok(report) => DocumentDiagnosticReport::Full(RelatedFullDocumentDiagnosticReport {
+            related_documents: None,
+            full_document_diagnostic_report: report,
+        }),
+        Err(report) => {
+            DocumentDiagnosticReport::Unchanged(RelatedUnchangedDocumentDiagnosticReport {
+                related_documents: None,
+                unchanged_document_diagnostic_report: report,
+            })
+        }
     };
-    let report = RelatedFullDocumentDiagnosticReport {
-        related_documents: None,
-        full_document_diagnostic_report: report,
+    Ok(DocumentDiagnosticReportResult::Report(report))
+}
+
+/// The findings in all open documents, for a client that asks.
+pub(crate) fn pull_all(
+    state: &mut State,
+    params: WorkspaceDiagnosticParams,
+) -> Result<WorkspaceDiagnosticReportResult, Refused> {
+    let known = |uri: &Uri| {
+        let mut ids = params.previous_result_ids.iter();
+        ids.find(|id| id.uri == *uri).map(|id| id.value.as_str())
     };
-    Ok(DocumentDiagnosticReportResult::Report(
-        DocumentDiagnosticReport::Full(report),
+    let one = |document: &Document| {
+        let (uri, version) = (document.uri.clone(), Some(document.version.into()));
+        match report(of(state, document), known(&document.uri)) {
+            Ok(report) => {
+                WorkspaceDocumentDiagnosticReport::Full(WorkspaceFullDocumentDiagnosticReport {
+                    uri,
+                    version,
+                    full_document_diagnostic_report: report,
+                })
+            }
+            Err(report) => WorkspaceDocumentDiagnosticReport::Unchanged(
+                WorkspaceUnchangedDocumentDiagnosticReport {
+                    uri,
+                    version,
+                    unchanged_document_diagnostic_report: report,
+                },
+            ),
+        }
+    };
+    let items = state.documents.values().map(one).collect();
+    Ok(WorkspaceDiagnosticReportResult::Report(
+        WorkspaceDiagnosticReport { items },
     ))
+}
+
+/// Findings under a name that says what they are; if the client has those of that name, nothing more.
+fn report(
+    items: Vec<lsp_types::Diagnostic>,
+    known: Option<&str>,
+) -> Result<FullDocumentDiagnosticReport, UnchangedDocumentDiagnosticReport> {
+    let mut hasher = DefaultHasher::new();
+    // What is sent is what is compared.
+    serde_json::to_string(&items)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    let result_id = format!("{:016x}", hasher.finish());
+    if known == Some(result_id.as_str()) {
+        return Err(UnchangedDocumentDiagnosticReport { result_id });
+    }
+    Ok(FullDocumentDiagnosticReport {
+        result_id: Some(result_id),
+        items,
+    })
 }

@@ -1,5 +1,7 @@
 //! What the compiler knows, between the lines: types and sizes of definitions, cycles of kernels.
 
+use std::ops::Range;
+
 use frontend::ide::DefKind;
 use lsp_types::{
     CodeLens, CodeLensParams, Command, InlayHint, InlayHintKind, InlayHintLabel, InlayHintParams,
@@ -8,7 +10,7 @@ use lsp_types::{
 use serde_json::json;
 use syntax::ast::{ItemKind, StmtKind};
 
-use super::commands;
+use super::{commands, diagnostics};
 use crate::Cost;
 use crate::document::{Document, Form, MAIN};
 use crate::server::dispatch::Refused;
@@ -19,15 +21,83 @@ pub(crate) fn inlay(
     state: &mut State,
     params: InlayHintParams,
 ) -> Result<Option<Vec<InlayHint>>, Refused> {
-    let Some(document) = state.document(&params.text_document.uri) else {
+    let key = params.text_document.uri.as_str().to_owned();
+    let Some(document) = state.documents.get(&key) else {
         return Ok(None);
     };
-    if document.form != Form::Kernel {
-        return Ok(Some(Vec::new()));
-    }
-    let analysis = state.analysis(document);
     let bytes = document.lines.bytes(&document.text, params.range);
+    let mut hints = costs(state, &key, &bytes);
+    if let Some(document) = state.documents.get(&key)
+        && document.form == Form::Kernel
+    {
+        types(state, document, &bytes, &mut hints);
+    }
+    Ok(Some(hints))
+}
+
+/// What kernels take of the memories, and what their lines cost.
+fn costs(state: &mut State, key: &str, bytes: &Range<usize>) -> Vec<InlayHint> {
     let mut hints = Vec::new();
+    let Some(document) = state.documents.get(key) else {
+        return hints;
+    };
+    let slices = state.slices(document).to_vec();
+    for slice in &slices {
+        let Some(document) = state.documents.get(key) else {
+            return hints;
+        };
+        let place = document.range(slice.span).start;
+        let cost = state.costs.of(key, slice).filter(|(_, fresh)| *fresh);
+        if let Some((cost, _)) = cost
+            && let Ok(cycles) = &cost.cycles
+            && !cycles.memory.is_empty()
+        {
+            let text = format!(" {}", cycles.memory);
+            let tooltip = format!("most at once, on one core; {}", cost_text(cost));
+            hints.extend(at_end(document, place.line, bytes, text, tooltip));
+        }
+        // Lines only of what is looked at: each kernel is a run of its own.
+        let near = slices.len() == 1 || state.is_near(key, slice);
+        let byte = slice.span.start;
+        let Some((start, slice, lines)) = near.then(|| state.lines(key, byte)).flatten() else {
+            continue;
+        };
+        let Some(document) = state.documents.get(key) else {
+            return hints;
+        };
+        // What is executed for the kernel as a whole stands at its head.
+        for cost in lines.iter().filter(|cost| cost.path > 0) {
+            if let Some(line) = slice.document_line(start, cost.line) {
+                let pipe = cost.busy.first().map_or("", |(pipe, _)| pipe);
+                let text = format!(" {} cycles · {pipe}", grouped(cost.path));
+                let tooltip = super::hover::line_text(cost);
+                hints.extend(at_end(document, line, bytes, text, tooltip));
+            }
+        }
+    }
+    hints
+}
+
+/// A hint behind a line of the document, if that is asked for.
+fn at_end(
+    document: &Document,
+    line: u32,
+    bytes: &Range<usize>,
+    text: String,
+    tooltip: String,
+) -> Option<InlayHint> {
+    let end = lsp_types::Position {
+        line,
+        character: u32::MAX,
+    };
+    let at = document.byte(end) as usize;
+    let inside = bytes.start <= at && at <= bytes.end;
+    inside.then(|| hint(document, at, text, tooltip, None))
+}
+
+/// Types of definitions that do not say them, sizes of indices that are bound without.
+fn types(state: &State, document: &Document, bytes: &Range<usize>, hints: &mut Vec<InlayHint>) {
+    let analysis = state.analysis(document);
     for item in &analysis.program.main.items {
         let ItemKind::Callable(callable) = &item.kind else {
             continue;
@@ -67,12 +137,11 @@ pub(crate) fn inlay(
                     at,
                     format!(": {text}"),
                     fact.text(),
-                    InlayHintKind::TYPE,
+                    Some(InlayHintKind::TYPE),
                 ));
             }
         }
     }
-    Ok(Some(hints))
 }
 
 fn hint(
@@ -80,12 +149,12 @@ fn hint(
     at: usize,
     label: String,
     tooltip: String,
-    kind: InlayHintKind,
+    kind: Option<InlayHintKind>,
 ) -> InlayHint {
     InlayHint {
         position: document.lines.position(&document.text, at),
         label: InlayHintLabel::String(label),
-        kind: Some(kind),
+        kind,
         text_edits: None,
         tooltip: Some(InlayHintTooltip::String(tooltip)),
         padding_left: Some(false),
@@ -103,26 +172,30 @@ pub(crate) fn lenses(
     let Some(document) = state.documents.get(&key) else {
         return Ok(None);
     };
-    if document.form != Form::Kernel {
-        return Ok(Some(Vec::new()));
-    }
-    let analysis = state.analysis(document);
-    let kernels = analysis
-        .names()
-        .defs
-        .iter()
-        .filter(|def| def.kind == DefKind::Kernel && def.span.file == MAIN);
-    let kernels: Vec<(String, lsp_types::Range)> = kernels
-        .map(|def| (def.name.clone(), document.range(def.span)))
-        .collect();
-    let right = !analysis.diagnostics.iter().any(diag::Diagnostic::is_error);
+    let kernels: Vec<(String, lsp_types::Range)> = match document.form {
+        Form::Kernel => {
+            let defs = state.analysis(document).names().defs.iter();
+            let kernels = defs.filter(|d| d.kind == DefKind::Kernel && d.span.file == MAIN);
+            kernels
+                .map(|def| (def.name.clone(), document.range(def.span)))
+                .collect()
+        }
+        Form::Tile | Form::Assembly => {
+            let whole = document.whole().into_iter();
+            whole
+                .map(|slice| (slice.kernel.clone(), document.range(slice.span)))
+                .collect()
+        }
+    };
+    let found = diagnostics::findings(state, document);
+    let right = !found.iter().any(diag::Diagnostic::is_error);
     if right && !kernels.is_empty() {
         state.time(&key);
     }
     let Some(document) = state.documents.get(&key) else {
         return Ok(None);
     };
-    let slices = state.analysis(document).slices();
+    let slices = state.slices(document);
     let mut lenses = Vec::new();
     for (kernel, range) in kernels {
         let slice = slices.iter().find(|slice| slice.kernel == kernel);
@@ -142,8 +215,13 @@ pub(crate) fn lenses(
             data: None,
         };
         lenses.push(lens(run, commands::RUN));
-        lenses.push(lens("show tile form".to_owned(), commands::SHOW_TILE));
-        lenses.push(lens("show assembly".to_owned(), commands::SHOW_ASSEMBLY));
+        // Each form shows those that it becomes.
+        if document.form == Form::Kernel {
+            lenses.push(lens("show tile form".to_owned(), commands::SHOW_TILE));
+        }
+        if document.form != Form::Assembly {
+            lenses.push(lens("show assembly".to_owned(), commands::SHOW_ASSEMBLY));
+        }
     }
     Ok(Some(lenses))
 }
@@ -151,19 +229,24 @@ pub(crate) fn lenses(
 /// `18 412 cycles · 71 % of bound · limited by hbm (M=64 K=64)`.
 pub(crate) fn cost_text(cost: &Cost) -> String {
     match &cost.cycles {
-        Ok(cycles) => format!(
-            "{} cycles · {:.0} % of bound · limited by {} ({})",
-            grouped(cycles.cycles),
-            cycles.reached * 100.0,
-            cycles.bound,
-            cost.sizes
-        ),
+        Ok(cycles) => {
+            let text = format!(
+                "{} cycles · {:.0} % of bound · limited by {}",
+                grouped(cycles.cycles),
+                cycles.reached * 100.0,
+                cycles.bound,
+            );
+            match cost.sizes.as_str() {
+                "" => text,
+                sizes => format!("{text} ({sizes})"),
+            }
+        }
         Err(why) => why.clone(),
     }
 }
 
 /// A number in groups of three digits.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -4,6 +4,7 @@ use frontend::ide::{DefKind, Fact};
 use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
 
 use super::navigate::{name_at, word_at};
+use crate::LineCost;
 use crate::document::{Analysis, Document, Form};
 use crate::server::dispatch::Refused;
 use crate::server::state::State;
@@ -25,13 +26,63 @@ pub(crate) fn hover(state: &mut State, params: HoverParams) -> Result<Option<Hov
         Form::Assembly => manual(document, byte as usize),
         Form::Tile => declared_word(document, byte as usize),
     };
-    Ok(answer.map(|(span, value)| Hover {
+    let answer = answer.map(|(span, text)| (Some(document.range(span)), text));
+    let cost = line_cost(state, place.text_document.uri.as_str(), byte);
+    let (range, value) = match (answer, cost) {
+        (Some((range, text)), Some(cost)) => (range, format!("{text}\n\n---\n{cost}")),
+        (Some(answer), None) => answer,
+        (None, Some(cost)) => (None, cost),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Hover {
         contents: HoverContents::Markup(MarkupContent {
             kind: MarkupKind::Markdown,
             value,
         }),
-        range: Some(document.range(span)),
+        range,
     }))
+}
+
+/// The instructions and cycles of the line of a byte, if they are known.
+fn line_cost(state: &mut State, key: &str, byte: u32) -> Option<String> {
+    let (start, slice, lines) = state.lines(key, byte)?;
+    let document = state.documents.get(key)?;
+    let span = diag::Span::new(crate::document::MAIN, byte as usize..byte as usize);
+    let line = slice.line(start, document.range(span).start.line)?;
+    let cost = lines.iter().find(|cost| cost.line == line)?;
+    Some(line_text(cost))
+}
+
+/// Instructions that are named; the others are counted.
+const NAMED: usize = 4;
+
+/// `12 instructions: vadd × 8, … · 40 of 900 cycles on the critical path · busiest: V, 60 cycles over all cores`.
+pub(crate) fn line_text(cost: &LineCost) -> String {
+    let grouped = super::hints::grouped;
+    let all: u64 = cost.instructions.iter().map(|(_, count)| count).sum();
+    let named = cost.instructions.iter().take(NAMED);
+    let mut named: Vec<String> = named
+        .map(|(mnemonic, count)| format!("`{mnemonic}` × {}", grouped(*count)))
+        .collect();
+    if cost.instructions.len() > NAMED {
+        named.push("…".to_owned());
+    }
+    let path = format!(
+        "{} of {} cycles on the critical path",
+        grouped(cost.path),
+        grouped(cost.cycles)
+    );
+    let busy = cost.busy.first().map_or(String::new(), |(pipe, cycles)| {
+        format!(
+            " · busiest: {pipe}, {} cycles over all cores",
+            grouped(*cycles)
+        )
+    });
+    format!(
+        "this line: {} instructions ({}) · {path}{busy}",
+        grouped(all),
+        named.join(", ")
+    )
 }
 
 /// The word for what a declaration is.

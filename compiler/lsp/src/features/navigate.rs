@@ -1,15 +1,17 @@
 //! From a name to its declaration, to its other places, to another name.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use frontend::ide::{DefId, Use};
 use lsp_types::{
-    DocumentHighlight, DocumentHighlightKind, DocumentHighlightParams, GotoDefinitionParams,
-    GotoDefinitionResponse, Location, PrepareRenameResponse, ReferenceParams, RenameParams,
-    TextDocumentPositionParams, TextEdit, WorkspaceEdit,
+    DocumentHighlight, DocumentHighlightKind, DocumentHighlightParams, DocumentLink,
+    DocumentLinkParams, GotoDefinitionParams, GotoDefinitionResponse, Location,
+    PrepareRenameResponse, ReferenceParams, RenameParams, TextDocumentPositionParams, TextEdit,
+    WorkspaceEdit,
 };
+
+use syntax::ast::{Item, ItemKind};
 
 use super::diagnostics::location;
 use super::words::{self, Place};
@@ -50,6 +52,64 @@ pub(crate) fn definition(
     let span = analysis.names().def(found.def).span;
     let place = location(state, document, Some(&analysis.sources), span);
     Ok(place.map(GotoDefinitionResponse::Scalar))
+}
+
+/// Of a kernel its schedules, of anything else nothing: they are what makes a program of it.
+pub(crate) fn implementation(
+    state: &mut State,
+    params: GotoDefinitionParams,
+) -> Result<Option<GotoDefinitionResponse>, Refused> {
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position_params)
+    else {
+        return Ok(None);
+    };
+    let name = &analysis.names().def(found.def).name;
+    let items = analysis.program.main.items.iter();
+    let schedules = items.filter_map(|item| match &item.kind {
+        ItemKind::Schedule(schedule) if schedule.kernel.text == *name => Some(schedule.kernel.span),
+        ItemKind::Schedule(_)
+        | ItemKind::Error { .. }
+        | ItemKind::Callable(_)
+        | ItemKind::Monoid(_)
+        | ItemKind::Const(_)
+        | ItemKind::Assert(_)
+        | ItemKind::Use(_) => None,
+    });
+    let place = |span| Location {
+        uri: document.uri.clone(),
+        range: document.range(span),
+    };
+    let places = schedules.map(place).collect();
+    Ok(Some(GotoDefinitionResponse::Array(places)))
+}
+
+/// The files that `use` names.
+pub(crate) fn links(
+    state: &mut State,
+    params: DocumentLinkParams,
+) -> Result<Option<Vec<DocumentLink>>, Refused> {
+    let document = state.document(&params.text_document.uri);
+    let Some(document) = document.filter(|document| document.form == Form::Kernel) else {
+        return Ok(None);
+    };
+    let analysis = state.analysis(document);
+    let link = |item: &Item| {
+        let ItemKind::Use(path) = &item.kind else {
+            return None;
+        };
+        let (first, last) = (path.first()?, path.last()?);
+        let found = analysis.names().at(last.span.start)?;
+        let span = analysis.names().def(found.def).span;
+        let target = location(state, document, Some(&analysis.sources), span)?;
+        Some(DocumentLink {
+            range: document.range(first.span.to(last.span)),
+            target: Some(target.uri),
+            tooltip: None,
+            data: None,
+        })
+    };
+    let items = analysis.program.main.items.iter();
+    Ok(Some(items.filter_map(link).collect()))
 }
 
 /// The places of a name of tile form or of a label.
@@ -192,10 +252,7 @@ pub(crate) fn rename(
         new_text: new.clone(),
     };
     let edits: Vec<TextEdit> = places(analysis, found.def).map(edit).collect();
-    Ok(Some(WorkspaceEdit {
-        changes: Some(HashMap::from([(document.uri.clone(), edits)])),
-        ..WorkspaceEdit::default()
-    }))
+    Ok(Some(state.edit(document, edits)))
 }
 
 /// Renames in tile form and assembly, where a word has one meaning in the whole text.
@@ -218,10 +275,7 @@ fn rename_word(
         new_text: new.to_owned(),
     };
     let edits: Vec<TextEdit> = places.iter().map(edit).collect();
-    Ok(Some(WorkspaceEdit {
-        changes: Some(HashMap::from([(document.uri.clone(), edits)])),
-        ..WorkspaceEdit::default()
-    }))
+    Ok(Some(state.edit(document, edits)))
 }
 
 /// What already has the new name where the old one stands.

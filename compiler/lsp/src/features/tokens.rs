@@ -1,12 +1,14 @@
 //! Semantic tokens: the lexer's classes, and names by what they mean.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use frontend::ide::DefKind;
 use lsp_types::{
-    SemanticToken, SemanticTokenModifier, SemanticTokenType, SemanticTokens, SemanticTokensLegend,
-    SemanticTokensParams, SemanticTokensRangeParams, SemanticTokensRangeResult,
-    SemanticTokensResult,
+    SemanticToken, SemanticTokenModifier, SemanticTokenType, SemanticTokens, SemanticTokensDelta,
+    SemanticTokensDeltaParams, SemanticTokensEdit, SemanticTokensFullDeltaResult,
+    SemanticTokensLegend, SemanticTokensParams, SemanticTokensRangeParams,
+    SemanticTokensRangeResult, SemanticTokensResult,
 };
 use syntax::classes::{WordClass, classes};
 
@@ -56,10 +58,66 @@ pub(crate) fn full(
         return Ok(None);
     };
     let data = encoded(document, coloured(state, document), 0..document.text.len());
+    let result_id = Some(kept(state, params.text_document.uri.as_str(), &data));
     Ok(Some(SemanticTokensResult::Tokens(SemanticTokens {
-        result_id: None,
+        result_id,
         data,
     })))
+}
+
+/// Keeps what a client is told, under a name that says what it is.
+fn kept(state: &mut State, key: &str, data: &[SemanticToken]) -> String {
+    let mut hasher = DefaultHasher::new();
+    for token in data {
+        let place = (token.delta_line, token.delta_start, token.length);
+        (place, token.token_type, token.token_modifiers_bitset).hash(&mut hasher);
+    }
+    let name = format!("{:016x}", hasher.finish());
+    let told = (name.clone(), data.to_vec());
+    state.tokens.insert(key.to_owned(), told);
+    name
+}
+
+/// What has changed since a client was told; all of it, if that is not known any more.
+pub(crate) fn delta(
+    state: &mut State,
+    params: SemanticTokensDeltaParams,
+) -> Result<Option<SemanticTokensFullDeltaResult>, Refused> {
+    let Some(document) = state.document(&params.text_document.uri) else {
+        return Ok(None);
+    };
+    let key = params.text_document.uri.as_str();
+    let data = encoded(document, coloured(state, document), 0..document.text.len());
+    let told = state.tokens.get(key);
+    let told = told.filter(|(name, _)| *name == params.previous_result_id);
+    let told = told.map(|(_, told)| told.clone());
+    let result_id = Some(kept(state, key, &data));
+    Ok(Some(match told {
+        Some(told) => SemanticTokensFullDeltaResult::TokensDelta(SemanticTokensDelta {
+            result_id,
+            edits: changed(&told, &data),
+        }),
+        None => SemanticTokensFullDeltaResult::Tokens(SemanticTokens { result_id, data }),
+    }))
+}
+
+/// One edit that makes the new tokens of the old: of what lies between a common beginning and a common end.
+fn changed(old: &[SemanticToken], new: &[SemanticToken]) -> Vec<SemanticTokensEdit> {
+    let same = |(a, b): &(&SemanticToken, &SemanticToken)| a == b;
+    let before = old.iter().zip(new).take_while(same).count();
+    let most = old.len().min(new.len()) - before;
+    let behind = old.iter().rev().zip(new.iter().rev());
+    let behind = behind.take(most).take_while(same).count();
+    if before == old.len() && before == new.len() {
+        return Vec::new();
+    }
+    // Tokens are sent as five numbers each.
+    let numbers = |count: usize| u32::try_from(5 * count).unwrap_or(u32::MAX);
+    vec![SemanticTokensEdit {
+        start: numbers(before),
+        delete_count: numbers(old.len() - behind - before),
+        data: Some(new[before..new.len() - behind].to_vec()),
+    }]
 }
 
 pub(crate) fn range(

@@ -40,9 +40,10 @@ pub(crate) fn places(document: &Document, byte: usize) -> Vec<Place> {
     }
 }
 
-/// Whether a text has a word.
+/// Whether a text has a word, comments aside.
 pub(crate) fn has_word(text: &str, word: &str) -> bool {
-    text.split(|c: char| !is_part(c)).any(|part| part == word)
+    let mut lines = text.lines();
+    lines.any(|line| words(line).into_iter().any(|at| line[at] == *word))
 }
 
 /// The line of a place without what is around it, as what hovering shows.

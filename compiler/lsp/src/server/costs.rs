@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::background::spawn;
 use crate::document::Slice;
-use crate::{Cost, Source, Toolchain};
+use crate::{Cost, LineCost, Source, Toolchain};
 
 /// The kernels of a document that are to be timed, the first first; older wishes for this document are void.
+#[derive(Default)]
 struct Wish {
     uri: String,
     path: PathBuf,
@@ -27,15 +31,26 @@ struct Wish {
 pub(crate) struct Done {
     uri: String,
     slice: Slice,
-    cost: Option<Cost>,
+    cost: Found,
     /// It was under the cursor.
     pub(crate) near: bool,
     /// Kernels that are still to be timed.
     pub(crate) left: usize,
 }
 
+/// What was found out about a kernel.
+enum Found {
+    /// Its time; nothing if that hit a defect.
+    Time(Option<Cost>),
+    /// What its lines cost.
+    Lines(Vec<LineCost>),
+}
+
 /// Threads for kernels under the cursor: whoever types goes on while older texts are still timed.
 const NEAR: usize = 3;
+
+/// How often the thread for other kernels looks whether it may go on.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Costs by document and kernel, and the thread that makes them.
 pub(crate) struct Costs {
@@ -43,10 +58,13 @@ pub(crate) struct Costs {
     wishes: Sender<Wish>,
     results: Sender<Done>,
     pub(crate) done: Receiver<Done>,
-    /// Threads at work for kernels under the cursor.
-    busy: usize,
-    known: BTreeMap<(String, String), (String, Option<Cost>)>,
-    asked: BTreeMap<(String, String), String>,
+    /// Threads at work for kernels under the cursor. While there are any, the thread for the others waits.
+    busy: Arc<AtomicUsize>,
+    known: BTreeMap<(String, String), (Arc<str>, Option<Cost>)>,
+    asked: BTreeMap<(String, String), Arc<str>>,
+    lines: BTreeMap<(String, String), (Arc<str>, Vec<LineCost>)>,
+    /// The text whose lines a thread is at work on.
+    lined: Option<Arc<str>>,
 }
 
 impl Costs {
@@ -55,16 +73,46 @@ impl Costs {
         let (outgoing, done) = unbounded();
         // The thread ends with the sender of its wishes, and is not waited for.
         let (results, far) = (outgoing.clone(), Arc::clone(&toolchain));
-        spawn(move || work(far.as_ref(), &incoming, &outgoing));
+        let busy = Arc::new(AtomicUsize::new(0));
+        let others = Arc::clone(&busy);
+        spawn(move || work(far.as_ref(), &incoming, &outgoing, &others));
         Costs {
             toolchain,
             wishes,
             results,
             done,
-            busy: 0,
+            busy,
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            lined: None,
         }
+    }
+
+    /// What the lines of a kernel cost, if that is known; else asks for it, if the kernel's time is known already.
+    pub(crate) fn lines(
+        &mut self,
+        uri: &str,
+        source: &Source<'_>,
+        slice: &Slice,
+    ) -> Option<&[LineCost]> {
+        let key = (uri.to_owned(), slice.kernel.clone());
+        let known = self.lines.get(&key);
+        if known.is_some_and(|(known, _)| *known == slice.text) {
+            return self.lines.get(&key).map(|(_, lines)| lines.as_slice());
+        }
+        let time = self.of(uri, slice);
+        let timed = time.is_some_and(|(cost, fresh)| fresh && cost.cycles.is_ok());
+        if timed && self.lined.is_none() {
+            self.lined = Some(Arc::clone(&slice.text));
+            let wish = Wish::new(uri, source);
+            self.begin(wish, slice.clone(), |toolchain, wish, slice| {
+                let lines = || toolchain.lines(&wish.source(slice), &slice.kernel);
+                let lines = catch_unwind(AssertUnwindSafe(lines));
+                Found::Lines(lines.unwrap_or_default())
+            });
+        }
+        None
     }
 
     /// Asks for what is not known of these slices, one of which may be under the cursor; gives the number of kernels that
@@ -95,15 +143,15 @@ impl Costs {
         for slice in &open {
             self.asked.insert(key(slice), slice.text.clone());
         }
-        let mut wish = Wish {
-            uri: uri.to_owned(),
-            path: source.path.to_owned(),
-            target: source.target.map(str::to_owned),
-            sizes: source.sizes.to_vec(),
-            slices: open,
-        };
+        let mut wish = Wish::new(uri, source);
+        wish.slices = open;
         match near {
-            Some(slice) if self.busy < NEAR => self.start_near(&wish, slice),
+            Some(slice) if self.busy.load(Ordering::Relaxed) < NEAR => {
+                let own = Wish::new(uri, source);
+                self.begin(own, slice, |toolchain, wish, slice| {
+                    Found::Time(timed(toolchain, wish, slice))
+                });
+            }
             Some(slice) => wish.slices.insert(0, slice),
             None => {}
         }
@@ -112,18 +160,19 @@ impl Costs {
         count
     }
 
-    fn start_near(&mut self, wish: &Wish, slice: Slice) {
-        self.busy += 1;
-        let wish = Wish {
-            uri: wish.uri.clone(),
-            path: wish.path.clone(),
-            target: wish.target.clone(),
-            sizes: wish.sizes.clone(),
-            slices: Vec::new(),
-        };
+    /// Starts a thread for a kernel under the cursor.
+    fn begin(
+        &mut self,
+        wish: Wish,
+        slice: Slice,
+        work: impl FnOnce(&dyn Toolchain, &Wish, &Slice) -> Found + Send + 'static,
+    ) {
+        let busy = Arc::clone(&self.busy);
+        busy.fetch_add(1, Ordering::Relaxed);
         let (toolchain, results) = (Arc::clone(&self.toolchain), self.results.clone());
         spawn(move || {
-            let cost = timed(toolchain.as_ref(), &wish, &slice);
+            let cost = work(toolchain.as_ref(), &wish, &slice);
+            busy.fetch_sub(1, Ordering::Relaxed);
             let uri = wish.uri;
             // Nobody waits if the session has ended.
             let _ = results.send(Done {
@@ -137,12 +186,18 @@ impl Costs {
     }
 
     pub(crate) fn keep(&mut self, done: Done) {
-        self.busy -= usize::from(done.near);
         let key = (done.uri, done.slice.kernel);
-        // What was asked before the chip changed is not waited for any more.
-        if self.asked.get(&key) == Some(&done.slice.text) {
-            self.asked.remove(&key);
-            self.known.insert(key, (done.slice.text, done.cost));
+        let text = done.slice.text;
+        match done.cost {
+            // What was asked before the chip changed is not waited for any more.
+            Found::Time(cost) if self.asked.get(&key) == Some(&text) => {
+                self.asked.remove(&key);
+                self.known.insert(key, (text, cost));
+            }
+            Found::Lines(lines) if self.lined.take() == Some(Arc::clone(&text)) => {
+                self.lines.insert(key, (text, lines));
+            }
+            Found::Time(_) | Found::Lines(_) => {}
         }
     }
 
@@ -155,12 +210,16 @@ impl Costs {
     pub(crate) fn forget(&mut self, uri: &str) {
         self.known.retain(|(of, _), _| of != uri);
         self.asked.retain(|(of, _), _| of != uri);
+        self.lines.retain(|(of, _), _| of != uri);
+        self.lined = None;
     }
 
     /// Forgets all, because the chip, the sizes or a file that others use has changed.
     pub(crate) fn forget_all(&mut self) {
         self.known.clear();
         self.asked.clear();
+        self.lines.clear();
+        self.lined = None;
     }
 
     /// Gives up what is not done yet.
@@ -168,27 +227,46 @@ impl Costs {
         for (uri, _) in std::mem::take(&mut self.asked).into_keys() {
             let _ = self.wishes.send(Wish {
                 uri,
-                path: PathBuf::new(),
-                target: None,
-                sizes: Vec::new(),
-                slices: Vec::new(),
+                ..Wish::default()
             });
+        }
+    }
+}
+
+impl Wish {
+    /// One for no kernel so far.
+    fn new(uri: &str, source: &Source<'_>) -> Wish {
+        Wish {
+            uri: uri.to_owned(),
+            path: source.path.to_owned(),
+            target: source.target.map(str::to_owned),
+            sizes: source.sizes.to_vec(),
+            slices: Vec::new(),
+        }
+    }
+
+    fn source<'a>(&'a self, slice: &'a Slice) -> Source<'a> {
+        Source {
+            path: &self.path,
+            text: &slice.text,
+            target: self.target.as_deref(),
+            sizes: &self.sizes,
         }
     }
 }
 
 /// The time of a kernel; nothing if that hit a defect.
 fn timed(toolchain: &dyn Toolchain, wish: &Wish, slice: &Slice) -> Option<Cost> {
-    let source = Source {
-        path: &wish.path,
-        text: &slice.text,
-        target: wish.target.as_deref(),
-        sizes: &wish.sizes,
-    };
-    catch_unwind(AssertUnwindSafe(|| toolchain.cost(&source, &slice.kernel))).ok()
+    let cost = || toolchain.cost(&wish.source(slice), &slice.kernel);
+    catch_unwind(AssertUnwindSafe(cost)).ok()
 }
 
-fn work(toolchain: &dyn Toolchain, incoming: &Receiver<Wish>, outgoing: &Sender<Done>) {
+fn work(
+    toolchain: &dyn Toolchain,
+    incoming: &Receiver<Wish>,
+    outgoing: &Sender<Done>,
+    busy: &AtomicUsize,
+) {
     let mut wishes: Vec<Wish> = Vec::new();
     // A slice that was wished for again while it was timed has its answer.
     let mut last: Option<(String, Slice, Option<String>, Vec<String>)> = None;
@@ -204,6 +282,10 @@ fn work(toolchain: &dyn Toolchain, incoming: &Receiver<Wish>, outgoing: &Sender<
             wishes.push(wish);
         }
         wishes.retain(|wish| !wish.slices.is_empty());
+        if busy.load(Ordering::Relaxed) > 0 {
+            thread::sleep(PAUSE);
+            continue;
+        }
         let Some(wish) = wishes.last_mut() else {
             continue;
         };
@@ -217,7 +299,7 @@ fn work(toolchain: &dyn Toolchain, incoming: &Receiver<Wish>, outgoing: &Sender<
         if last.as_ref() == Some(&this) {
             continue;
         }
-        let cost = timed(toolchain, wish, &slice);
+        let cost = Found::Time(timed(toolchain, wish, &slice));
         last = Some(this);
         let uri = wish.uri.clone();
         let left = wishes.iter().map(|wish| wish.slices.len()).sum();

@@ -9,11 +9,12 @@ use lsp_types::notification::{
 use lsp_types::request::{
     CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare,
     CodeActionRequest, CodeLensRequest, Completion, DocumentDiagnosticRequest,
-    DocumentHighlightRequest, DocumentSymbolRequest, ExecuteCommand, FoldingRangeRequest,
-    Formatting, GotoDefinition, HoverRequest, InlayHintRequest, PrepareRenameRequest,
-    RangeFormatting, References, Rename, Request as RequestKind, SelectionRangeRequest,
-    SemanticTokensFullRequest, SemanticTokensRangeRequest, SignatureHelpRequest,
-    WorkspaceSymbolRequest,
+    DocumentHighlightRequest, DocumentLinkRequest, DocumentSymbolRequest, ExecuteCommand,
+    FoldingRangeRequest, Formatting, GotoDeclaration, GotoDefinition, GotoImplementation,
+    HoverRequest, InlayHintRequest, PrepareRenameRequest, RangeFormatting, References, Rename,
+    Request as RequestKind, ResolveCompletionItem, SelectionRangeRequest,
+    SemanticTokensFullDeltaRequest, SemanticTokensFullRequest, SemanticTokensRangeRequest,
+    SignatureHelpRequest, WorkspaceDiagnosticRequest, WorkspaceSymbolRequest,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -90,6 +91,10 @@ fn at_once(state: &mut State, request: Request) -> Response {
         .on::<Completion>(complete::completion)
         .on::<SignatureHelpRequest>(signature::help)
         .on::<GotoDefinition>(navigate::definition)
+        .on::<GotoDeclaration>(navigate::definition)
+        .on::<GotoImplementation>(navigate::implementation)
+        .on::<DocumentLinkRequest>(navigate::links)
+        .on::<ResolveCompletionItem>(complete::resolve)
         .on::<References>(navigate::references)
         .on::<DocumentHighlightRequest>(navigate::highlights)
         .on::<PrepareRenameRequest>(navigate::prepare_rename)
@@ -100,6 +105,7 @@ fn at_once(state: &mut State, request: Request) -> Response {
         .on::<DocumentSymbolRequest>(symbols::document)
         .on::<WorkspaceSymbolRequest>(symbols::workspace)
         .on::<SemanticTokensFullRequest>(tokens::full)
+        .on::<SemanticTokensFullDeltaRequest>(tokens::delta)
         .on::<SemanticTokensRangeRequest>(tokens::range)
         .on::<InlayHintRequest>(hints::inlay)
         .on::<CodeLensRequest>(hints::lenses)
@@ -109,6 +115,7 @@ fn at_once(state: &mut State, request: Request) -> Response {
         .on::<FoldingRangeRequest>(layout::folding)
         .on::<SelectionRangeRequest>(layout::selection)
         .on::<DocumentDiagnosticRequest>(diagnostics::pull)
+        .on::<WorkspaceDiagnosticRequest>(diagnostics::pull_all)
         .finish()
 }
 

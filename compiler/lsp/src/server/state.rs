@@ -1,21 +1,24 @@
 //! What the server knows between messages: documents, the client's abilities and wishes, costs, what is left to say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lsp_server::{Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{Notification as _, PublishDiagnostics};
-use lsp_types::{InitializeParams, PublishDiagnosticsParams, Uri};
+use lsp_types::{
+    DocumentChanges, InitializeParams, OneOf, OptionalVersionedTextDocumentIdentifier,
+    PublishDiagnosticsParams, SemanticToken, TextDocumentEdit, TextEdit, Uri, WorkspaceEdit,
+};
 use serde_json::{Value, json};
 
 use super::background::{self, Background};
 use super::costs::{self, Costs};
 use super::progress;
-use crate::document::{Analysis, Document, Form};
+use crate::document::{Analysis, Document, Form, Slice};
 use crate::features::diagnostics;
 use crate::position::Encoding;
-use crate::{Source, Toolchain};
+use crate::{LineCost, Source, Toolchain};
 
 /// What the client said that it can do.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,10 @@ pub(crate) struct Abilities {
     pub(crate) related: bool,
     /// It opens the page of a diagnostic's code.
     pub(crate) code_pages: bool,
+    /// It draws what is of no use, or should not be used, in another way.
+    pub(crate) tags: bool,
+    /// It takes edits with the versions that they are for.
+    versioned: bool,
     /// It shows progress that the server begins.
     progress: bool,
     /// It can be asked for its configuration.
@@ -50,6 +57,10 @@ impl Abilities {
                 .is_some_and(|d| !d.is_null()),
             related: can("/textDocument/publishDiagnostics/relatedInformation"),
             code_pages: can("/textDocument/publishDiagnostics/codeDescriptionSupport"),
+            tags: capabilities
+                .pointer("/textDocument/publishDiagnostics/tagSupport")
+                .is_some_and(|tags| *tags != Value::Null && *tags != Value::Bool(false)),
+            versioned: can("/workspace/workspaceEdit/documentChanges"),
             progress: can("/window/workDoneProgress"),
             configuration: can("/workspace/configuration"),
             watch: can("/workspace/didChangeWatchedFiles/dynamicRegistration"),
@@ -78,6 +89,8 @@ pub(crate) struct State {
     pub(crate) toolchain: Arc<dyn Toolchain>,
     pub(crate) costs: Costs,
     pub(crate) background: Background,
+    /// The tokens that a client was told last of a document, with their name.
+    pub(crate) tokens: BTreeMap<String, (String, Vec<SemanticToken>)>,
     /// What is to be sent.
     pub(crate) outbox: Vec<Message>,
     /// The chip of the client's configuration.
@@ -116,6 +129,7 @@ impl State {
             abilities: Abilities::default(),
             costs: Costs::start(Arc::clone(&toolchain)),
             background: Background::new(),
+            tokens: BTreeMap::new(),
             outbox: Vec::new(),
             toolchain,
             target: None,
@@ -232,6 +246,7 @@ impl State {
             self.changed(&document.path);
         }
         self.costs.forget(key);
+        self.tokens.remove(key);
         if self.shown.contains(key) {
             self.stale.insert(key.to_owned());
         }
@@ -277,6 +292,27 @@ impl State {
         }
     }
 
+    /// Edits of a document as the client takes them.
+    pub(crate) fn edit(&self, document: &Document, edits: Vec<TextEdit>) -> WorkspaceEdit {
+        if !self.abilities.versioned {
+            return WorkspaceEdit {
+                changes: Some(HashMap::from([(document.uri.clone(), edits)])),
+                ..WorkspaceEdit::default()
+            };
+        }
+        let edit = TextDocumentEdit {
+            text_document: OptionalVersionedTextDocumentIdentifier {
+                uri: document.uri.clone(),
+                version: Some(document.version),
+            },
+            edits: edits.into_iter().map(OneOf::Left).collect(),
+        };
+        WorkspaceEdit {
+            document_changes: Some(DocumentChanges::Edits(vec![edit])),
+            ..WorkspaceEdit::default()
+        }
+    }
+
     pub(crate) fn document(&self, uri: &Uri) -> Option<&Document> {
         self.documents.get(uri.as_str())
     }
@@ -304,12 +340,48 @@ impl State {
         }
     }
 
+    /// The kernels of a text, each as a text of its own.
+    pub(crate) fn slices<'a>(&'a self, document: &'a Document) -> &'a [Slice] {
+        match document.form {
+            Form::Kernel => self.analysis(document).slices(),
+            Form::Tile | Form::Assembly => document.whole().map_or(&[], std::slice::from_ref),
+        }
+    }
+
+    /// What the lines around a byte cost: the kernel, the line that it begins in, and its lines if they are known.
+    pub(crate) fn lines(&mut self, key: &str, byte: u32) -> Option<(u32, Slice, Vec<LineCost>)> {
+        let document = self.documents.get(key)?;
+        let alone = document.form != Form::Kernel;
+        let slices = self.slices(document);
+        let around = |slice: &&Slice| alone || slice.span.range().contains(&(byte as usize));
+        let slice = slices.iter().find(around)?.clone();
+        let start = if alone {
+            0
+        } else {
+            document.range(slice.span).start.line
+        };
+        let source = Source {
+            path: &document.path,
+            text: &document.text,
+            target: self.target.as_deref(),
+            sizes: &self.sizes,
+        };
+        let lines = self.costs.lines(key, &source, &slice)?.to_vec();
+        Some((start, slice, lines))
+    }
+
+    /// Whether the cursor is in a kernel.
+    pub(crate) fn is_near(&self, key: &str, slice: &Slice) -> bool {
+        let cursor = self.cursor.as_ref().filter(|(of, _)| of == key);
+        cursor.is_some_and(|(_, byte)| slice.span.range().contains(byte))
+    }
+
     /// Wishes to know the time of every kernel of a text, that under the cursor first.
     pub(crate) fn time(&mut self, key: &str) {
         let Some(document) = self.documents.get(key) else {
             return;
         };
-        let slices = self.analysis(document).slices();
+        let slices = self.slices(document);
         let cursor = self.cursor.as_ref().filter(|(of, _)| of == key);
         let near = cursor.and_then(|(_, byte)| {
             slices
