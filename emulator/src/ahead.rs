@@ -2,8 +2,8 @@
 //!
 //! Time follows from the streams of the cores, and most programs decide these without looking at what the other units
 //! compute. On several host threads one of them then walks through the scalar programs and computes times while the others
-//! compute values, which record nothing. A program that does look, by a load of what may change, a store or a count of
-//! the vector unit, is given up, and everything runs again in the usual way. Knows no values and no cycles of its own.
+//! compute values, which record nothing. A program that does look, by a load of what may change or at a count of the
+//! vector unit, is given up, and everything runs again in the usual way. Knows no values and no cycles of its own.
 
 use isa::effects::ScalarAccess;
 use isa::inst::{Dir, Inst, ScalarMem, Spr};
@@ -68,6 +68,12 @@ fn scalar(core: &mut Core<'_>, at: usize, inst: &Inst) -> Option<()> {
         // Who waits for whom is the clock's to find out.
         return Some(());
     }
+    if let Some(store) = ScalarAccess::of(inst).filter(|access| access.dir == Dir::Out) {
+        // Nobody here reads what is stored.
+        let base = &mut core.context.x[store.base.index()];
+        *base = base.wrapping_add_signed(store.step);
+        return Some(());
+    }
     core.lane = Pipe::S.index();
     core.pc = at as u32;
     match call(inst, core) {
@@ -76,16 +82,16 @@ fn scalar(core: &mut Core<'_>, at: usize, inst: &Inst) -> Option<()> {
     }
 }
 
-/// Whether an instruction needs nothing that another unit computes, and changes nothing that one reads.
+/// Whether an instruction needs nothing that may change while the program runs.
 fn is_known(core: &Core<'_>, inst: &Inst) -> bool {
     if let Inst::Rdspr(i) = inst {
         return i.spr != Spr::RsvdCnt && i.spr != Spr::MrgCnt;
     }
-    let Some(access) = ScalarAccess::of(inst) else {
+    let Some(access) = ScalarAccess::of(inst).filter(|access| access.dir == Dir::In) else {
         return true;
     };
     let address = access.address(&core.context);
     let span = core.launch.gm.span("base", address, access.size.bytes());
     let constant = span.is_ok_and(|span| span.region.is_full());
-    access.dir == Dir::In && access.mem == ScalarMem::Gm && constant
+    access.mem == ScalarMem::Gm && constant
 }

@@ -1,5 +1,7 @@
 //! A launch on several host threads, whose times are computed beside its values; see [`crate::ahead`].
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::groups::{host_threads, share_out};
 use super::{Machine, run_core};
 use crate::ahead;
@@ -45,8 +47,15 @@ impl Machine<'_> {
         let (setup, rooms, hands_on) = (self.setup, &self.rooms, self.hands_on);
         let cores = self.cores.iter_mut().map(Some);
         let work = std::iter::once(None).chain(cores).collect();
+        let given_up = AtomicBool::new(false);
         let piece = |core: Option<&mut Core<'_>>| match core {
-            None => First::Timing(ahead::time(setup)),
+            None => {
+                let timing = ahead::time(setup);
+                given_up.store(timing.is_none(), Relaxed);
+                First::Timing(timing)
+            }
+            // Nobody will ask for its values.
+            Some(_) if given_up.load(Relaxed) => First::State(Ok(State::Blocked)),
             Some(core) => First::State(run_core(core, rooms, hands_on)),
         };
         let mut timing = None;

@@ -246,3 +246,54 @@ fn streams_through_all_cores() {
     let narrow = stream(false, 8192, "nd2nz_gm_l1.b16 l1+0, gm+x2, 64, 64, 64, 64");
     assert_near(narrow, eighth(2835), 10);
 }
+
+#[test]
+fn times_beside_values_are_those_behind_them() {
+    // Trips of the loop that the scalar unit knows, that it also stores, and that it reads back, which only values tell.
+    let store = "li x6, 3\nst.b64.ub x7, 0, x6";
+    let load = format!("{store}\nld.b64.ub x6, x7, 0");
+    for trips in ["li x6, 3", store, &load] {
+        let text = format!(
+            "rdspr x1, para_base
+             ld.b64.gm x2, x1, 0
+             ld.b64.gm x3, x1, 8
+             rdspr x4, blockid
+             rdspr x5, subblockid
+             madd x4, x4, 2, x5
+             madd x3, x4, 128, x3
+             li x7, 4096
+             {trips}
+             loop x6, last
+             mov_gm_ub ub+0, gm+x2, burst(1, 4), 0, 0
+             set_flag mte2, mte3, 0
+             wait_flag mte2, mte3, 0
+             mov_ub_gm gm+x3, ub+0, burst(1, 4), 0, 0
+             set_flag mte3, mte2, 0
+             wait_flag mte3, mte2, 0
+             last:
+             endloop
+             end"
+        );
+        let params = vec![
+            param("a", Elem::U8, &[128], ParamDir::In),
+            param("y", Elem::U8, &[8, 128], ParamDir::Out),
+        ];
+        let kernel = object(params, "", &text, 4);
+        let inputs = [Some((0..128).collect()), None];
+        let with = |threads| {
+            let options = Options {
+                threads,
+                sanitize: Sanitize::NONE,
+                trace: true,
+                ..Options::default()
+            };
+            let outcome = run(&kernel, &inputs, &chip(), &options);
+            let outcome = outcome.unwrap_or_else(|f| panic!("{f}"));
+            (outcome.report, outcome.trace, outcome.tensors)
+        };
+        let alone = with(1);
+        assert_eq!(alone.2[1], (0..128).collect::<Vec<u8>>().repeat(8));
+        assert_eq!(with(2), alone, "{trips}");
+        assert_eq!(with(4), alone, "{trips}");
+    }
+}
