@@ -164,6 +164,8 @@ pub(crate) struct Mutant {
     pub(crate) what: &'static str,
     pub(crate) core: CoreKind,
     pub(crate) pc: usize,
+    /// All instructions that are not what they were.
+    changed: Vec<usize>,
 }
 
 fn is_sync(inst: &Inst) -> bool {
@@ -214,7 +216,15 @@ pub(crate) fn mutate(variant: &Variant, data: bool, random: &mut Random) -> Opti
     }
     let bytes = object.write().ok()?;
     let object = Object::read(&bytes).ok()?;
+    let (before, after) = (variant.object.code(core), object.code(core));
+    let changed = match before.len() == after.len() {
+        true => (0..before.len())
+            .filter(|&at| before[at] != after[at])
+            .collect(),
+        false => vec![pc],
+    };
     (object != variant.object).then_some(Mutant {
+        changed,
         object,
         what,
         core,
@@ -527,6 +537,17 @@ pub(crate) fn class_of(sanitizer: Sanitizer) -> Option<Class> {
     }
 }
 
+/// The class that a refusal should have: that of words which are no program of this chip, else what a sanitizer finds.
+fn class_wanted(mutant: &Mutant, exposed: &Exposed) -> Option<Class> {
+    if !isa::legal::check_object(&mutant.object, &CHIP).is_empty() {
+        return Some(Class::Legality);
+    }
+    match exposed {
+        Exposed::Fault(Some(sanitizer)) => class_of(*sanitizer),
+        Exposed::Fault(None) | Exposed::Order | Exposed::Values => None,
+    }
+}
+
 /// What became of some mutants.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
@@ -546,9 +567,31 @@ pub(crate) struct Tally {
     pub(crate) missed: Vec<String>,
     /// Accepted, and they compute something else, the same in every order; by what was done.
     pub(crate) values: BTreeMap<&'static str, usize>,
+    /// Those that were judged otherwise than wanted: accepted though they compute something else, another class, another
+    /// line.
+    pub(crate) odd: Vec<String>,
 }
 
 impl Tally {
+    fn note(&mut self, what: &str, variant: &Variant, mutant: &Mutant, judged: &Judged) {
+        let Mutant {
+            what: how,
+            pc,
+            core,
+            object,
+            ..
+        } = mutant;
+        let inst = object.code(*core).get(*pc).map(ToString::to_string);
+        let refusal = judged.refusal.as_ref().map(ToString::to_string);
+        self.odd.push(format!(
+            "{what}: {} {how} at {core:?} {pc} `{}`: shown {:?}, said {}",
+            variant.name,
+            inst.unwrap_or_default(),
+            judged.exposed,
+            refusal.unwrap_or_default()
+        ));
+    }
+
     /// Counts a mutant.
     pub(crate) fn add(&mut self, variant: &Variant, mutant: &Mutant, judged: &Judged) {
         self.count += 1;
@@ -570,6 +613,7 @@ impl Tally {
                 Exposed::Order => "other bits under another order",
                 Exposed::Values => {
                     *self.values.entry(mutant.what).or_default() += 1;
+                    self.note("values", variant, mutant, judged);
                     return;
                 }
             };
@@ -580,12 +624,17 @@ impl Tally {
             return;
         };
         self.both += 1;
-        self.line += usize::from(near(mutant, refusal));
-        if let Exposed::Fault(Some(sanitizer)) = exposed
-            && let Some(class) = class_of(*sanitizer)
-        {
+        let near = near(mutant, refusal);
+        self.line += usize::from(near);
+        if !near {
+            self.note("line", variant, mutant, judged);
+        }
+        if let Some(class) = class_wanted(mutant, exposed) {
             self.classed += 1;
             self.class += usize::from(class == refusal.reason.class());
+            if class != refusal.reason.class() {
+                self.note("class", variant, mutant, judged);
+            }
         }
     }
 
@@ -603,15 +652,21 @@ impl Tally {
             *self.values.entry(what).or_default() += count;
         }
         self.missed.extend(other.missed);
+        self.odd.extend(other.odd);
     }
 }
 
-/// Whether a refusal names the source line of the mistake, or that of an instruction that the mistake concerns: next to
-/// it in its program.
+/// Whether a refusal names the source line of an instruction that the mistake has changed: an exchange changes two, a
+/// buffer that begins elsewhere all that name it.
 fn near(mutant: &Mutant, refusal: &Refusal) -> bool {
     let line = |core, pc: usize| mutant.object.line_of(core, pc as u32).map(|row| row.line);
-    let places = refusal.place.iter().chain(&refusal.other);
+    let hint = refusal.hint.as_ref().map(|hint| &hint.place);
+    let places = refusal.place.iter().chain(&refusal.other).chain(hint);
     let mut lines = places.map(|place| line(place.core.kind(), place.pc as usize));
-    let wanted = line(mutant.core, mutant.pc);
-    lines.any(|found| found == wanted) || refusal.place.is_none()
+    let changed: Vec<_> = mutant
+        .changed
+        .iter()
+        .map(|&pc| line(mutant.core, pc))
+        .collect();
+    lines.any(|found| changed.contains(&found)) || refusal.place.is_none()
 }

@@ -71,6 +71,7 @@ pub(crate) fn enter(
                     pipe: crate::order::lane_pipe(usize::from(later.who.lane)),
                 }),
                 other,
+                hint: None,
             })?;
         }
     }

@@ -685,10 +685,16 @@ impl Core {
             let reason = Reason::UnitFlagLeaked(flag as u64 * crate::shape::UNIT);
             return Err(self.refuse(pc, Pipe::M.index(), reason));
         }
-        if let Some(id) = self.counters.iter().position(|counter| !counter.is_clear()) {
+        if let Some(id) = self
+            .counters
+            .iter()
+            .position(|counter| !counter.is_clear() || counter.doubt.is_some())
+        {
             let named = |step: &crate::program::Step| matches!(step.op, Op::Xwait(number) if number.imm() == Some(id as u32));
             let pc = program.steps.iter().position(named).unwrap_or(0);
-            return Err(self.refuse(pc as u32, SCALAR, Reason::CounterLeaked(id as u8)));
+            let leaked = Reason::CounterLeaked(id as u8);
+            let reason = self.counters[id].doubt.clone().unwrap_or(leaked);
+            return Err(self.refuse(pc as u32, SCALAR, reason));
         }
         Ok(())
     }
@@ -713,6 +719,7 @@ impl Core {
                 pipe: lane_pipe(lane),
             }),
             other,
+            hint: None,
         }
     }
 }

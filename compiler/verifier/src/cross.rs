@@ -110,6 +110,10 @@ pub(crate) struct Counter {
     mode: Option<u8>,
     /// The lane that waits, and the count of each of its waits.
     waits: Option<(usize, Vec<u32>)>,
+    /// What cannot be proved, unless something worse comes to light.
+    pub(crate) doubt: Option<Reason>,
+    /// The last set.
+    pub(crate) by: Option<Place>,
 }
 
 impl Counter {
@@ -117,7 +121,7 @@ impl Counter {
     pub(crate) fn take(&mut self, lane: usize, count: u32) -> Result<Option<Heard>, Reason> {
         let waits = self.waits.get_or_insert((lane, Vec::new()));
         if waits.0 != lane {
-            return Err(Reason::Unknown("a counter that two pipes wait for"));
+            self.doubt = Some(Reason::Unknown("a counter that two pipes wait for"));
         }
         let told = self.mail.pop_front();
         if told.is_some() {
@@ -139,8 +143,9 @@ impl Counter {
         meeting: &mut Meeting,
     ) -> Result<(), Reason> {
         if *self.mode.get_or_insert(sent.mode) != sent.mode {
-            return Err(Reason::Unknown("a counter that is set in two modes"));
+            self.doubt = Some(Reason::Unknown("a counter that is set in two modes"));
         }
+        self.by = Some(sent.by);
         let (pending, number) = self.sets.entry(from).or_default();
         *number += 1;
         if let Some(old) = number.checked_sub(MOST + 1) {
@@ -155,11 +160,13 @@ impl Counter {
         }
         pending.push_back(sent.told.clone());
         self.ready += usize::from(pending.len() == 1);
-        if self.ready == sources {
+        if self.ready >= sources {
             let mut met = Vec::with_capacity(sources);
             for (sets, _) in self.sets.values_mut() {
-                met.extend(sets.pop_front());
-                self.ready -= usize::from(sets.is_empty());
+                if let Some(set) = sets.pop_front() {
+                    met.push(set);
+                    self.ready -= usize::from(sets.is_empty());
+                }
             }
             self.mail.push_back(meeting.of(met));
         }

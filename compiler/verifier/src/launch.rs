@@ -2,13 +2,14 @@
 
 use isa::chip::Chip;
 use isa::object::Object;
-use isa::types::{CoreKind, Pipe};
+use isa::types::CoreKind;
 
 use crate::copies;
 use crate::core::Core;
 use crate::cross::{Meeting, reaches};
+use crate::deadlock::deadlock;
 use crate::program::Program;
-use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
+use crate::refusal::{CoreName, Place, Reason, Refusal};
 use crate::world::World;
 
 fn whole(reason: Reason) -> Refusal {
@@ -16,6 +17,7 @@ fn whole(reason: Reason) -> Refusal {
         reason,
         place: None,
         other: None,
+        hint: None,
     }
 }
 
@@ -167,63 +169,12 @@ fn exchange(cores: &mut [Core], world: &World<'_>) -> Result<bool, Refusal> {
                     reason,
                     place: Some(sent.by),
                     other: None,
+                    hint: None,
                 })?;
             }
         }
     }
     Ok(delivered)
-}
-
-/// The refusal of a launch that nothing takes further, a circle of waits first if there is one.
-fn deadlock(cores: &mut [Core], world: &mut World<'_>) -> Refusal {
-    let mut stuck: Vec<Stuck> = Vec::new();
-    for core in cores {
-        stuck.extend(core.stuck(world));
-    }
-    let circle = circle(&stuck);
-    let count = circle.len();
-    let mut ordered: Vec<Stuck> = circle.iter().map(|&at| stuck[at]).collect();
-    stuck.retain(|queue| !ordered.contains(queue));
-    ordered.extend(stuck);
-    Refusal {
-        place: ordered.first().map(|queue| queue.place),
-        other: ordered.get(1).map(|queue| queue.place),
-        reason: Reason::Deadlock {
-            stuck: ordered,
-            circle: count,
-        },
-    }
-}
-
-/// Queues that wait for each other in a circle.
-fn circle(stuck: &[Stuck]) -> Vec<usize> {
-    let feeds = |from: &Stuck, to: &Stuck| {
-        let same = from.place.core == to.place.core;
-        match from.on {
-            WaitsFor::Flag(src, _, _) => {
-                let dispatches = to.place.pipe == Pipe::S;
-                same && (to.place.pipe == src || dispatches && from.place != to.place)
-            }
-            WaitsFor::Drain(pipe) | WaitsFor::Full(pipe) => same && to.place.pipe == pipe,
-            WaitsFor::Unit(_, set) => {
-                let other = if set { Pipe::M } else { Pipe::Fix };
-                same && to.place.pipe == other
-            }
-            WaitsFor::Counter(_) => !same,
-        }
-    };
-    for start in 0..stuck.len() {
-        let mut path = vec![start];
-        while let Some(&last) = path.last() {
-            let next = (0..stuck.len()).find(|&to| feeds(&stuck[last], &stuck[to]));
-            match next {
-                Some(next) if next == start => return path,
-                Some(next) if !path.contains(&next) => path.push(next),
-                Some(_) | None => break,
-            }
-        }
-    }
-    Vec::new()
 }
 
 /// Puts the name of the other core in, where only its number was known.

@@ -10,6 +10,7 @@ mod certificate;
 mod copies;
 mod core;
 mod cross;
+mod deadlock;
 mod follow;
 mod footprint;
 mod gm;
@@ -30,7 +31,7 @@ mod work;
 mod world;
 
 pub use certificate::{assumptions, certificate, is_certified};
-pub use refusal::{Cached, Class, CoreName, Place, Reason, Refusal, Stuck, Verb, WaitsFor};
+pub use refusal::{Cached, Class, CoreName, Hint, Place, Reason, Refusal, Stuck, Verb, WaitsFor};
 
 use isa::chip::Chip;
 use isa::legal;
@@ -97,12 +98,29 @@ pub fn verify_every_round(object: &Object, chip: &Chip) -> Result<Proof, Box<Ref
 const MOST_STEPS: u64 = 1 << 30;
 
 fn prove(object: &Object, chip: &Chip, most: u64, induct: bool) -> Result<Proof, Refusal> {
+    let first = attempt(object, chip, most, induct);
+    let Err(refusal) = &first else { return first };
+    if !induct || matches!(refusal.reason, Reason::TooLong(_) | Reason::Illegal(_)) {
+        return first;
+    }
+    // Followed round by round, the first mistake is named, and where that shows none there is none.
+    match attempt(object, chip, most.min(MOST_AGAIN), false) {
+        Err(again) if matches!(again.reason, Reason::TooLong(_)) => first,
+        second => second,
+    }
+}
+
+/// Instructions that are followed to name a mistake that induction has found.
+const MOST_AGAIN: u64 = 1 << 25;
+
+fn attempt(object: &Object, chip: &Chip, most: u64, induct: bool) -> Result<Proof, Refusal> {
     check_words(object, chip)?;
     let (names, groups) = launch::cores(object, chip)?;
     let whole = |text: &str| Refusal {
         reason: Reason::Object(text.to_owned()),
         place: None,
         other: None,
+        hint: None,
     };
     if object.kernel.launch_words().any(|word| word == 0) {
         return Err(whole("its sizes are given at the launch"));
@@ -140,6 +158,7 @@ fn check_words(object: &Object, chip: &Chip) -> Result<(), Refusal> {
                 pipe: object.code(kind)[pc].queue(),
             }),
             other: None,
+            hint: None,
         }),
     }
 }

@@ -370,6 +370,17 @@ pub struct Refusal {
     pub place: Option<Place>,
     /// The other side of a conflict.
     pub other: Option<Place>,
+    /// Where the mistake may be, if that is a third place.
+    pub hint: Option<Box<Hint>>,
+}
+
+/// Where a mistake may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hint {
+    /// The instruction.
+    pub place: Place,
+    /// What about it.
+    pub what: &'static str,
 }
 
 impl fmt::Display for Refusal {

@@ -27,6 +27,14 @@ pub(crate) fn refused(refusal: &Refusal, object: &Object, sources: &SourceMap) -
             }
         }
     }
+    if let Some(hint) = &refusal.hint {
+        let at = span(&hint.place);
+        if !at.is_none() {
+            found = found.label(at, hint.what);
+        }
+        let (what, place) = (hint.what, instruction(&hint.place, object));
+        found = found.note(format!("{place}: {what}"));
+    }
     for place in refusal.place.iter().chain(&refusal.other) {
         found = found.note(instruction(place, object));
     }
