@@ -27,7 +27,7 @@ use crate::gm_hazard::Pages;
 use crate::hazard::{LANES, Order, Track};
 use crate::l0::Packed;
 use crate::memory::Local;
-use crate::options::Sanitize;
+use crate::options::{Pulse, Sanitize};
 use crate::price::{self, Named};
 use crate::report::Path;
 use crate::schedule::Schedule;
@@ -136,6 +136,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) chip: &'a Chip,
     pub(crate) sanitize: Sanitize,
     pub(crate) max_steps: u64,
+    pub(crate) pulse: Option<Pulse>,
     pub(crate) groups: u32,
     /// Whether more than one core runs.
     pub(crate) many: bool,

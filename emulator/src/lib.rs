@@ -104,7 +104,7 @@ pub use fault::{
     CoreId, Fault, FaultKind, Hidden, NotFinite, OtherAccess, Place, Sanitizer, Wait, WaitReason,
 };
 pub use machine::{Bytes, Checkpoint, Machine, Reached, Stops, Tensor, Watch, Writer, pcs_of_line};
-pub use options::{Options, Sanitize};
+pub use options::{Options, Pulse, Sanitize};
 pub use profile::{
     Change, Class, InstProfile, Passing, PipeProfile, Profile, Roof, Scalar, Step, WhatIf,
     roofline, what_if,

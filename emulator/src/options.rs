@@ -1,5 +1,8 @@
 //! What a caller may ask of a run.
 
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::schedule::Schedule;
 
 /// Which mistakes a run looks for. Addresses and operand values are always checked, because nothing can go on without.
@@ -76,6 +79,41 @@ pub struct Options {
     pub timing_only: bool,
     /// In which of the allowed orders to execute. The cycles are the same for all.
     pub schedule: Schedule,
+    /// Where to count what has been executed, for who may not wait for the end.
+    pub pulse: Option<Pulse>,
+}
+
+/// A count of the instructions that all cores have executed so far, some thousands at a time.
+#[derive(Copy, Clone)]
+pub struct Pulse(pub &'static AtomicU64);
+
+impl Pulse {
+    /// Instructions of a core between two beats; a power of two.
+    const BEAT: u64 = 1 << 12;
+
+    /// Counts the instructions of a core that has executed so many.
+    #[inline]
+    pub(crate) fn beat(pulse: Option<Pulse>, steps: u64) {
+        if steps.is_multiple_of(Pulse::BEAT)
+            && let Some(Pulse(count)) = pulse
+        {
+            count.fetch_add(Pulse::BEAT, Ordering::Relaxed);
+        }
+    }
+}
+
+impl PartialEq for Pulse {
+    fn eq(&self, other: &Pulse) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Pulse {}
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pulse")
+    }
 }
 
 impl Default for Options {
@@ -88,6 +126,7 @@ impl Default for Options {
             profile: false,
             timing_only: false,
             schedule: Schedule::InOrder,
+            pulse: None,
         }
     }
 }

@@ -107,6 +107,7 @@ impl<'a> Setup<'a> {
             chip: self.chip,
             sanitize: self.options.sanitize,
             max_steps: self.options.max_steps,
+            pulse: self.options.pulse,
             groups: self.groups,
             many: self.values && (self.groups > 1 || !self.object.aiv.is_empty()),
             para_base: self.gm.region(0).start,

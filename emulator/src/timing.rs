@@ -24,7 +24,7 @@ use self::memo::Memo;
 use self::unknown::{Unknown, Watch};
 use crate::core::{Context, Core, Halt, call};
 use crate::fault::{Fault, FaultKind, Stop};
-use crate::options::{Options, Sanitize};
+use crate::options::{Options, Pulse, Sanitize};
 use crate::report::report;
 use crate::run::{self, Outcome};
 use crate::setup::Setup;
@@ -201,6 +201,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         };
         done.map_err(|kind| self.core.fault_at(at, *kind))?;
         self.core.steps += 1;
+        Pulse::beat(self.core.launch.pulse, self.core.steps);
         self.core.executed[queue.index()] += 1;
         Ok(())
     }

@@ -5,10 +5,15 @@
 pub fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
     let limit = (length / 3).max(1);
+    let own = letters(name);
     let mut best = None;
     for candidate in candidates {
         // A name of one letter is near to every other one: no advice there.
         if candidate == name || candidate.is_empty() || length < 2 {
+            continue;
+        }
+        // A replacement makes two letters differ at most. Files of thousands of mistakes and names live on this.
+        if (own ^ letters(candidate)).count_ones() as usize > 2 * limit {
             continue;
         }
         let distance = edit_distance(name, candidate, limit);
@@ -17,6 +22,12 @@ pub fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         }
     }
     best.map(|(_, candidate)| candidate)
+}
+
+/// The set of letters of a name, each of 64 for the letters that share it.
+fn letters(name: &str) -> u64 {
+    name.chars()
+        .fold(0, |set, letter| set | 1 << (u32::from(letter) % 64))
 }
 
 /// Counts the insertions, deletions, replacements and swaps of neighbours that

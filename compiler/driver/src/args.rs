@@ -213,6 +213,9 @@ impl Default for Execution {
 const ENVIRONMENT: &str = "Environment:
   NO_COLOR, CLICOLOR_FORCE, TERM=dumb  whether there are colours if `--color` does not say
   COLUMNS                              how wide findings are if `--diagnostic-width` does not say
+  VINCI_LOG=1                          says on standard error what is read, done and written, and when
+  VINCI_BACKTRACE=1                    shows where a defect of ours happened, besides writing it to a file
+  XDG_CACHE_HOME, HOME                 where `-O3` keeps what it found
 
 An argument `@FILE` stands for the lines of a file.
 Status: 0 done, 1 the input or the command line is wrong, 101 a defect of ours, 130 interrupted.";
@@ -254,6 +257,9 @@ pub(crate) struct Vincic {
     /// Prints the version
     #[arg(short = 'V', long)]
     pub(crate) version: bool,
+    /// Says how long each phase took and how large each level is, on standard error
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub(crate) stats: Option<ReportForm>,
     /// Says what was written; with -V more about the version
     #[arg(short = 'v', long)]
     pub(crate) verbose: bool,

@@ -7,7 +7,7 @@ use std::fs;
 use std::panic::PanicHookInfo;
 use std::sync::{Mutex, PoisonError};
 
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::version;
 
 /// Place and calls of the first panic. Only a process that is ours alone fills it.
@@ -34,6 +34,9 @@ pub(crate) fn report(
     let Some(noted) = noted else {
         return;
     };
+    if host::switched_on("VINCI_BACKTRACE") {
+        host.complain(&format!("{noted}\n"));
+    }
     let file = format!("{name}-ice-{}.txt", std::process::id());
     let whole = format!("{said}\n{}\n{noted}", version::long(name));
     match fs::write(host.path(&file), whole) {

@@ -1,11 +1,63 @@
 //! What the options of an emulation mean: the mistakes to look for and the order of execution.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
 use diag::Diagnostic;
-use emulator::{NotFinite, Options, Origin, Sanitize, Schedule};
+use emulator::{NotFinite, Options, Origin, Pulse, Sanitize, Schedule};
 use isa::object::Object;
 
 use crate::args::Execution;
 use crate::errors;
+use crate::table::grouped;
+
+/// The run that the emulator is at, if it is at one.
+static RUNNING: Mutex<Option<(String, Instant)>> = Mutex::new(None);
+/// How many instructions it has executed.
+static EXECUTED: AtomicU64 = AtomicU64::new(0);
+
+/// A run as long as this is there.
+pub(crate) struct Running(());
+
+impl Running {
+    /// A run of a kernel begins.
+    pub(crate) fn begin(kernel: &str) -> Running {
+        EXECUTED.store(0, Ordering::Relaxed);
+        *running() = Some((kernel.to_owned(), Instant::now()));
+        Running(())
+    }
+
+    /// Where the emulator counts.
+    pub(crate) fn pulse(&self) -> Option<Pulse> {
+        Some(Pulse(&EXECUTED))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        *running() = None;
+    }
+}
+
+fn running() -> MutexGuard<'static, Option<(String, Instant)>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How far the emulator is with what it runs; empty if it runs nothing.
+pub(crate) fn so_far() -> String {
+    let Some((kernel, since)) = running().take() else {
+        return String::new();
+    };
+    let (count, seconds) = (
+        EXECUTED.load(Ordering::Relaxed),
+        since.elapsed().as_secs_f64(),
+    );
+    format!(
+        "note: `{kernel}` had executed some {} instructions in {seconds:.1} s; nothing is compared or written\n",
+        grouped(count)
+    )
+}
 
 /// The words of `--sanitize`.
 const WORDS: [&str; 8] = [

@@ -6,10 +6,11 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use diag::Diagnostic;
 
-use crate::{cache, defect, errors, output, paths};
+use crate::{cache, defect, emulation, errors, output, paths};
 
 /// Stack of the thread that runs a command; nesting in the inputs is limited, and this is far above the limit's need.
 const STACK_BYTES: usize = 64 << 20;
@@ -36,6 +37,8 @@ pub struct Host<'a> {
     pub columns: Option<usize>,
     /// Where schedules that were searched are kept, if anywhere.
     pub cache: Option<PathBuf>,
+    /// Since when what is done is told on standard error, if it is.
+    pub log_since: Option<Instant>,
 }
 
 /// How a command ended; the numbers are rustc's.
@@ -105,6 +108,7 @@ impl<'a> Host<'a> {
             err_is_terminal: false,
             columns: None,
             cache: None,
+            log_since: None,
         }
     }
 
@@ -122,6 +126,14 @@ impl<'a> Host<'a> {
     pub(crate) fn complain(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes());
         let _ = self.err.flush();
+    }
+
+    /// Tells what is done, if anybody wants to know.
+    pub(crate) fn log(&mut self, what: impl FnOnce() -> String) {
+        if let Some(since) = self.log_since {
+            let ms = since.elapsed().as_secs_f64() * 1e3;
+            self.complain(&format!("log: {ms:10.3} ms  {}\n", what()));
+        }
     }
 
     /// The place of a path that was given on the command line.
@@ -167,7 +179,7 @@ fn interrupted() {
     output::abandon();
     let mut err = io::stderr();
     // Nobody may be there to read it.
-    let _ = err.write_all(b"\nerror: interrupted\n");
+    let _ = err.write_all(format!("\nerror: interrupted\n{}", emulation::so_far()).as_bytes());
     std::process::exit(i32::from(Status::Interrupted.code()));
 }
 
@@ -179,20 +191,31 @@ fn with_process_host(command: impl FnOnce(&mut Host<'_>) -> Status) -> Status {
         out_is_terminal: out.is_terminal(),
         in_is_terminal: input.is_terminal(),
         err_is_terminal: err.is_terminal(),
-        columns: columns(),
+        columns: Some(columns()),
         cache: cache::folder(),
+        log_since: switched_on("VINCI_LOG").then(Instant::now),
         ..Host::new(&mut input, &mut out, &mut err, PathBuf::new())
     };
     command(&mut host)
 }
 
+/// Whether a variable of the environment asks for something.
+pub(crate) fn switched_on(variable: &str) -> bool {
+    std::env::var_os(variable)
+        .is_some_and(|value| !value.is_empty() && value != "0" && value != "off")
+}
+
+/// The width of findings that go to no terminal; rustc's.
+const COLUMNS: usize = 140;
+
 /// The width of findings: `COLUMNS`, or that of the terminal that they go to.
-fn columns() -> Option<usize> {
+fn columns() -> usize {
     let given = std::env::var("COLUMNS").ok();
     let given = given.and_then(|text| text.trim().parse().ok());
     let drawn = || {
         let (_, columns) = console::Term::stderr().size_checked()?;
         Some(usize::from(columns))
     };
-    given.or_else(drawn).filter(|&columns| columns > 0)
+    let known = given.or_else(drawn).filter(|&columns| columns > 0);
+    known.unwrap_or(COLUMNS)
 }

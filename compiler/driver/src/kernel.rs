@@ -225,12 +225,12 @@ impl KernelFile {
 
     /// The values of the lines `//! KEY: NAME=VALUE …`, in order.
     pub fn lines(&self, key: &str) -> Result<Vec<Values>, Diagnostic> {
-        let lines = self
-            .tree
-            .directives
-            .iter()
-            .filter(|directive| directive.key == key);
-        lines.map(line).collect()
+        self.directives(key).map(line).collect()
+    }
+
+    fn directives(&self, key: &str) -> impl Iterator<Item = &Directive> {
+        let all = self.tree.directives.iter();
+        all.filter(move |directive| directive.key == key)
     }
 
     /// Binds a kernel, with the schedules that the file has for it. `arrays` has the element type and shape of the
@@ -252,8 +252,8 @@ impl KernelFile {
         given: &Values,
         arrays: &BTreeMap<String, (Elem, Vec<i64>)>,
     ) -> Result<Func, Vec<Diagnostic>> {
-        let shape = self.lines("shape").map_err(|e| vec![e])?.into_iter().next();
-        let shape = shape.unwrap_or_default();
+        let shape = self.directives("shape").next().map(line).transpose();
+        let shape = shape.map_err(|e| vec![e])?.unwrap_or_default();
         let mut bindings = Bindings {
             sizes: given.sizes.clone(),
             lists: given.lists.clone(),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use diag::{Diagnostic, FileId, Look, SourceFile, SourceMap};
 use isa::chip::Chip;
@@ -18,6 +19,15 @@ use crate::{errors, output, paths};
 
 /// What `-` is called in findings.
 const STDIN_NAME: &str = "<stdin>";
+
+/// A part of a command's work that is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Phase {
+    /// What was done.
+    pub(crate) name: &'static str,
+    /// How long it took.
+    pub(crate) seconds: f64,
+}
 
 /// The state of one command.
 pub(crate) struct Session<'h, 'w> {
@@ -36,6 +46,9 @@ pub(crate) struct Session<'h, 'w> {
     pub(crate) error_limit: Option<usize>,
     /// Beginnings of paths, and what is shown in their place.
     pub(crate) remap: Vec<(String, String)>,
+    phases: Vec<Phase>,
+    /// When the last phase ended.
+    since: Instant,
 }
 
 impl<'h, 'w> Session<'h, 'w> {
@@ -64,7 +77,22 @@ impl<'h, 'w> Session<'h, 'w> {
             json: findings.json.clone(),
             error_limit: None,
             remap: Vec::new(),
+            phases: Vec::new(),
+            since: Instant::now(),
         }
+    }
+
+    /// A phase is over; the next one begins.
+    pub(crate) fn phase(&mut self, name: &'static str) {
+        let seconds = self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        self.phases.push(Phase { name, seconds });
+        self.host.log(|| format!("{name}: {:.3} ms", seconds * 1e3));
+    }
+
+    /// The phases that are over.
+    pub(crate) fn phases(&self) -> &[Phase] {
+        &self.phases
     }
 
     /// A line that shows how far work of so many steps is; 0 steps if nobody knows how many.
@@ -234,7 +262,10 @@ impl<'h, 'w> Session<'h, 'w> {
                 .map(|_| bytes)
                 .map_err(|e| errors::cannot_read(STDIN_NAME, &e));
         }
-        fs::read(self.host.path(path)).map_err(|e| errors::cannot_read(path, &e))
+        let bytes = fs::read(self.host.path(path)).map_err(|e| errors::cannot_read(path, &e))?;
+        self.host
+            .log(|| format!("read `{path}`, {} bytes", bytes.len()));
+        Ok(bytes)
     }
 
     /// Writes an output; `-` is standard output.
@@ -242,7 +273,10 @@ impl<'h, 'w> Session<'h, 'w> {
         if path == "-" {
             return self.host.print_bytes(bytes);
         }
-        Ok(output::write_file(&self.host.path(path), path, bytes)?)
+        output::write_file(&self.host.path(path), path, bytes)?;
+        self.host
+            .log(|| format!("wrote `{path}`, {} bytes", bytes.len()));
+        Ok(())
     }
 
     /// Writes an object, but neither over its input nor to a terminal.

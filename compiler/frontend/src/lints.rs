@@ -3,6 +3,8 @@
 //!
 //! A name that begins with `_` is meant to be unused. Levels are the caller's business.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use diag::codes::{W0002, W0003, W0004, W0005, W0006, W0007, W0008, W0009};
 use diag::{Applicability, Diagnostic, Fix, Span};
 use isa::types::Elem;
@@ -12,12 +14,9 @@ use crate::ide::{Def, DefId, DefKind, Fact, Names};
 
 /// Everything to warn of in the main file. `facts` are those of the same file.
 pub(crate) fn lints(file: &File, names: &Names, facts: &[Fact]) -> Vec<Diagnostic> {
+    let elems = elems(facts);
     let mut found = unused(file, names);
-    found.extend(
-        file.items
-            .iter()
-            .filter_map(|item| unused_import(item, names)),
-    );
+    found.extend(unused_imports(file, names));
     found.extend(shadowed(file, names));
     for (_, expr) in file.exprs.iter() {
         match &expr.kind {
@@ -28,12 +27,12 @@ pub(crate) fn lints(file: &File, names: &Names, facts: &[Fact]) -> Vec<Diagnosti
                     value,
                     &cast.to.text,
                     expr.span,
-                    facts,
+                    &elems,
                 ));
                 found.extend(precision_loss(&file.exprs, value, &cast.to.text, expr.span));
             }
             ExprKind::Reduce { op, head, body, .. } => {
-                let elem = elem(file.exprs.span(*body), facts);
+                let elem = elems.get(&file.exprs.span(*body)).copied();
                 found.extend(unneeded_order(&file.exprs, *op, head, elem));
             }
             ExprKind::Error
@@ -60,17 +59,26 @@ pub(crate) fn lints(file: &File, names: &Names, facts: &[Fact]) -> Vec<Diagnosti
 
 /// Definitions, parameters and private items that nothing uses.
 fn unused(file: &File, names: &Names) -> Vec<Diagnostic> {
+    let mut used = vec![false; names.defs.len()];
+    for place in names.uses.iter().filter(|place| !place.defines) {
+        used[place.def.0] = true;
+    }
+    let mut local_used = BTreeSet::new();
+    for (def, used) in names.defs.iter().zip(&used) {
+        if *used && def.kind == DefKind::Local {
+            local_used.insert(def.whole);
+        }
+    }
+    let private: BTreeSet<Span> = (file.items.iter())
+        .filter(|item| !item.public)
+        .map(|item| item.span)
+        .collect();
     let defs = (0..names.defs.len()).map(DefId);
     let own = defs.filter(|&id| names.def(id).span.file == file.file);
-    let idle = own.filter(|&id| names.places(id).all(|place| place.defines));
+    let idle = own.filter(|&id| !used[id.0]);
     let silent = |def: &Def| def.name.starts_with('_');
     // `let (v, i) = topk(x, K: 8)`: whoever wants the places gets the values too.
-    let beside = |def: &Def| {
-        let mut others = names.defs.iter().zip(0..).filter(|(other, _)| {
-            other.kind == DefKind::Local && other.whole == def.whole && other.span != def.span
-        });
-        others.any(|(_, at)| names.places(DefId(at)).any(|place| !place.defines))
-    };
+    let beside = |def: &Def| local_used.contains(&def.whole);
     let finding = |id: DefId| {
         let def = names.def(id);
         if silent(def) || (def.kind == DefKind::Local && beside(def)) {
@@ -82,8 +90,7 @@ fn unused(file: &File, names: &Names) -> Vec<Diagnostic> {
             DefKind::Size => Some(unused_parameter(def, "size")),
             DefKind::Type => Some(unused_parameter(def, "element type")),
             DefKind::Function | DefKind::Monoid | DefKind::Constant => {
-                let item = file.items.iter().find(|item| item.span == def.whole)?;
-                (!item.public).then(|| unused_item(def))
+                private.contains(&def.whole).then(|| unused_item(def))
             }
             DefKind::Kernel | DefKind::Result | DefKind::Index | DefKind::Field => None,
         }
@@ -112,21 +119,28 @@ fn unused_item(def: &Def) -> Diagnostic {
         .help("remove it, or make it `pub` if other files use it")
 }
 
-/// A `use` whose last name stands nowhere else.
-fn unused_import(item: &Item, names: &Names) -> Option<Diagnostic> {
-    let ItemKind::Use(path) = &item.kind else {
-        return None;
-    };
-    let last = path.last()?;
-    let import = names.uses.iter().find(|place| place.span == last.span)?;
-    let elsewhere = names
-        .places(import.def)
-        .any(|place| place.span != last.span);
-    (!elsewhere).then(|| {
-        Diagnostic::new(W0004, format!("`{}` is imported and never used", last.text))
-            .primary(item.span, "")
-            .fix("remove the import", item.span, "")
+/// Each `use` whose last name stands nowhere else.
+fn unused_imports<'a>(file: &'a File, names: &Names) -> impl Iterator<Item = Diagnostic> + 'a {
+    let mut places = vec![0_usize; names.defs.len()];
+    let mut meant = BTreeMap::new();
+    for place in &names.uses {
+        places[place.def.0] += 1;
+        meant.insert(place.span, place.def);
+    }
+    file.items.iter().filter_map(move |item| {
+        let ItemKind::Use(path) = &item.kind else {
+            return None;
+        };
+        let last = path.last()?;
+        let only = places[meant.get(&last.span)?.0] == 1;
+        only.then(|| unused_import(item, &last.text))
     })
+}
+
+fn unused_import(item: &Item, name: &str) -> Diagnostic {
+    Diagnostic::new(W0004, format!("`{name}` is imported and never used"))
+        .primary(item.span, "")
+        .fix("remove the import", item.span, "")
 }
 
 /// Names of a kernel that are also names of functions, monoids or constants that the file sees.
@@ -158,12 +172,13 @@ fn shadowed<'a>(file: &'a File, names: &'a Names) -> impl Iterator<Item = Diagno
     })
 }
 
-/// The element type of an expression, where checking found one.
-fn elem(span: Span, facts: &[Fact]) -> Option<&str> {
-    let fact = facts
-        .iter()
-        .find(|fact| fact.kind.is_none() && fact.span == span)?;
-    Some(&fact.elem)
+/// The element types of expressions, where checking found one.
+fn elems(facts: &[Fact]) -> BTreeMap<Span, &str> {
+    let mut elems = BTreeMap::new();
+    for fact in facts.iter().filter(|fact| fact.kind.is_none()) {
+        elems.entry(fact.span).or_insert(fact.elem.as_str());
+    }
+    elems
 }
 
 fn redundant_cast(
@@ -171,7 +186,7 @@ fn redundant_cast(
     value: syntax::ast::ExprId,
     to: &str,
     whole: Span,
-    facts: &[Fact],
+    elems: &BTreeMap<Span, &str>,
 ) -> Option<Diagnostic> {
     let literal = match exprs.kind(value) {
         ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Unary { .. } => true,
@@ -193,7 +208,7 @@ fn redundant_cast(
         | ExprKind::If { .. } => false,
     };
     let from = exprs.span(value);
-    if literal || elem(from, facts)? != to {
+    if literal || *elems.get(&from)? != to {
         return None;
     }
     let tail = Span {

@@ -8,7 +8,7 @@ use diag::{Diagnostic, FileId, Span};
 use logos::Logos;
 
 use crate::ast::{Directive, MAX_DEPTH, ReduceOp};
-use crate::builder::Spanned;
+use crate::builder::{MAX_REJECTED, Spanned};
 use crate::errors;
 use crate::kernel::{Comment, CommentKind};
 use crate::token::Token;
@@ -53,8 +53,10 @@ pub(crate) fn lex(file: FileId, text: &str) -> Prepared {
                 let end = lexer.remainder().find("*/").map(|at| at + "*/".len());
                 lexer.bump(end.unwrap_or(lexer.remainder().len()));
                 let whole = Span::new(file, lexer.span());
-                let error = errors::block_comment(span, whole, end.is_some());
-                prepared.diagnostics.push(error);
+                if prepared.diagnostics.len() < MAX_REJECTED {
+                    let error = errors::block_comment(span, whole, end.is_some());
+                    prepared.diagnostics.push(error);
+                }
             }
             Ok(Token::UnclosedStr) => {
                 let error = errors::unclosed_string(span);

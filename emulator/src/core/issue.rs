@@ -12,6 +12,7 @@ use super::{Context, Core, Halt, State, flag_index};
 use crate::cross::{Heard, hear};
 use crate::fault::{Fault, FaultKind, Place, WaitReason};
 use crate::hazard::{Known, STORES};
+use crate::options::Pulse;
 
 /// One in so many of a core's steps may be a queued instruction when it reaches its limit: with the default limit, 17 MB
 /// of events a core.
@@ -145,6 +146,7 @@ impl Core<'_> {
         if went_on {
             self.version += 1;
             self.steps += 1;
+            Pulse::beat(self.launch.pulse, self.steps);
             self.executed[queue.index()] += 1;
             self.progressed = true;
             self.blocked_on = None;

@@ -22,6 +22,7 @@ use ir::tile::{self, Arg, Buf, EwOp, Op, Operand, View};
 use isa::num;
 use isa::types::Elem;
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 pub(crate) use self::convert::int_range;
 pub(crate) use self::load::SQUARE;
@@ -132,11 +133,11 @@ pub(crate) struct Emitter<'a> {
     pub(crate) algo: &'a Func,
     pub(crate) b: Builder,
     pub(crate) gm: &'a GmMap,
-    pub(crate) place: BTreeMap<Index, Place>,
+    pub(crate) place: Counted<BTreeMap<Index, Place>>,
     pub(crate) extent: Extent,
     /// Copies of buffers that DMA drains.
     pub(crate) out_depth: u32,
-    pub(crate) internal: BTreeMap<algo::Tensor, Internal>,
+    pub(crate) internal: Counted<BTreeMap<algo::Tensor, Internal>>,
     /// Conditions that are known to hold, or not, for every element of the block.
     pub(crate) settled: BTreeMap<Expr, bool>,
     /// Values of expressions that were computed elsewhere.
@@ -146,13 +147,35 @@ pub(crate) struct Emitter<'a> {
     scopes: Vec<Scope>,
 }
 
-/// Numbers of expressions, and under which places and tensors they hold: a long chain of definitions that each read the
+/// Something whose changes are counted, so that what was derived from it knows when it is outdated.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted<T> {
+    value: T,
+    changes: u64,
+}
+
+impl<T> Deref for Counted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Counted<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.changes += 1;
+        &mut self.value
+    }
+}
+
+/// Numbers and kinds of expressions, and under which places and tensors they hold: a long chain of definitions that each read the
 /// last one twice would be walked along every path otherwise.
 #[derive(Default)]
 struct Known {
-    place: BTreeMap<Index, Place>,
-    internal: BTreeMap<algo::Tensor, Internal>,
+    changes: (u64, u64),
     numbers: BTreeMap<Expr, u32>,
+    kinds: BTreeMap<Expr, Kind>,
 }
 
 #[derive(Default)]
@@ -179,10 +202,10 @@ impl<'a> Emitter<'a> {
             algo,
             b,
             gm,
-            place: BTreeMap::new(),
+            place: Counted::default(),
             out_depth: extent.depth,
             extent,
-            internal: BTreeMap::new(),
+            internal: Counted::default(),
             settled: BTreeMap::new(),
             given: BTreeMap::new(),
             numbers: BTreeMap::new(),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::Look;
+use super::window::shortened;
 use crate::diagnostic::Fix;
 use crate::edit::apply;
 use crate::source::{SourceMap, visible};
@@ -11,7 +13,7 @@ use crate::span::Span;
 const MOST_LINES: usize = 6;
 
 /// The lines before and after, or nothing if the fix does not lie in a few lines of one text.
-pub(super) fn render(fix: &Fix, sources: &SourceMap, color: bool) -> Option<String> {
+pub(super) fn render(fix: &Fix, sources: &SourceMap, look: Look) -> Option<String> {
     let (first, _) = fix.edits.first()?;
     let file = sources.get(first.file)?;
     let whole = fix
@@ -43,14 +45,16 @@ pub(super) fn render(fix: &Fix, sources: &SourceMap, color: bool) -> Option<Stri
     let (after, _) = apply(before, &[edits.collect()])?;
     let number = |line: usize| (lines.start + line + 1).to_string();
     let width = number(before.lines().count().max(after.lines().count())).len();
-    let (minus, plus, end) = match color {
+    let (minus, plus, end) = match look.color {
         true => ("\u{1b}[31m", "\u{1b}[32m", "\u{1b}[0m"),
         false => ("", "", ""),
     };
     let mut text = format!("{:width$} |\n", "");
+    let seen = whole.range().start - start;
     for (sign, paint, lines) in [('-', minus, before), ('+', plus, &after)] {
         for (at, line) in lines.lines().enumerate() {
-            let line = visible(line.trim_end());
+            let seen = if at == 0 { seen } else { 0 };
+            let line = visible(&shortened(line.trim_end(), seen, look.columns));
             let number = number(at);
             writeln!(text, "{number:>width$} {paint}{sign} {line}{end}").ok()?;
         }

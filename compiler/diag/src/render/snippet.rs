@@ -45,7 +45,7 @@ pub(super) fn render(diagnostic: &Diagnostic, sources: &SourceMap, look: Look) -
     });
     let mut text = without_trailing_blanks(&text);
     let fix = diagnostic.fix.as_deref();
-    if let Some(lines) = fix.and_then(|fix| diff::render(fix, sources, color)) {
+    if let Some(lines) = fix.and_then(|fix| diff::render(fix, sources, look)) {
         // Before the empty line at the end.
         text.truncate(text.trim_end().len());
         text = text + "\n" + &lines + "\n";

@@ -1,5 +1,6 @@
 //! Long lines cut round what is pointed at, so that a snippet fits its terminal.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -12,11 +13,16 @@ const MARGIN: usize = 12;
 /// Fewer characters of a line are of no use.
 const LEAST: usize = 20;
 
-/// A text whose long lines are cut.
+/// Lines that a snippet may show before and behind those that are pointed at.
+const CONTEXT: usize = 4;
+
+/// The part of a text that a snippet shows, its long lines cut.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     /// The text with its cuts.
     pub(super) text: String,
+    /// The first line of it.
+    first: usize,
     /// Where each line of it begins.
     starts: Vec<usize>,
     /// For each cut line the part that is left, as bytes of the original line.
@@ -36,7 +42,7 @@ impl Window {
             for line in [file.line_of(range.start), file.line_of(range.end)] {
                 let whole = file.line_range(line);
                 let text = file.shown().get(whole.clone())?;
-                if text.trim_end().chars().count() <= room {
+                if fits(text.trim_end(), room) {
                     continue;
                 }
                 let on_line = pointed
@@ -48,7 +54,13 @@ impl Window {
                 left.insert(line, around(text.trim_end(), first, last, room));
             }
         }
-        (!left.is_empty()).then(|| build(file, left))
+        let first = pointed
+            .iter()
+            .map(|range| file.line_of(range.start))
+            .min()?;
+        let last = pointed.iter().map(|range| file.line_of(range.end)).max()?;
+        let lines = first.saturating_sub(CONTEXT)..(last + 1 + CONTEXT).min(file.lines());
+        (!left.is_empty()).then(|| build(file, lines, left))
     }
 
     /// Where a byte of the original text is in this one.
@@ -56,7 +68,7 @@ impl Window {
         let line = file.line_of(byte);
         let start = file.line_range(line).start;
         let inside = byte.saturating_sub(start);
-        let here = self.starts.get(line).copied().unwrap_or(self.text.len());
+        let here = self.start(line);
         let at = match self.left.get(&line) {
             None => here + inside,
             Some(left) => {
@@ -69,7 +81,7 @@ impl Window {
 
     /// The column that a byte of this text has in the original one.
     pub(super) fn column(&self, file: &SourceFile, line: usize, byte: usize) -> usize {
-        let here = self.starts.get(line).copied().unwrap_or(self.text.len());
+        let here = self.start(line);
         let inside = byte.saturating_sub(here);
         let start = file.line_range(line).start;
         let original = match self.left.get(&line) {
@@ -84,16 +96,41 @@ impl Window {
 
     /// The line of a byte of this text, from 0.
     pub(super) fn line_of(&self, byte: usize) -> usize {
-        self.starts
-            .partition_point(|start| *start <= byte)
-            .saturating_sub(1)
+        let behind = self.starts.partition_point(|start| *start <= byte);
+        self.first + behind.saturating_sub(1)
     }
 
     /// The bytes of a line of this text.
     pub(super) fn line_range(&self, line: usize) -> Range<usize> {
-        let at = |line: usize| self.starts.get(line).copied().unwrap_or(self.text.len());
-        at(line)..at(line + 1)
+        self.start(line)..self.start(line + 1)
     }
+
+    /// Where a line begins in this text; what is not part of it has no bytes.
+    fn start(&self, line: usize) -> usize {
+        match line.checked_sub(self.first) {
+            None => 0,
+            Some(at) => self.starts.get(at).copied().unwrap_or(self.text.len()),
+        }
+    }
+}
+
+/// Whether a line has no more than so many characters; of a long line no more is read.
+pub(super) fn fits(text: &str, room: usize) -> bool {
+    text.len() <= room || text.chars().nth(room).is_none()
+}
+
+/// A line with its ends cut off if it is too long, round a byte that must be seen.
+pub(super) fn shortened(line: &str, byte: usize, columns: Option<usize>) -> Cow<'_, str> {
+    let room = columns.map_or(usize::MAX, |columns| {
+        columns.saturating_sub(MARGIN).max(LEAST)
+    });
+    if fits(line, room) {
+        return Cow::Borrowed(line);
+    }
+    let part = around(line, byte, byte, room);
+    let cut = |cut: bool| if cut { CUT } else { "" };
+    let (before, behind) = (cut(part.start > 0), cut(part.end < line.len()));
+    Cow::Owned(format!("{before}{}{behind}", &line[part]))
 }
 
 /// So many characters of a line round the bytes that must be seen.
@@ -114,10 +151,11 @@ fn around(text: &str, first: usize, last: usize, room: usize) -> Range<usize> {
     start..end
 }
 
-fn build(file: &SourceFile, left: BTreeMap<usize, Range<usize>>) -> Window {
+fn build(file: &SourceFile, lines: Range<usize>, left: BTreeMap<usize, Range<usize>>) -> Window {
     let mut text = String::new();
-    let mut starts = Vec::with_capacity(file.lines());
-    for line in 0..file.lines() {
+    let mut starts = Vec::new();
+    let first = lines.start;
+    for line in lines {
         starts.push(text.len());
         let whole = file.shown().get(file.line_range(line)).unwrap_or_default();
         match left.get(&line) {
@@ -134,5 +172,10 @@ fn build(file: &SourceFile, left: BTreeMap<usize, Range<usize>>) -> Window {
             }
         }
     }
-    Window { text, starts, left }
+    Window {
+        text,
+        first,
+        starts,
+        left,
+    }
 }

@@ -3,8 +3,7 @@
 
 mod passes;
 mod print;
-
-use std::time::Instant;
+mod stats;
 
 use ir::algo;
 use isa::asm::disassemble;
@@ -76,6 +75,12 @@ impl Levels {
         self.0.push((kind, text.into()));
     }
 
+    /// How many bytes each level takes.
+    fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let size = |(kind, bytes): &(Kind, Vec<u8>)| (kind.word(), bytes.len());
+        self.0.iter().map(size).collect()
+    }
+
     /// The bytes of the object, if they are wanted and exist.
     fn object(&mut self, wanted: &[Wanted]) -> Option<&mut Vec<u8>> {
         let wanted = wanted.iter().any(|output| output.kind == Kind::Obj);
@@ -108,49 +113,25 @@ pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), St
     for output in &wanted {
         session.protect(&output.path, input)?;
     }
-    let mut phases = Phases::start();
-    let mut levels = levels(input, args, &wanted, &mut settings, session, &mut phases)?;
+    let mut levels = levels(input, args, &wanted, &mut settings, session)?;
     if let Some(bytes) = levels.object(&wanted) {
         verification::certify(bytes, input, &settings, session)?;
-        phases.end("verify");
+        session.phase("verify");
     }
+    let sizes = levels.sizes();
     write(&wanted, levels, input, session)?;
     if args.verbose {
         session.host.complain(&said(&wanted, &settings));
     }
-    phases.end("write");
+    session.phase("write");
     if settings.time_passes {
-        session.host.complain(&phases.text());
+        session.host.complain(&stats::times(session.phases()));
+    }
+    if let Some(form) = args.stats {
+        let text = stats::text(form, input, &settings, &sizes, session.phases());
+        session.host.complain(&text);
     }
     Ok(())
-}
-
-/// How long each phase took, for `-Z time-passes`.
-struct Phases {
-    last: Instant,
-    done: Vec<(&'static str, f64)>,
-}
-
-impl Phases {
-    fn start() -> Phases {
-        Phases {
-            last: Instant::now(),
-            done: Vec::new(),
-        }
-    }
-
-    /// A phase is over; the next one begins.
-    fn end(&mut self, name: &'static str) {
-        let now = Instant::now();
-        self.done
-            .push((name, (now - self.last).as_secs_f64() * 1e3));
-        self.last = now;
-    }
-
-    fn text(&self) -> String {
-        let line = |(name, ms): &(&str, f64)| format!("{ms:>10.3} ms  {name}\n");
-        self.done.iter().map(line).collect()
-    }
 }
 
 fn one_input(args: &Vincic) -> Result<&str, Stop> {
@@ -211,10 +192,9 @@ fn levels(
     wanted: &[Wanted],
     settings: &mut Settings,
     session: &mut Session<'_, '_>,
-    phases: &mut Phases,
 ) -> Result<Levels, Stop> {
     let mut levels = match Form::of(input)? {
-        Form::Kernel => kernel_levels(input, args, wanted, settings, session, phases)?,
+        Form::Kernel => kernel_levels(input, args, wanted, settings, session)?,
         Form::Tile => {
             let mut levels = Levels::default();
             let func = build::tile_function(input, settings, session)?;
@@ -298,7 +278,6 @@ fn kernel_levels(
     wanted: &[Wanted],
     settings: &Settings,
     session: &mut Session<'_, '_>,
-    phases: &mut Phases,
 ) -> Result<Levels, Stop> {
     let mut levels = Levels::default();
     let file = session.read_text(input)?;
@@ -312,11 +291,11 @@ fn kernel_levels(
         return Ok(levels);
     }
     let loaded = session.check_kernel(input, file)?;
-    phases.end("parse and check");
+    session.phase("parse and check");
     levels.add(Kind::Ast, syntax::print_ast(&loaded.tree));
     let info = loaded.choose(args.compile.kernel.as_deref())?;
     let func = loaded.bind(&info, &settings.values, &std::collections::BTreeMap::new())?;
-    phases.end("bind");
+    session.phase("bind");
     let mut text = algo::print::print(&func);
     text.push_str(&backend::derived_text(&func));
     levels.add(Kind::Algo, text);
@@ -335,7 +314,7 @@ fn kernel_levels(
         return Ok(levels);
     }
     let compiled = build::compile(&func, settings, &session.sources)?;
-    phases.end("tile, place, synchronise, select, emit");
+    session.phase("tile, place, synchronise, select, emit");
     let schedule = compiled.schedule.to_string();
     levels.add(Kind::Remarks, remarks(&schedule));
     levels.add(Kind::Schedule, schedule);
@@ -345,7 +324,7 @@ fn kernel_levels(
     levels.add(Kind::Tile, ir::tile::print(&compiled.tiled));
     print_after("tile", &compiled.tiled, settings, session);
     lowered_levels(&compiled.lowered, input, settings, session, &mut levels)?;
-    phases.end("print");
+    session.phase("print");
     Ok(levels)
 }
 

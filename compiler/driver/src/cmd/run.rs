@@ -116,9 +116,12 @@ pub(super) fn evaluate(args: &Run, session: &mut Session<'_, '_>) -> Result<Done
     let mut settings = Settings::read(&args.subject.compile, session)?;
     let outs = outs(args)?;
     let job = prepare(args, &mut settings, session)?;
+    session.phase("compile");
     check_outs(&outs, &job.object)?;
     let (outcome, host_seconds) = emulate(args, &job, &settings.chip, session)?;
+    session.phase("emulate");
     let comparisons = compare(args, &job, &outcome)?;
+    session.phase("compare");
     Ok(Done {
         job,
         chip: settings.chip,
@@ -314,9 +317,11 @@ fn emulate(
     chip: &Chip,
     session: &mut Session<'_, '_>,
 ) -> Result<(Outcome, f64), Stop> {
+    let running = emulation::Running::begin(&job.object.kernel.name);
     let options = Options {
         threads: args.threads,
         timing_only: args.timing_only,
+        pulse: running.pulse(),
         ..emulation::options(&args.execution)?
     };
     let inputs = job.bytes();

@@ -2,24 +2,24 @@
 
 use super::{Emitter, Internal, Kind, Known, Place};
 use ir::algo::{Affine, Atom, Expr, ExprKind, Index};
-use std::collections::BTreeMap;
 
 impl Emitter<'_> {
     /// What an expression varies with under the present places.
-    pub(crate) fn kind(&self, expr: Expr) -> Kind {
-        self.kind_within(expr, &mut BTreeMap::new())
+    pub(crate) fn kind(&mut self, expr: Expr) -> Kind {
+        self.forget_outdated();
+        self.kind_below(expr)
     }
 
     /// Each expression once: many share their operands.
-    fn kind_within(&self, expr: Expr, seen: &mut BTreeMap<Expr, Kind>) -> Kind {
-        if let Some(kind) = seen.get(&expr) {
+    fn kind_below(&mut self, expr: Expr) -> Kind {
+        if let Some(kind) = self.known.kinds.get(&expr) {
             return *kind;
         }
         let data = &self.algo.exprs[expr];
         let own = match &data.kind {
             ExprKind::Index(i) => self.place_kind(*i),
             ExprKind::Load { tensor, at, .. } => match self.internal.get(tensor) {
-                Some(Internal::Map(value)) => self.kind_within(*value, seen),
+                Some(&Internal::Map(value)) => self.kind_below(value),
                 Some(Internal::Ready(_, kind) | Internal::Pending(kind)) => *kind,
                 Some(Internal::Block { .. }) => Kind::Full,
                 None => self.access_kind(at),
@@ -37,9 +37,9 @@ impl Emitter<'_> {
         let kind = data
             .kind
             .operands()
-            .map(|e| self.kind_within(e, seen))
+            .map(|e| self.kind_below(e))
             .fold(own, Kind::join);
-        seen.insert(expr, kind);
+        self.known.kinds.insert(expr, kind);
         kind
     }
 
@@ -70,14 +70,19 @@ impl Emitter<'_> {
 
     /// A number that equal expressions share under the present places.
     pub(super) fn number(&mut self, expr: Expr) -> u32 {
-        if self.known.place != self.place || self.known.internal != self.internal {
+        self.forget_outdated();
+        self.number_of(expr)
+    }
+
+    /// What is known holds under the present places and tensors only.
+    fn forget_outdated(&mut self) {
+        let changes = (self.place.changes, self.internal.changes);
+        if self.known.changes != changes {
             self.known = Known {
-                place: self.place.clone(),
-                internal: self.internal.clone(),
-                numbers: BTreeMap::new(),
+                changes,
+                ..Known::default()
             };
         }
-        self.number_of(expr)
     }
 
     fn number_of(&mut self, expr: Expr) -> u32 {

@@ -682,7 +682,7 @@ fn bind_sides(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept) {
 }
 
 /// The largest parts of an expression that vary with the row alone.
-fn row_factors(em: &Emitter<'_>, expr: Expr) -> Vec<Expr> {
+fn row_factors(em: &mut Emitter<'_>, expr: Expr) -> Vec<Expr> {
     match em.kind(expr) {
         Kind::Row => vec![expr],
         Kind::Uniform => Vec::new(),
