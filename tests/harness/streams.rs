@@ -47,6 +47,7 @@ fn a_closed_pipe_ends_quietly() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        log_since: None,
     };
     let status = driver::vinci(&args(&["chips"]), &mut host);
     assert_eq!(status, Status::Done);
@@ -82,6 +83,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        log_since: None,
     };
     assert_eq!(driver::vinci(&args(&["chips"]), &mut host), Status::Wrong);
     let said = String::from_utf8_lossy(&err);
@@ -97,6 +99,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        log_since: None,
     };
     let wrong = args(&["explain", "E9999"]);
     assert_eq!(driver::vinci(&wrong, &mut host), Status::Wrong);
@@ -116,6 +119,7 @@ fn a_defect_of_ours_says_what_to_report() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        log_since: None,
     };
     let status = driver::vincic(&args(&["-", "-O0"]), &mut host);
     assert_eq!(status.code(), 101);
@@ -140,6 +144,7 @@ fn an_object_never_goes_to_a_terminal() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        log_since: None,
     };
     let words = args(&[
         "stdlib/kernels/relu.vn",

@@ -139,6 +139,17 @@ pub(crate) struct Compile {
     pub(crate) unstable: Vec<String>,
 }
 
+/// More host threads than that are of no use to anybody.
+const MOST_THREADS: usize = 1024;
+
+/// The value of `--threads`.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number <= MOST_THREADS => Ok(number),
+        Ok(_) | Err(_) => Err(format!("it is a number up to {MOST_THREADS}")),
+    }
+}
+
 /// A file that is run, and what it is run with.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Subject {
@@ -156,7 +167,12 @@ pub(crate) struct Subject {
     )]
     pub(crate) args: Vec<String>,
     /// What drawn arguments depend on
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     pub(crate) seed: u64,
 }
 
@@ -213,8 +229,8 @@ impl Default for Execution {
 const ENVIRONMENT: &str = "Environment:
   NO_COLOR, CLICOLOR_FORCE, TERM=dumb  whether there are colours if `--color` does not say
   COLUMNS                              how wide findings are if `--diagnostic-width` does not say
-  VINCI_LOG=1                          says on standard error what is read, done and written, and when
-  VINCI_BACKTRACE=1                    shows where a defect of ours happened, besides writing it to a file
+  VINCI_LOG=1                          says what is read, done and written, and when
+  VINCI_BACKTRACE=1                    shows where a defect of ours happened
   XDG_CACHE_HOME, HOME                 where `-O3` keeps what it found
 
 An argument `@FILE` stands for the lines of a file.

@@ -127,10 +127,11 @@ pub(crate) fn output_is_input(path: &str) -> Diagnostic {
 
 /// A file's name does not say what it holds.
 pub(crate) fn unknown_extension(path: &str, expected: &str) -> Diagnostic {
-    Diagnostic::new(
-        E0706,
-        format!("`{path}` has none of the extensions {expected}"),
-    )
+    let message = match expected.contains(',') {
+        true => format!("`{path}` has none of the extensions {expected}"),
+        false => format!("`{path}` does not have the extension {expected}"),
+    };
+    Diagnostic::new(E0706, message)
 }
 
 /// A file is no array file.

@@ -45,6 +45,17 @@ impl Form {
     }
 }
 
+impl Form {
+    /// Refuses a file that has another form; standard input has the one that is asked for.
+    pub(crate) fn demand(self, path: &str) -> Result<(), Diagnostic> {
+        if path == "-" || Form::of(path) == Ok(self) {
+            return Ok(());
+        }
+        let wanted = format!("`.{}`", self.extension());
+        Err(errors::unknown_extension(path, &wanted))
+    }
+}
+
 /// The stem of a path; standard input has none and is called `out`.
 pub(crate) fn stem(path: &str) -> String {
     let stem = Path::new(path)

@@ -5,8 +5,9 @@ use emulator::{Options, Report, Sanitize};
 use ir::algo::Func;
 use isa::object::Object;
 
-use crate::args::{Compile, ReportForm};
+use crate::args::{Compile, ReportForm, threads};
 use crate::errors;
+use crate::files::Form;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -23,13 +24,14 @@ pub(crate) struct Study {
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) report: ReportForm,
     /// Host threads of the emulator; 0 takes all. Results do not depend on it
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = threads)]
     pub(crate) threads: usize,
 }
 
 impl Study {
     /// The kernel with its sizes, and what is to be compiled for.
     pub(crate) fn subject(&self, session: &mut Session<'_, '_>) -> Result<(Settings, Func), Stop> {
+        Form::Kernel.demand(&self.file)?;
         let settings = Settings::read(&self.compile, session)?;
         let loaded = session.load_kernel(&self.file)?;
         let info = loaded.choose(self.compile.kernel.as_deref())?;

@@ -19,6 +19,7 @@ pub(crate) struct Asm {
 
 /// Assembles a file.
 pub(crate) fn run(args: &Asm, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    Form::Assembly.demand(&args.file)?;
     let file = session.read_text(&args.file)?;
     let object = assembly::assemble(file, &session.sources)?;
     let bytes = object

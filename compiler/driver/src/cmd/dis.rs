@@ -5,6 +5,7 @@ use isa::asm::disassemble;
 use isa::chip::Chip;
 
 use crate::assembly;
+use crate::files::Form;
 use crate::host::Stop;
 use crate::session::Session;
 
@@ -21,6 +22,7 @@ pub(crate) struct Dis {
 
 /// Disassembles a file.
 pub(crate) fn run(args: &Dis, session: &mut Session<'_, '_>) -> Result<(), Stop> {
+    Form::Object.demand(&args.file)?;
     let object = assembly::read_object(&args.file, session)?;
     let chip = Chip::builtin(&object.chip);
     let text = disassemble(&object, chip.as_ref());

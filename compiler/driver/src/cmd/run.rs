@@ -13,7 +13,7 @@ use ir::tile;
 use isa::chip::Chip;
 use isa::object::{Object, ParamDir};
 
-use crate::args::{Compile, Execution, ReportForm, Subject};
+use crate::args::{Compile, Execution, ReportForm, Subject, threads};
 use crate::arguments::{self, Given};
 use crate::files::Form;
 use crate::host::Stop;
@@ -42,7 +42,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) report: ReportForm,
     /// Host threads of the emulator; 0 takes all. Results do not depend on it
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = threads)]
     pub(crate) threads: usize,
     #[command(flatten)]
     pub(crate) execution: Execution,

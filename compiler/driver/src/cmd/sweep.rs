@@ -44,9 +44,7 @@ pub(super) type Shape = Vec<(String, String)>;
 
 /// Measures every combination. A row that fails says why, and the others are measured all the same.
 pub(crate) fn run(args: &Sweep, session: &mut Session<'_, '_>) -> Result<(), Stop> {
-    if Form::of(&args.file)? != Form::Kernel {
-        return Err(errors::unknown_extension(&args.file, "`.vn`").into());
-    }
+    Form::Kernel.demand(&args.file)?;
     let shapes = match &args.shapes {
         Some(path) => read_shapes(path, session)?,
         None => own_shapes(&args.file, &args.compile, session)?,

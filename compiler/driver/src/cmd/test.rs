@@ -72,11 +72,14 @@ pub(crate) fn run(args: &Test, session: &mut Session<'_, '_>) -> Result<(), Stop
         [] => &[".".to_owned()][..],
         files => files,
     };
-    let (mut cases, mut found) = (Vec::new(), Vec::new());
+    let (mut cases, mut found, mut unread) = (Vec::new(), Vec::new(), 0);
     for file in super::fmt::kernels(given, session)? {
         match cases_of(&file, session) {
             Ok(more) => cases.extend(more),
-            Err(Stop::Findings(wrong)) => found.extend(wrong),
+            Err(Stop::Findings(wrong)) => {
+                unread += 1;
+                found.extend(wrong);
+            }
             Err(stop @ (Stop::Said | Stop::Closed)) => return Err(stop),
         }
     }
@@ -104,7 +107,7 @@ pub(crate) fn run(args: &Test, session: &mut Session<'_, '_>) -> Result<(), Stop
     }
     drop(progress);
     session.host.print(&match args.report {
-        ReportForm::Text => summary(&ended, found.len()),
+        ReportForm::Text => summary(&ended, unread),
         ReportForm::Json => json_text(&ended),
     })?;
     found.extend(ended.into_iter().flat_map(|end| end.found));
@@ -343,8 +346,13 @@ fn line(end: &Ended) -> String {
 fn summary(ended: &[Ended], unread: usize) -> String {
     let bad = ended.iter().filter(|end| !end.found.is_empty()).count();
     let word = if bad + unread == 0 { "ok" } else { "FAILED" };
+    let files = match unread {
+        0 => String::new(),
+        1 => "; 1 file with mistakes".to_owned(),
+        n => format!("; {n} files with mistakes"),
+    };
     format!(
-        "\ntest result: {word}. {} passed; {bad} failed\n",
+        "\ntest result: {word}. {} passed; {bad} failed{files}\n",
         ended.len() - bad
     )
 }

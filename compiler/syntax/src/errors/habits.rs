@@ -3,7 +3,7 @@
 
 use diag::{Applicability, Diagnostic, Fix, Span, codes};
 
-use super::unexpected::{Unexpected, span};
+use super::unexpected::{Unexpected, is_stmt_boundary, span};
 use crate::builder::Spanned;
 use crate::token::Token;
 
@@ -314,6 +314,18 @@ impl Around<'_> {
                 "strings name targets of schedules",
                 Vec::new(),
             ),
+            (_, _) if !self.at.expects(word) && self.at.expects(";") && is_operator(word) && self.reduces() => self.says(
+                "the body of a reduction ends before this operator",
+                "neither in the body nor outside of the reduction",
+                "in the body: `sum(k) (a[k] + b[k])`; outside: `(sum(k) a[k]) + b`",
+                Vec::new(),
+            ),
+            (Token::Reduction, Some(Token::Dot)) => self.says(
+                "functions stand before their arguments",
+                "a method of another language",
+                "write `max(a, b)`, or of one index `max(k) a[k]`",
+                Vec::new(),
+            ),
             (Token::LParen, _) if self.kind(-2) == Some(Token::Dot) => self.says(
                 "functions stand before their arguments",
                 "a method of another language",
@@ -359,6 +371,13 @@ impl Around<'_> {
             ),
             _ => None,
         }
+    }
+
+    /// Whether a reduction stands before the token in its statement.
+    fn reduces(&self) -> bool {
+        let before = self.at.tokens[..self.position].iter().rev();
+        let mut same = before.take_while(|token| !is_stmt_boundary(token.1));
+        same.any(|token| token.1 == Token::Reduction)
     }
 
     fn item(&self) -> Option<Habit> {
@@ -433,6 +452,13 @@ impl Around<'_> {
             Vec::new(),
         )
     }
+}
+
+fn is_operator(word: &str) -> bool {
+    const OPERATORS: [&str; 13] = [
+        "+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "&&", "||",
+    ];
+    OPERATORS.contains(&word)
 }
 
 fn is_type(word: &str) -> bool {

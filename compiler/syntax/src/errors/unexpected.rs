@@ -226,7 +226,7 @@ fn unclosed(at: &Unexpected<'_>, position: usize) -> Option<Span> {
     open.map(|(start, _, end)| span(at, start, end))
 }
 
-fn is_stmt_boundary(token: Token) -> bool {
+pub(super) fn is_stmt_boundary(token: Token) -> bool {
     matches!(token, Token::Semicolon | Token::LBrace | Token::RBrace) || token.starts_item()
 }
 
