@@ -3,6 +3,7 @@
 //! A file names a kernel, `kernel stdlib/kernels/gemm.vn`, with its name behind the file's if the file has several, and
 //! sizes and types that are fixed (`D=64 T=f32`); each line `M=33 N=5` below is a launch, and without any the file's own
 //! `//! test:` lines are. At each level there is one object.
+//! The text of each of its tile forms loads and gives it again.
 //! For each launch the tile forms' evaluator and the emulator, with every sanitizer and on one and two threads, give the
 //! bits of the algorithm's evaluator with those sizes. Lines that begin with `#` are comments.
 
@@ -21,7 +22,8 @@ use isa::object::Object;
 
 use super::case::{Case, root};
 use super::kernel::{
-    check_object, check_tile_values, check_values, drawn, emulate, is_free, results, shown,
+    check_object, check_texts, check_tile_values, check_values, drawn, emulate, is_free, results,
+    shown,
 };
 
 /// Runs every kernel that a file names.
@@ -126,6 +128,7 @@ fn check_launches(open: &Func, launches: &[Func], chip: &Chip, sources: &SourceM
         settings.verify_each = true;
         let compiled = shown(build::compile(open, &settings, sources), sources);
         check_object(compiled.object(), chip);
+        check_texts(&compiled, &settings, sources);
         for func in launches {
             check_launch(&compiled, func, level, chip);
         }

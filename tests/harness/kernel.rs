@@ -121,7 +121,7 @@ fn bytes(object: &Object) -> Vec<u8> {
 }
 
 /// Each textual level loads, prints the same again, and compiles to the same instructions.
-fn check_texts(compiled: &Compiled, settings: &Settings, sources: &SourceMap) {
+pub(super) fn check_texts(compiled: &Compiled, settings: &Settings, sources: &SourceMap) {
     let levels = [
         &compiled.tiled,
         &compiled.lowered.placed,

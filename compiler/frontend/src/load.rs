@@ -15,6 +15,7 @@ mod parts;
 mod scalars;
 mod stmt;
 mod survey;
+mod symbolic;
 mod whole;
 mod written;
 mod wrong;
@@ -107,6 +108,7 @@ struct Loader {
 impl Loader {
     fn func(&mut self, func: &TileFunc) {
         self.header(func);
+        self.sizes(func);
         self.stored = survey::stored(func);
         self.find_senders(func);
         for param in &func.params {
@@ -176,7 +178,7 @@ impl Loader {
         let shape = param
             .shape
             .iter()
-            .map(|&extent| self.int(extent))
+            .map(|extent| self.tensor_extent(extent))
             .collect::<Option<_>>();
         let (Some(role), Some(elem), Some(shape)) = (role, elem, shape) else {
             return;
@@ -196,14 +198,6 @@ impl Loader {
 
     fn declaration(&mut self, item: &TileItem) {
         match item {
-            TileItem::Sizes(sizes) => {
-                for (name, value) in sizes {
-                    let name = self.new_name(name);
-                    if let Some(value) = self.int(*value) {
-                        self.func.sizes.push((name, value));
-                    }
-                }
-            }
             TileItem::Does(work) => work.iter().for_each(|work| self.work(work)),
             TileItem::Chan {
                 name,
@@ -227,7 +221,8 @@ impl Loader {
                     self.broken.insert(name.text.clone());
                 }
             }
-            TileItem::Phase { .. } | TileItem::Cores(_) | TileItem::Error => {}
+            TileItem::Launch { what, name, value } => self.launch_fact(what, name, *value),
+            TileItem::Sizes(_) | TileItem::Phase { .. } | TileItem::Cores(_) | TileItem::Error => {}
         }
     }
 

@@ -106,6 +106,7 @@ macro_rules! tile_tokens {
             GreaterEqual,
             AndAnd,
             OrOr,
+            Question,
             $($word,)*
         }
 
@@ -149,6 +150,7 @@ tile_tokens! {
     In "in",
     Init "init",
     Lanes "lanes",
+    Launch "launch",
     Load "load",
     LoadTile "loadtile",
     LoadWindow "loadwindow",
@@ -222,7 +224,7 @@ fn tile_token(token: Token, slice: &str) -> TileToken {
         // Not a token of the kernel language, so the lexer took it for an error.
         return TileToken::AtSign;
     }
-    const TABLE: [(Token, TileToken); 27] = [
+    const TABLE: [(Token, TileToken); 28] = [
         (Token::Int, TileToken::Int),
         (Token::Float, TileToken::Float),
         (Token::NumLetters, TileToken::NumLetters),
@@ -250,6 +252,7 @@ fn tile_token(token: Token, slice: &str) -> TileToken {
         (Token::GreaterEq, TileToken::GreaterEqual),
         (Token::AndAnd, TileToken::AndAnd),
         (Token::OrOr, TileToken::OrOr),
+        (Token::Question, TileToken::Question),
     ];
     let row = TABLE.iter().find(|row| row.0 == token);
     row.map_or(TileToken::Error, |row| row.1)

@@ -48,14 +48,32 @@ pub struct TileParam {
     /// Element type.
     pub elem: Name,
     /// Extents; none for rank 0.
-    pub shape: Vec<Int>,
+    pub shape: Vec<TileExtent>,
+}
+
+/// An extent of a tensor: `64`, or `2*M*K` with sizes that the launch gives.
+#[derive(Clone, Debug)]
+pub struct TileExtent {
+    /// Numbers and sizes.
+    pub factors: Vec<TileArg>,
+    /// All of it.
+    pub span: Span,
 }
 
 /// A part of a function.
 #[derive(Clone, Debug)]
 pub enum TileItem {
-    /// `sizes N = 64, …;`
-    Sizes(Vec<(Name, Int)>),
+    /// `sizes N = 64, M = ?, …;` where `?` is given by the launch.
+    Sizes(Vec<(Name, Option<Int>)>),
+    /// `launch most M 4096;`, `launch check "M % 2 == 0";`: what else is known of such sizes.
+    Launch {
+        /// Which fact.
+        what: Name,
+        /// A size, or a formula.
+        name: Name,
+        /// A number that belongs to it.
+        value: Option<Int>,
+    },
     /// `does mads 64 f16, …;`
     Does(Vec<Work>),
     /// `chan name: ring depth n from kind;`

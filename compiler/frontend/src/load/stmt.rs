@@ -472,6 +472,10 @@ impl Loader {
             ("take", [TileAtom::Arg(TileArg::Name(chan))]) => {
                 Some(Defining::Take(self.chan(chan)?))
             }
+            ("size", [TileAtom::Arg(TileArg::Name(size))]) => {
+                let place = u32::try_from(self.symbol(size)?).ok()?;
+                Some(Defining::Query(CoreQuery::Size(place)))
+            }
             (name, []) if query_from_name(name).is_some() => {
                 query_from_name(name).map(Defining::Query)
             }
@@ -486,7 +490,7 @@ impl Loader {
                 );
                 let error = error(word.span, message, "not known with these operands");
                 self.diagnostics.push(error.note(
-                    "values are: `core`, `group`, `subcore`; `add a, b` and other integer arithmetic; \
+                    "values are: `core`, `group`, `subcore`, `size M`; `add a, b` and other integer arithmetic; \
                      `peek t[at]`, `peek B[row, col]`; `acquire c`, `take c`",
                 ));
                 None

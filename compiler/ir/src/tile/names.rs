@@ -20,6 +20,9 @@ pub fn quoted(name: &str) -> String {
     }
 }
 
+/// The kinds of work of a kernel, in the order in which formulas of sizes stand.
+pub const WORK: [&str; 3] = ["mads", "vector_ops", "bytes"];
+
 /// Whether a name can be written at all: not empty, no control character, no quote, no backslash.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty()

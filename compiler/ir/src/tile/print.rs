@@ -9,7 +9,9 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use super::names::{ew_name, is_name, is_number_name, query_name, quoted, role_name, scalar_name};
+use super::names::{
+    WORK, ew_name, is_name, is_number_name, query_name, quoted, role_name, scalar_name,
+};
 use super::{
     Arg, Block, Buf, BufData, Chan, CoreQuery, FixCast, Func, Inst, Op, Operand, Phase, Tensor,
     TensorData, Value, View, Window,
@@ -103,6 +105,7 @@ impl Printer<'_> {
                 .collect();
             writeln!(self.out, "  sizes {};", sizes.join(", "))?;
         }
+        self.launch()?;
         let work = &func.work;
         let elem = work.mad_elem.map_or(String::new(), |e| format!(" {e}"));
         writeln!(
@@ -110,6 +113,25 @@ impl Printer<'_> {
             "  does mads {}{elem}, vector_ops {}, bytes {};",
             work.mads, work.vector_ops, work.compulsory_bytes
         )
+    }
+
+    /// What is known of the sizes that the launch gives.
+    fn launch(&mut self) -> fmt::Result {
+        let symbols = &self.func.symbols;
+        for symbol in &symbols.all {
+            if let Some(most) = symbol.most {
+                writeln!(self.out, "  launch most {} {most};", quoted(&symbol.name))?;
+            }
+        }
+        for condition in &symbols.conditions {
+            writeln!(self.out, "  launch check \"{condition}\";")?;
+        }
+        for (what, formula) in WORK.iter().zip(&symbols.work) {
+            if !formula.is_empty() {
+                writeln!(self.out, "  launch {what} \"{formula}\";")?;
+            }
+        }
+        Ok(())
     }
 
     fn declarations(&mut self) -> fmt::Result {
