@@ -4,7 +4,8 @@ use isa::img2col::{Img2col, Source};
 use isa::inst::*;
 use isa::types::Space;
 
-use super::mte::{BLOCK, FRACTAL, l0_path};
+use super::mte::{BLOCK, FRACTAL};
+use super::mte1::l0_path;
 use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
 use crate::l0::Turn;
