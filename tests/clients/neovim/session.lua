@@ -1,5 +1,5 @@
--- What a person does in Neovim, as a script: opens a kernel, sees hints and lenses, makes a mistake, applies the fix, renames,
--- formats, runs. VINCI names the command, KERNEL a file that may be written. Prints `ok` and a line for each step; ends with
+-- What a person does in Neovim, as a script: opens a kernel of the library, sees hints and lenses, makes a mistake, applies the
+-- fix, renames, formats, runs. VINCI names the command, KERNEL a copy of stdlib/kernels/softmax.vn that may be written. Prints `ok` and a line for each step; ends with
 -- status 1 at the first step that fails.
 
 local function fail(what)
@@ -84,26 +84,30 @@ end)
 check("the lens says: " .. title, true)
 
 -- A size error, with its code and place.
-local row, column = find("b[k, n]")
-vim.api.nvim_buf_set_text(buffer, row, column, row, column + 7, { "b[n, k]" })
+local row, column = find("x[r, c] as f32 - top[r]")
+vim.api.nvim_buf_set_text(buffer, row, column, row, column + 7, { "x[c, r]" })
 wait("a diagnostic", function()
   return #vim.diagnostic.get(buffer) > 0
 end)
 local found = vim.diagnostic.get(buffer)[1]
 check("the size error is " .. tostring(found.code) .. " on its line", found.code == "E0304" and found.lnum == row)
-vim.api.nvim_buf_set_text(buffer, row, column, row, column + 7, { "b[k, n]" })
+local start = lines()[row + 1]:find("top[r]", 1, true)
+check("the size error is at its place, the other use of the index", found.col == start + 3)
+vim.api.nvim_buf_set_text(buffer, row, column, row, column + 7, { "x[r, c]" })
 wait("no diagnostic", function()
   return #vim.diagnostic.get(buffer) == 0
 end)
 
 -- A misspelt name, and its fix.
-row, column = find("acc[m, n] /")
-vim.api.nvim_buf_set_text(buffer, row, column, row, column + 3, { "accu" })
+row, column = find("f32 - top[r])")
+vim.api.nvim_buf_set_text(buffer, row, column + 6, row, column + 9, { "topp" })
 wait("a diagnostic", function()
   return #vim.diagnostic.get(buffer) > 0
 end)
+found = vim.diagnostic.get(buffer)[1]
+check("the misspelt name is " .. tostring(found.code), found.code ~= nil and found.lnum == row)
 local params = document()
-params.range = { start = { line = row, character = column }, ["end"] = { line = row, character = column + 1 } }
+params.range = { start = { line = row, character = found.col }, ["end"] = { line = row, character = found.col + 1 } }
 params.context = { diagnostics = {} }
 local actions = ask("textDocument/codeAction", params)
 check("there is a fix", #actions > 0)
@@ -111,33 +115,48 @@ vim.lsp.util.apply_workspace_edit(actions[1].edit, client.offset_encoding)
 wait("no diagnostic", function()
   return #vim.diagnostic.get(buffer) == 0
 end)
-check("the fix is right", table.concat(lines(), "\n"):find("acc[m, n] /", 1, true) ~= nil)
+check("the fix is right", table.concat(lines(), "\n"):find("as f32 - top[r])", 1, true) ~= nil)
 
 -- An index renamed in the algorithm and in the schedule.
-vim.api.nvim_buf_set_lines(buffer, -1, -1, false, { "", "schedule scaled for 910b2 {", "    grid m: 128;", "}" })
-params = at("acc[m", 4)
+vim.api.nvim_buf_set_lines(buffer, -1, -1, false, { "", "schedule softmax for 910b2 {", "    grid top.r: 8;", "    pad top to 1024;", "}" })
+params = at("let top[r]", 8)
 params.newName = "row"
 vim.lsp.util.apply_workspace_edit(ask("textDocument/rename", params), client.offset_encoding)
 local text = table.concat(lines(), "\n")
-check("the algorithm has the new name", text:find("acc[row, n]", 1, true) ~= nil)
-check("the schedule has the new name", text:find("grid row: 128", 1, true) ~= nil)
+check("the algorithm has the new name", text:find("top[row]", 1, true) ~= nil)
+check("the schedule has the new name", text:find("grid top.row: 8", 1, true) ~= nil)
 
 -- Formatting.
-row, column = find("acc[row, n] /")
-vim.api.nvim_buf_set_text(buffer, row, column, row, column, { "  " })
+row, column = find("= max(c)")
+vim.api.nvim_buf_set_text(buffer, row, column + 1, row, column + 2, { "    " })
 params = document()
 params.options = { tabSize = 4, insertSpaces = true }
 vim.lsp.util.apply_text_edits(ask("textDocument/formatting", params), buffer, client.offset_encoding)
-check("formatting mends spaces", table.concat(lines(), "\n"):find("= (acc[row, n] /", 1, true) ~= nil)
+check("formatting mends spaces", table.concat(lines(), "\n"):find("= max(c) x[row, c]", 1, true) ~= nil)
 
--- The run behind the lens. Schedules are not compiled yet, so it is cut off first.
-row = find("schedule scaled")
-vim.api.nvim_buf_set_lines(buffer, row, -1, false, {})
+-- What a line costs, behind it.
+wait("a hint of what a line costs", function()
+  ask("textDocument/hover", at("= exp(x[", 3))
+  for _, lens in ipairs(ask("textDocument/codeLens", document())) do
+    title = lens.command.title
+  end
+  for _, hint in ipairs(ask("textDocument/inlayHint", all)) do
+    if hint.label:find("cycles") then
+      return true
+    end
+  end
+end)
+check("hints tell what lines cost", true)
+
+-- The run behind the lens, as the lens has it.
+local ran = false
 for _, lens in ipairs(ask("textDocument/codeLens", document())) do
   if lens.command.command == "vinci.run" then
     local report = ask("workspace/executeCommand", { command = "vinci.run", arguments = lens.command.arguments })
     check("the run reports cycles", report.text:find("cycles") ~= nil)
     check("no bit is wrong", report.text:find("every bit as the evaluator has it", 1, true) ~= nil)
+    ran = true
   end
 end
+check("the lens runs the kernel", ran)
 vim.cmd("qall!")
