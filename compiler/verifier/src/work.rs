@@ -1,8 +1,8 @@
 //! What an instruction does to memory, on chip and global: order against earlier work, then values. One instruction at a time.
 
 use isa::chip::Chip;
-use isa::effects::{Access, ScalarAccess, Steps};
-use isa::inst::{Dir, ScalarMem, Spr, VecScalar};
+use isa::effects::{Access, Steps};
+use isa::inst::{Dir, Spr, VecScalar};
 use isa::types::{Pipe, Space};
 
 use crate::core::{Core, Event, Target, Task, UnitState};
@@ -13,7 +13,7 @@ use crate::order::{Known, SCALAR, STORES, lane_pipe};
 use crate::program::Step;
 use crate::refusal::{Cached, Place, Reason, Verb, WaitsFor};
 use crate::scalar::{NOWHERE, Registers};
-use crate::shape::{Global, Moves, Shape, UNIT};
+use crate::shape::{Global, Shape, UNIT};
 use crate::slopes::LEVELS;
 use crate::trail::Trace;
 use crate::world::{Assumed, World};
@@ -22,7 +22,7 @@ use isa::inst::Regs as _;
 /// Why an instruction is refused, and the other side.
 pub(crate) type Stop = (Reason, Option<Place>);
 
-fn alone(reason: Reason) -> Stop {
+pub(crate) fn alone(reason: Reason) -> Stop {
     (reason, None)
 }
 
@@ -81,7 +81,11 @@ impl Core {
     }
 
     /// Where a use of global memory begins.
-    fn target(&mut self, world: &mut World<'_>, use_: &Global) -> Result<Target, Reason> {
+    pub(crate) fn target(
+        &mut self,
+        world: &mut World<'_>,
+        use_: &Global,
+    ) -> Result<Target, Reason> {
         if !self.regs.is_unknown(use_.pointer) {
             let slopes = match self.levels.is_empty() {
                 true => [0; LEVELS],
@@ -278,7 +282,13 @@ impl Core {
         }
     }
 
-    fn clash(&self, operand: &'static str, space: Space, writes: bool, clash: Clash) -> Stop {
+    pub(crate) fn clash(
+        &self,
+        operand: &'static str,
+        space: Space,
+        writes: bool,
+        clash: Clash,
+    ) -> Stop {
         let verb = |writes: bool| if writes { Verb::Writes } else { Verb::Reads };
         let reason = Reason::Race {
             operand,
@@ -298,7 +308,7 @@ impl Core {
     }
 
     /// A use of global memory: in bounds, allowed, ordered.
-    fn touch_global(
+    pub(crate) fn touch_global(
         &mut self,
         (gm, trail): (&mut crate::gm::Global, &mut Vec<Trace>),
         use_: &Global,
@@ -372,31 +382,6 @@ impl Core {
         }
     }
 
-    /// Notes a scalar access to a line of the data cache, which must not be an old one. Inputs never change.
-    fn touch_line(
-        &mut self,
-        gm: &crate::gm::Global,
-        target: Target,
-        (stores, pc): (bool, u32),
-    ) -> Result<(), Stop> {
-        let (region, address) = match target {
-            Target::Address(at, _) => (gm.region_of(at), Some(at)),
-            Target::Region(region) => (Some(region), None),
-        };
-        if region.is_none_or(|region| gm.is_input(region)) {
-            return Ok(());
-        }
-        // Another round may touch other lines.
-        self.levels.fail_from(0);
-        if let Some(address) = address.filter(|_| stores) {
-            self.cached.store(address, pc);
-            return Ok(());
-        }
-        let line = address.map(|address| self.cached.line(address));
-        let loaded = self.cached.load(line, pc);
-        loaded.map_err(|by| (Reason::Cached(Cached::OldLine), Some(self.scalar_place(by))))
-    }
-
     /// The other side of a conflict in global memory as a place; the core's name is put in by who knows all cores.
     pub(crate) fn both((reason, other): Wrong) -> Stop {
         let other = other.map(|who| Place {
@@ -405,258 +390,6 @@ impl Core {
             pipe: lane_pipe(usize::from(who.lane)),
         });
         (reason, other)
-    }
-
-    /// Demands values in what is used.
-    fn demand(&mut self, footprints: &Footprints, shape: &Shape) -> Result<(), Stop> {
-        let wrong = |operand, space, address: u32| {
-            alone(Reason::Uninitialised {
-                operand,
-                space,
-                address: address.into(),
-                tensor: None,
-            })
-        };
-        for &bytes in &shape.needs {
-            if let Some(hole) = self.local.hole(footprints, bytes) {
-                let space = footprints.get(bytes).space;
-                let mut named = shape.uses.iter().filter(|use_| use_.reads);
-                let named = named.find(|use_| footprints.get(use_.bytes).space == space);
-                return Err(wrong(named.map_or("src", |use_| use_.operand), space, hole));
-            }
-        }
-        let Some(product) = &shape.product else {
-            return Ok(());
-        };
-        let operands = shape.uses.iter().filter(|use_| {
-            let space = footprints.get(use_.bytes).space;
-            use_.reads && matches!(space, Space::L0a | Space::L0b)
-        });
-        let full = operands
-            .filter(|use_| self.local.hole(footprints, use_.bytes).is_some())
-            .count()
-            == 0;
-        match self.local.missing(product).filter(|_| !full) {
-            Some((operand, space, address)) => Err(wrong(operand, space, address)),
-            None => Ok(()),
-        }
-    }
-
-    /// Says which bytes hold values afterwards.
-    fn provide(
-        &mut self,
-        footprints: &Footprints,
-        gm: &crate::gm::Global,
-        shape: &Shape,
-        targets: &[Target; 2],
-    ) {
-        let source = shape.uses.iter().find(|use_| !use_.writes);
-        let complete = match (&shape.moves, source) {
-            (Moves::Values, _) => true,
-            (_, Some(use_)) => self.local.hole(footprints, use_.bytes).is_none(),
-            (_, None) => all_set(gm, shape, targets),
-        };
-        if complete {
-            for &bytes in &shape.gives {
-                self.local.give(footprints, bytes);
-            }
-        } else {
-            self.provide_part(footprints, gm, shape, targets);
-        }
-        if let Moves::Turned(_, size) = shape.moves {
-            for &bytes in &shape.gives {
-                self.local.turn_over(footprints, bytes, size);
-            }
-        }
-    }
-
-    /// As [`Core::provide`], where something of the source holds no value.
-    fn provide_part(
-        &mut self,
-        footprints: &Footprints,
-        gm: &crate::gm::Global,
-        shape: &Shape,
-        targets: &[Target; 2],
-    ) {
-        let Some(&bytes) = shape.gives.first() else {
-            return;
-        };
-        let to = footprints.get(bytes).space;
-        let source = shape.uses.iter().find(|use_| !use_.writes);
-        match (&shape.moves, source, targets[0]) {
-            (Moves::Local(pairs) | Moves::Turned(pairs, _), Some(use_), _) => {
-                let from = footprints.get(use_.bytes).space;
-                if matches!(shape.moves, Moves::Turned(..)) {
-                    self.local.give(footprints, bytes);
-                }
-                self.local.straighten(footprints, bytes);
-                self.local.copy((to, from), pairs);
-            }
-            (Moves::Global(pairs), None, Target::Address(at, _)) => {
-                self.local.give(footprints, bytes);
-                for &(dst, offset, len) in pairs {
-                    let Ok(region) = gm.span("src", (at + offset, at + offset + u64::from(len)))
-                    else {
-                        continue;
-                    };
-                    let missing = (0..len)
-                        .filter(|n| !gm.has_value(region, at + offset + u64::from(*n)))
-                        .map(|n| dst + n);
-                    self.local.lose(to, missing);
-                }
-            }
-            (Moves::Values | Moves::Together, _, _)
-            | (Moves::Local(_) | Moves::Turned(..), None, _)
-            | (Moves::Global(_), _, _) => {
-                self.local.straighten(footprints, bytes);
-                self.local.lose_all(footprints, bytes);
-            }
-        }
-    }
-
-    /// A load or a store of the scalar unit: what it may rely on and what it does.
-    pub(crate) fn touch_scalar(
-        &mut self,
-        world: &mut World<'_>,
-        access: &ScalarAccess,
-    ) -> Result<Option<u64>, Stop> {
-        let size = access.size.bytes();
-        let unknown = self.regs.is_unknown(access.base);
-        let address = access.address(&self.regs);
-        if !unknown && !address.is_multiple_of(size) {
-            return Err(alone(Reason::ControlFlow(
-                "a scalar access that is not aligned",
-            )));
-        }
-        let stores = access.dir == Dir::Out;
-        let pc = self.pc;
-        let (lane, count) = match stores {
-            false => (SCALAR, self.begin(SCALAR, pc)),
-            true => (STORES, self.begin_store(pc)),
-        };
-        let value = match access.mem {
-            ScalarMem::Gm => {
-                let use_ = Global {
-                    operand: "base",
-                    pointer: access.base,
-                    writes: stores,
-                    pieces: piece(Space::Gm, access.dir, 0, size),
-                };
-                if !unknown
-                    && !stores
-                    && let Some(word) = world.gm.parameter(address).filter(|_| size == 8)
-                {
-                    self.levels.pin(1 << access.base.index());
-                    return Ok(Some(word));
-                }
-                let slopes = self.levels.of(access.base);
-                let target = match unknown {
-                    false => Target::Address(address, slopes),
-                    true => self.target(world, &use_).map_err(alone)?,
-                };
-                let sort = if stores { Sort::Write } else { Sort::Read };
-                self.touch_global(
-                    (&mut world.gm, &mut world.trail),
-                    &use_,
-                    target,
-                    (lane, count, pc, sort),
-                )?;
-                self.touch_line(&world.gm, target, (stores, pc))?;
-                if !stores {
-                    self.demand_global(&world.gm, target, size)?;
-                }
-                None
-            }
-            ScalarMem::Ub if unknown => {
-                return Err(alone(Reason::Unknown(
-                    "data decides a scalar's place in UB",
-                )));
-            }
-            ScalarMem::Ub => {
-                self.levels.pin(1 << access.base.index());
-                if address + size > world.chip.space_bytes(Space::Ub) {
-                    return Err(alone(Reason::OutOfBounds {
-                        operand: "base",
-                        address,
-                        bytes: size,
-                        nearest: "ub".to_owned(),
-                    }));
-                }
-                self.touch_ub(world, access.dir, (address, size), (lane, count))?;
-                None
-            }
-        };
-        if stores {
-            self.order.known[SCALAR][STORES] = self.order.issued[STORES];
-        }
-        Ok(value)
-    }
-
-    /// Stores complete in order among themselves and after the scalar unit's earlier reads.
-    fn begin_store(&mut self, pc: u32) -> u32 {
-        let now = self.begin(STORES, pc);
-        let mut known = self.order.known[SCALAR];
-        known[SCALAR] = self.order.issued[SCALAR];
-        known[STORES] = now - 1;
-        self.order.learn(STORES, &known);
-        let heard = self.heard[SCALAR].clone();
-        crate::cross::hear(&mut self.heard[STORES], &heard);
-        now
-    }
-
-    fn touch_ub(
-        &mut self,
-        world: &mut World<'_>,
-        dir: Dir,
-        (address, size): (u64, u64),
-        (lane, now): (usize, u32),
-    ) -> Result<(), Stop> {
-        // Order is kept by whole blocks: there are many places for single words, and buffers are blocks.
-        let block = address / 32 * 32;
-        let bytes = world.footprints.of(&piece(Space::Ub, dir, block, 32));
-        let known = self.order.known[lane];
-        if let Some(clash) = self
-            .local
-            .touch(&world.footprints, (bytes, dir), (lane, now), &known)
-        {
-            return Err(self.clash("base", Space::Ub, dir == Dir::Out, clash));
-        }
-        let (start, end) = (address as u32, (address + size) as u32);
-        if dir == Dir::Out {
-            if let Some(ranges) = &mut self.ranges {
-                ranges.put(&world.footprints, bytes, None);
-            }
-            if !self.store_in_branch(start, end) {
-                self.local.set(Space::Ub, start, end);
-            }
-            return Ok(());
-        }
-        match self.local.first_hole(Space::Ub, start, end) {
-            Some(hole) => Err(alone(Reason::Uninitialised {
-                operand: "base",
-                space: Space::Ub,
-                address: hole.into(),
-                tensor: None,
-            })),
-            None => Ok(()),
-        }
-    }
-
-    fn demand_global(&self, gm: &crate::gm::Global, target: Target, size: u64) -> Result<(), Stop> {
-        let (region, span) = match target {
-            Target::Address(at, _) => {
-                let span = (at, at + size);
-                (gm.span("base", span).map_err(alone)?, span)
-            }
-            Target::Region(region) => (region, whole(gm, region).span()),
-        };
-        if gm.is_input(region) {
-            return Ok(());
-        }
-        match gm.hole(region, span) {
-            Some(address) => Err(alone(gm.uninitialised("base", region, address))),
-            None => Ok(()),
-        }
     }
 }
 
@@ -669,12 +402,12 @@ pub(crate) fn moved(pieces: &Access, at: u64) -> Access {
 }
 
 /// All of a region as one access.
-fn whole(gm: &crate::gm::Global, region: usize) -> Access {
+pub(crate) fn whole(gm: &crate::gm::Global, region: usize) -> Access {
     let region = &gm.regions[region];
     piece(Space::Gm, Dir::In, region.start, region.len)
 }
 
-fn piece(space: Space, dir: Dir, base: u64, len: u64) -> Access {
+pub(crate) fn piece(space: Space, dir: Dir, base: u64, len: u64) -> Access {
     Access {
         operand: "base",
         space,
@@ -684,22 +417,4 @@ fn piece(space: Space, dir: Dir, base: u64, len: u64) -> Access {
         outer: Steps::ONCE,
         inner: Steps::ONCE,
     }
-}
-
-/// Whether all bytes that a shape reads of global memory hold values.
-fn all_set(gm: &crate::gm::Global, shape: &Shape, targets: &[Target; 2]) -> bool {
-    shape.global.iter().enumerate().all(|(number, use_)| {
-        let (region, pieces) = match targets[number.min(1)] {
-            Target::Address(at, _) => {
-                let pieces = moved(&use_.pieces, at);
-                match gm.span("src", pieces.span()) {
-                    Ok(region) => (region, pieces),
-                    Err(_) => return false,
-                }
-            }
-            Target::Region(region) => (region, whole(gm, region)),
-        };
-        let set = |(start, len)| gm.hole(region, (start, start + len)).is_none();
-        gm.is_input(region) || pieces.pieces().all(set)
-    })
 }
