@@ -73,6 +73,7 @@ pub fn run(func: &mut Func, sync: Sync) -> Result<(), Vec<Diagnostic>> {
         }
     }
     edits.apply(func);
+    same_pipe::spare_large_products(func);
     cross::meet_between_phases(func);
     func.stage = Stage::Synced;
     Ok(())

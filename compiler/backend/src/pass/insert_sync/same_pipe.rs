@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ir::tile::{Arg, Block, Buf, EwOp, Func, Inst, Op, Operand, View};
+use ir::algo::CmpOp;
+use ir::tile::{Arg, Block, Buf, EwOp, Func, Inst, Op, Operand, ScalarOp, View};
 use isa::types::Pipe;
 use smallvec::SmallVec;
 
@@ -293,6 +294,69 @@ fn disjoint((a, a_rows, a_cols): (View, Arg, Arg), (b, b_rows, b_cols): (View, A
         || ends_before(b.row, b_rows, a.row)
         || ends_before(a.col, a_cols, b.col)
         || ends_before(b.col, b_cols, a.col)
+}
+
+/// Lets barriers before products of unknown extent be passed by where the products turn out to be large: an If around each,
+/// whose condition counts the fractals.
+pub(super) fn spare_large_products(func: &mut Func) {
+    let blocks: Vec<Block> = func.blocks.keys().collect();
+    for block in blocks {
+        let old = std::mem::take(&mut func.blocks[block].insts);
+        for (at, &inst) in old.iter().enumerate() {
+            let barrier = Some(Pipe::M);
+            let op = &func.insts[inst].op;
+            let stands = matches!(op, Op::Barrier { pipe } if *pipe == barrier);
+            let next = old.get(at + 1).filter(|_| stands);
+            let extents = next.and_then(|&next| open_extents(func, next));
+            match extents {
+                Some(extents) => {
+                    let small = is_small(func, (block, inst), extents);
+                    let then = func.add_block();
+                    func.blocks[then].insts.push(inst);
+                    let span = func.insts[inst].span;
+                    let op = Op::If {
+                        cond: small,
+                        then,
+                        els: None,
+                    };
+                    func.push(block, op, span);
+                }
+                None => func.blocks[block].insts.push(inst),
+            }
+        }
+    }
+}
+
+/// The extents of a product's result, if not all are known and there is room for a large one.
+fn open_extents(func: &Func, inst: Inst) -> Option<[Arg; 2]> {
+    let Op::Mad { c, m, n, .. } = &func.insts[inst].op else {
+        return None;
+    };
+    let fractals = |extent: i64| extent.saturating_add(15) / 16;
+    let room = &func.bufs[*c];
+    let large = fractals(room.rows).saturating_mul(fractals(room.cols)) >= SAFE_FRACTALS;
+    let known = matches!((m, n), (Arg::Const(_), Arg::Const(_)));
+    (large && !known).then_some([*m, *n])
+}
+
+/// Appends what says whether a product of these extents has few fractals.
+fn is_small(func: &mut Func, (block, near): (Block, Inst), extents: [Arg; 2]) -> Arg {
+    let span = func.insts[near].span;
+    let mut scalar = |op: ScalarOp, a: Arg, b: i64, other: Option<Arg>| {
+        let dst = func.add_value();
+        let b = other.unwrap_or(Arg::Const(b));
+        func.push(block, Op::Scalar { dst, op, a, b }, span);
+        Arg::Val(dst)
+    };
+    let [m, n] = extents.map(|extent| match extent {
+        Arg::Const(extent) => Arg::Const(extent.saturating_add(15) / 16),
+        Arg::Val(_) => {
+            let up = scalar(ScalarOp::Add, extent, 15, None);
+            scalar(ScalarOp::Shr, up, 4, None)
+        }
+    });
+    let all = scalar(ScalarOp::Mul, m, 0, Some(n));
+    scalar(ScalarOp::Cmp(CmpOp::Lt), all, SAFE_FRACTALS, None)
 }
 
 /// Whether a product is known to be long enough to hide the latency of its accumulator.

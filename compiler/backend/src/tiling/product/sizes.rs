@@ -108,6 +108,8 @@ const SIDES: [i64; 16] = [
 const WIDE: [i64; 9] = [320, 384, 448, 512, 576, 640, 768, 832, 1024];
 /// Rows (columns) of a result whose blocks may be as wide.
 const FEW: i64 = 64;
+/// Turns of the groups that are few (we choose).
+const FEW_TURNS: i64 = 8;
 /// The least width that is preferred to wider ones for being even.
 const LEAST_EVEN_WIDTH: i64 = 64;
 
@@ -331,6 +333,14 @@ fn orders(task: &Task<'_>, t: &Tiles) -> Vec<i64> {
     }
 }
 
+/// Whether blocks of usual width are so few that they need not come out even for all groups.
+fn is_short(task: &Task<'_>) -> bool {
+    let (e, chip) = (task.extents, task.chip);
+    let widest = SIDES[SIDES.len() - 1];
+    let blocks = (ceil_div(e.m, widest) * ceil_div(e.n, widest)).saturating_mul(e.outer);
+    task.window.is_none() && blocks < FEW_TURNS * i64::try_from(chip.cores.cube).unwrap_or(1)
+}
+
 /// Rows and columns of blocks worth trying, or the ones that are given.
 fn sides(task: &Task<'_>) -> (Vec<i64>, Vec<i64>) {
     let e = task.extents;
@@ -338,16 +348,12 @@ fn sides(task: &Task<'_>) -> (Vec<i64>, Vec<i64>) {
     let only_even = task.whole_columns && SIDES.into_iter().any(even);
     let given = |knob: Knob| task.given.get(&knob).map(|side| vec![*side]);
     let rows = given(Knob::Rows).unwrap_or_else(|| {
-        let wide = WIDE
-            .into_iter()
-            .filter(|_| e.n <= FEW && task.window.is_none());
+        let wide = WIDE.into_iter().filter(|_| e.n <= FEW && is_short(task));
         let sides = SIDES.into_iter().chain(wide);
         sides.filter(|m| *m == 16 || *m < e.m + 16).collect()
     });
     let cols = given(Knob::Cols).unwrap_or_else(|| {
-        let wide = WIDE
-            .into_iter()
-            .filter(|_| e.m <= FEW && task.window.is_none());
+        let wide = WIDE.into_iter().filter(|_| e.m <= FEW && is_short(task));
         let sides = SIDES
             .into_iter()
             .chain(wide)
