@@ -221,6 +221,12 @@ impl Blocks {
         while next != 0 {
             let at = next as usize - 1;
             let other = self.others[at];
+            // Most uses are of other parts: those are passed by without a look at who they are.
+            if !other.part.meets(part) {
+                before = next;
+                next = other.next;
+                continue;
+            }
             let left = match stands_for(other.who) {
                 true => other.part.without(part),
                 false => other.part,
