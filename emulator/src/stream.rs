@@ -106,6 +106,8 @@ pub(crate) struct Traffic {
     pub(crate) setup: u32,
     pub(crate) path: GmPath,
     pub(crate) write: bool,
+    /// Whether what is read is not kept in L2.
+    pub(crate) past_l2: bool,
 }
 
 /// The stream of one core.
@@ -405,6 +407,7 @@ fn global_side(inst: &Inst, regs: &impl Regs, cost: &Cost) -> Option<Traffic> {
         setup: gm.setup,
         path: gm.path,
         write: gm.write,
+        past_l2: inst.memory().iter().any(|place| place.at.is_past_l2(regs)),
     })
 }
 

@@ -11,7 +11,7 @@ use isa::effects::Access;
 use isa::form::{VecForm, Walk};
 use isa::inst::*;
 use isa::legal;
-use isa::types::{BLOCK_BYTES, FRACTAL_BYTES, Pipe, Space};
+use isa::types::{BLOCK_BYTES, FRACTAL_BYTES, PAST_L2, Pipe, Space};
 use smallvec::SmallVec;
 
 use crate::footprint::{Footprints, Id};
@@ -323,7 +323,7 @@ fn global(inst: &Inst, access: &Access, regs: &Registers) -> Result<Global, Reas
         pointer,
         writes: access.dir != Dir::In,
         pieces: Access {
-            base: access.base.wrapping_sub(regs.reg(pointer)),
+            base: access.base.wrapping_sub(regs.reg(pointer) & !PAST_L2),
             ..*access
         },
     })

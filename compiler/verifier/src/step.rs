@@ -2,7 +2,7 @@
 
 use isa::effects::ScalarAccess;
 use isa::inst::{Cond, Lanes, Reg, Regs as _, Spr, XVal};
-use isa::types::{Pipe, Space};
+use isa::types::{PAST_L2, Pipe, Space};
 
 use crate::core::{Core, DEPTH, Frame};
 use crate::order::{SCALAR, STORES};
@@ -185,7 +185,7 @@ impl Core {
         match value {
             XVal::Reg(reg) if self.regs.is_unknown(reg) => self.regs.region[reg.index()],
             XVal::Reg(reg) => {
-                let region = world.gm.region_of(self.regs.reg(reg));
+                let region = world.gm.region_of(self.regs.reg(reg) & !PAST_L2);
                 region
                     .and_then(|region| u8::try_from(region).ok())
                     .unwrap_or(NOWHERE)

@@ -3,7 +3,7 @@
 use isa::chip::Chip;
 use isa::effects::{Access, Steps};
 use isa::inst::{Dir, Spr, VecScalar};
-use isa::types::{Pipe, Space};
+use isa::types::{PAST_L2, Pipe, Space};
 
 use crate::core::{Core, Event, Target, Task, UnitState};
 use crate::footprint::{Footprints, Id};
@@ -91,7 +91,7 @@ impl Core {
                 true => [0; LEVELS],
                 false => self.levels.of(use_.pointer),
             };
-            return Ok(Target::Address(self.regs.reg(use_.pointer), slopes));
+            return Ok(Target::Address(self.regs.reg(use_.pointer) & !PAST_L2, slopes));
         }
         match self.regs.region[use_.pointer.index()] {
             NOWHERE => Err(Reason::Unknown("data decides which tensor is used")),

@@ -1,6 +1,7 @@
 //! L2 as it looks from a copy: which sectors of which lines are there, and who read a line last.
 //!
-//! L2 is fully associative with a clock hand for its least used line (we choose), written back when a line leaves. This is
+//! L2 is fully associative with a clock hand for its least used line (we choose), written back when a line leaves. What is
+//! read past L2 comes from it if it is there and is not kept ([`isa::types::PAST_L2`]). This is
 //! the innermost loop of the clock, so a row is split into its lines once for all rows that lie alike. Knows no times but
 //! those it is given, and no bandwidth.
 

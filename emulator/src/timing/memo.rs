@@ -10,7 +10,7 @@ use isa::chip::Chip;
 use isa::cost;
 use isa::effects::ScalarAccess;
 use isa::inst::{Addr, Dir, Inst, Lanes, Reg, Regs, Spr};
-use isa::types::Space;
+use isa::types::{PAST_L2, Space};
 
 use crate::core::{Context, Core};
 use crate::report::Path;
@@ -172,7 +172,8 @@ impl Known {
         let mut by = 0_u64;
         for place in &self.places {
             let address = core.context.reg(place.reg);
-            if !place.is_good(core, address) {
+            let same_way = (address ^ place.base) & PAST_L2 == 0;
+            if !same_way || !place.is_good(core, address & !PAST_L2) {
                 return false;
             }
             if place.space == Space::Gm {
@@ -266,7 +267,7 @@ fn dependence(inst: &Inst, context: &Context, chip: &Chip) -> Option<Dependence>
             true => chip.align.l0c_mmad.max(chip.align.l0c),
             false => chip.alignment(one.space),
         };
-        if start < base || places.iter().any(|place| place.operand == one.operand) {
+        if start < base & !PAST_L2 || places.iter().any(|place| place.operand == one.operand) {
             return None;
         }
         places.push(Place {
@@ -274,7 +275,7 @@ fn dependence(inst: &Inst, context: &Context, chip: &Chip) -> Option<Dependence>
             reg,
             space: one.space,
             base,
-            reach: end - base,
+            reach: end - (base & !PAST_L2),
             writes: one.dir != Dir::In,
             align: align.max(1),
             size: chip.space_bytes(one.space),

@@ -5,7 +5,7 @@ use super::{
     BitReader, BitWriter, Cursor, Dir, Operand, OperandKind, Reg, Regs, TextCx, TextError,
     TextErrorKind, Unfit, Visitor,
 };
-use crate::types::Space;
+use crate::types::{PAST_L2, Space};
 use std::fmt::Write as _;
 use std::marker::PhantomData;
 
@@ -19,11 +19,19 @@ pub enum Addr {
 }
 
 impl Addr {
-    /// The address.
+    /// The address, whichever way it is reached.
     pub fn get(self, regs: &(impl Regs + ?Sized)) -> u64 {
         match self {
-            Addr::Reg(reg) => regs.reg(reg),
+            Addr::Reg(reg) => regs.reg(reg) & !PAST_L2,
             Addr::Imm(at) => u64::from(at),
+        }
+    }
+
+    /// Whether the way goes past L2.
+    pub fn is_past_l2(self, regs: &(impl Regs + ?Sized)) -> bool {
+        match self {
+            Addr::Reg(reg) => regs.reg(reg) & PAST_L2 != 0,
+            Addr::Imm(_) => false,
         }
     }
 }

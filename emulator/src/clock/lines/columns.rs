@@ -99,7 +99,7 @@ impl Lines {
         let (step, step_offset) = self.line_bytes.divide(traffic.stride);
         let bytes = u64::from(traffic.row_bytes);
         let apart = traffic.rows == 1 || step_offset == 0 && step > 0;
-        if traffic.write || !apart || offset + bytes > line {
+        if traffic.write || traffic.past_l2 || !apart || offset + bytes > line {
             return None;
         }
         let whole = self.sector_bytes.divide(offset).1 != 0;
@@ -225,6 +225,7 @@ mod tests {
                 setup: 0,
                 path: GmPath::L1,
                 write: random.below(20) == 0,
+                past_l2: false,
             };
             let piece = Piece {
                 row: 0,

@@ -11,6 +11,24 @@ struct Row {
     whole: usize,
     last: Part,
     bytes: u64,
+    /// Whether whole lines are kept.
+    keep: bool,
+}
+
+impl Row {
+    /// The same, kept only if `keep` says so.
+    fn kept_if(self, keep: bool) -> Row {
+        let part = |part: Part| Part {
+            keep: part.keep && keep,
+            ..part
+        };
+        Row {
+            first: part(self.first),
+            last: part(self.last),
+            keep,
+            ..self
+        }
+    }
 }
 
 impl Lines {
@@ -23,7 +41,9 @@ impl Lines {
         let (mut index, write) = (first - self.first, traffic.write);
         let line = self.line_bytes.bytes;
         let mut out = Count::default();
-        let mut row = self.split(offset, piece.bytes, write);
+        let mut row = self
+            .split(offset, piece.bytes, write)
+            .kept_if(!traffic.past_l2);
         if !write
             && step_offset == 0
             && let Some(parts) = self.short(&row)
@@ -45,7 +65,9 @@ impl Lines {
                     offset -= line;
                     index = index.wrapping_add(1);
                 }
-                row = self.split(offset, piece.bytes, write);
+                row = self
+                    .split(offset, piece.bytes, write)
+                    .kept_if(!traffic.past_l2);
             }
         }
         self.close(out)
@@ -53,7 +75,10 @@ impl Lines {
 
     /// The lines of a row that has one or two.
     fn short(&self, row: &Row) -> Option<(Part, Part)> {
-        let all = self.all();
+        let all = Part {
+            keep: row.keep,
+            ..self.all()
+        };
         match (row.first.mask != 0, row.whole, row.last.mask != 0) {
             (true, 0, _) => Some((row.first, row.last)),
             (true, 1, false) => Some((row.first, all)),
@@ -74,6 +99,7 @@ impl Lines {
             whole: 0,
             last: Part::NONE,
             bytes: 0,
+            keep: true,
         };
         let mut from = 0;
         if offset > 0 || end < line {
@@ -115,7 +141,10 @@ impl Lines {
             self.read(index, row.first, visit, out);
             index += 1;
         }
-        let all = self.all();
+        let all = Part {
+            keep: row.keep,
+            ..self.all()
+        };
         for line in index..index + row.whole {
             self.read(line, all, visit, out);
         }
