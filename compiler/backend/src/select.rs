@@ -17,6 +17,7 @@ mod dma;
 mod ew;
 mod flow;
 mod masks;
+mod past_l2;
 mod reduce;
 mod regs;
 mod sort;
@@ -24,13 +25,13 @@ mod transpose;
 mod vector;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Diagnostic, Span};
 use ir::tile::{Buf, Chan, Func, Inst, Op, Tensor};
 use isa::chip::Chip;
 use isa::inst::{self, Reg};
-use isa::types::{CoreKind, Space};
+use isa::types::{CoreKind, PAST_L2, Space};
 
 use crate::errors;
 use crate::plan::access::{self, Place};
@@ -90,6 +91,7 @@ fn select_holding(
         homes: Homes::default(),
         lives: Lives::default(),
         bases: BTreeMap::new(),
+        past_l2: past_l2::tensors(func, chip),
         slots: BTreeMap::new(),
         slot_of: BTreeMap::new(),
         rings: BTreeMap::new(),
@@ -147,6 +149,8 @@ struct Sel<'f> {
     lives: Lives,
     /// Base addresses that are held.
     bases: BTreeMap<Tensor, Reg>,
+    /// Arguments that are read past L2.
+    past_l2: BTreeSet<Tensor>,
     /// Counter of each group of buffers that turn together.
     slots: BTreeMap<flow::SlotKey, Reg>,
     slot_of: BTreeMap<Buf, flow::SlotKey>,
@@ -306,7 +310,7 @@ impl Sel<'_> {
     fn hold(&mut self, held: &[Tensor]) -> Done {
         for &tensor in held {
             let reg = self.lasting()?;
-            self.load_base(tensor, reg);
+            self.load_base(tensor, reg)?;
             self.bases.insert(tensor, reg);
         }
         self.homes.end_temporaries();
@@ -319,12 +323,22 @@ impl Sel<'_> {
             return Ok(Num::Reg(reg));
         }
         let reg = self.temporary()?;
-        self.load_base(tensor, reg);
+        self.load_base(tensor, reg)?;
         Ok(Num::Reg(reg))
     }
 
-    fn load_base(&mut self, tensor: Tensor, reg: Reg) {
+    fn load_base(&mut self, tensor: Tensor, reg: Reg) -> Done {
         self.load_word(tensor.as_u32(), reg);
+        if self.past_l2.contains(&tensor) {
+            let past = self.temporary()?;
+            self.set(past, Num::Const(PAST_L2.cast_signed()));
+            self.push(inst::Add {
+                dst: inst::XOut(reg),
+                a: inst::XVal::Reg(reg),
+                b: inst::XVal::Reg(past),
+            });
+        }
+        Ok(())
     }
 
     /// Loads a word of the parameter block: addresses of tensors, then sizes.
