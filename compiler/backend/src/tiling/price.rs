@@ -187,9 +187,17 @@ impl Pricing<'_> {
             Op::BlockReduce {
                 src, rows, cols, ..
             } => {
-                let repeats = (self.rows(*src, *rows)).saturating_mul(known(*cols) / LANES);
+                let (rows_there, chunks) = (self.rows(*src, *rows), known(*cols) / LANES);
                 let rate = self.rate(Opcode::Vcgadd, 4);
-                time.vector = repeats.saturating_mul(rate) + self.latency(Opcode::Vcgadd);
+                time.vector = rows_there.saturating_mul(chunks.saturating_mul(rate))
+                    + self.latency(Opcode::Vcgadd);
+                // Rows that only the run counts come one after the other.
+                if let Arg::Val(_) = rows {
+                    time.vector = time
+                        .vector
+                        .saturating_add(rows_there.saturating_mul(AROUND));
+                    time.scalar = rows_there.saturating_mul(AROUND);
+                }
             }
             Op::Lanes { acc, rows, .. } => {
                 let rows = self.rows(*acc, *rows);
@@ -336,7 +344,12 @@ impl Pricing<'_> {
         let counted =
             i64::from(matches!(cols, Arg::Val(_)) || (flat && matches!(rows, Arg::Val(_))));
         let mode = counted * int(self.chip.vector.count_mode);
-        let by_columns = instructions > 1 && instructions < row_count;
+        let by_columns = !flat
+            && match (rows, cols) {
+                (Arg::Const(_), Arg::Const(_)) => instructions < row_count,
+                (Arg::Val(_), Arg::Const(_)) => row_count > 1,
+                (Arg::Const(_) | Arg::Val(_), Arg::Val(_)) => false,
+            };
         let clashes = if by_columns {
             self.clashes(dst, repeats)
         } else {

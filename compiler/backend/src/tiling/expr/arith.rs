@@ -71,7 +71,10 @@ impl Emitter<'_> {
             // These give an operand, or bits of operands of one width: nothing to bring back into range.
             BinaryOp::Max => return Ok(self.ew2(EwOp::Max, rep, a, b)),
             BinaryOp::Min => return Ok(self.ew2(EwOp::Min, rep, a, b)),
-            BinaryOp::Div if elem.is_float() => self.ew2(EwOp::Div, rep, a, b),
+            BinaryOp::Div if elem.is_float() => match inverse(rep, b) {
+                Some(inverse) => self.ew2(EwOp::Mul, rep, a, inverse),
+                None => self.ew2(EwOp::Div, rep, a, b),
+            },
             BinaryOp::And => return Ok(self.ew2(EwOp::And, rep, a, b)),
             BinaryOp::Or => return Ok(self.ew2(EwOp::Or, rep, a, b)),
             BinaryOp::Xor => return Ok(self.xor(rep, a, b)),
@@ -251,4 +254,14 @@ pub(super) fn scalar_op(op: BinaryOp) -> Option<ScalarOp> {
         BinaryOp::Min => Some(ScalarOp::Min),
         BinaryOp::And | BinaryOp::Or | BinaryOp::Xor | BinaryOp::Shl | BinaryOp::Shr => None,
     }
+}
+
+/// What multiplies as a constant divides, to the same bits: one through a power of two, if it is a normal number.
+fn inverse(rep: Elem, b: Val) -> Option<Val> {
+    let Val::Bits(bits) = b else {
+        return None;
+    };
+    let exponent = bits >> 23 & 0xff;
+    let power = rep == Elem::F32 && bits & 0x007f_ffff == 0 && (1..=253).contains(&exponent);
+    power.then(|| Val::Bits(bits & 0x8000_0000 | (254 - exponent) << 23))
 }

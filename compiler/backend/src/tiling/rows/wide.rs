@@ -56,10 +56,18 @@ impl Plan<'_> {
         }
         let acc = e.b.buf("acc", self.part_shape(elem, lanes));
         let dims = (e.extent.row_count, Arg::Const(lanes));
-        // A lane starts at +0, which is what makes its first item +0 if that is -0.
-        let zero = Some(Operand::Bits(0));
-        e.b.ew(EwOp::Add, acc, Operand::Full(whole(src)), zero, dims);
-        self.add_wide(e, acc, src, lanes);
+        // A lane starts at +0, which is what makes its first item +0 if that is -0; where all lanes meet a +0 later, the
+        // first two items are added at once.
+        let all = |cols| matches!(e.extent.col_count, Arg::Const(there) if there >= cols);
+        let (other, first) = match joins_with_zeros(lanes) && all(2 * lanes) {
+            true => {
+                let col = Arg::Const(lanes);
+                (Operand::Full(View { col, ..whole(src) }), 2 * lanes)
+            }
+            false => (Operand::Bits(0), lanes),
+        };
+        e.b.ew(EwOp::Add, acc, Operand::Full(whole(src)), Some(other), dims);
+        self.add_wide(e, acc, src, first);
         Ok(Some(acc))
     }
 
