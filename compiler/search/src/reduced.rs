@@ -17,7 +17,7 @@ pub(crate) struct Rounds {
 /// As few as show what a round takes when others go on around it.
 pub(crate) const FEW: Rounds = Rounds {
     first: 2,
-    further: 2,
+    further: 1,
 };
 
 /// A walk over blocks that is long enough to be made shorter.
