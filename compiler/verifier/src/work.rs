@@ -91,7 +91,10 @@ impl Core {
                 true => [0; LEVELS],
                 false => self.levels.of(use_.pointer),
             };
-            return Ok(Target::Address(self.regs.reg(use_.pointer) & !PAST_L2, slopes));
+            return Ok(Target::Address(
+                self.regs.reg(use_.pointer) & !PAST_L2,
+                slopes,
+            ));
         }
         match self.regs.region[use_.pointer.index()] {
             NOWHERE => Err(Reason::Unknown("data decides which tensor is used")),
