@@ -14,7 +14,7 @@ use crate::core::{Core, Halt, call};
 use crate::price::Prices;
 use crate::run;
 use crate::setup::Setup;
-use crate::stream;
+use crate::stream::{self, Traffic};
 
 /// The times of a launch; none if a scalar unit looks at what others compute, or a program does not come to its end.
 pub(crate) fn time(setup: &Setup<'_>) -> Option<Timing> {
@@ -31,7 +31,22 @@ pub(crate) fn time(setup: &Setup<'_>) -> Option<Timing> {
         }
         std::mem::swap(&mut core.stream.prices, prices);
     }
+    let extent = setup.gm.extent();
+    let mut traffic = cores.iter().flat_map(|core| &core.stream.traffic);
+    if !traffic.all(|traffic| is_inside(traffic, extent)) {
+        return None;
+    }
     run::time(&mut cores, &setup.gm, setup.chip, &setup.options).ok()
+}
+
+/// Whether a copy stays where memory is: nobody has executed it, and what goes elsewhere has no time.
+fn is_inside(traffic: &Traffic, (first, end): (u64, u64)) -> bool {
+    let rows = u64::from(traffic.rows).saturating_sub(1);
+    let beyond = rows
+        .checked_mul(traffic.stride)
+        .and_then(|last| last.checked_add(traffic.address))
+        .and_then(|last| last.checked_add(u64::from(traffic.row_bytes)));
+    traffic.address >= first && beyond.is_some_and(|beyond| beyond <= end)
 }
 
 /// Takes the scalar unit one instruction further.
