@@ -56,8 +56,11 @@ impl Waiting {
     fn take(&mut self) -> Vec<Heard> {
         let mut sets = Vec::with_capacity(self.sources);
         for own in self.from.values_mut() {
-            sets.extend(own.pop_front());
-            self.sources -= usize::from(own.is_empty());
+            // A source that set in another mode may have none.
+            if let Some(set) = own.pop_front() {
+                sets.push(set);
+                self.sources -= usize::from(own.is_empty());
+            }
         }
         sets
     }
