@@ -1,5 +1,7 @@
 //! Formatting changes no program: library kernels with spoiled white space mean what they mean formatted, and compile to the
-//! same objects. Spoiling keeps every token on its line, so that of the line table only columns and bytes may differ.
+//! same objects. An object's line table says where in the text each instruction comes from, so it follows the text and must;
+//! everything else is compared bit by bit. Spoiling keeps every token on its line, so that of the table too only columns and
+//! bytes may differ. A file that is formatted already, as each of the repository is, keeps its object to the last byte.
 //! That formatting twice is formatting once is held for every file of the repository by `syntax`.
 
 use std::collections::BTreeMap;
