@@ -52,6 +52,9 @@ const NEAR: usize = 3;
 /// How often the thread for other kernels looks whether it may go on.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How long nothing must have changed before other kernels are timed.
+const QUIET: Duration = Duration::from_millis(200);
+
 /// Costs by document and kernel, and the thread that makes them.
 pub(crate) struct Costs {
     toolchain: Arc<dyn Toolchain>,
@@ -271,15 +274,19 @@ fn work(
     // A slice that was wished for again while it was timed has its answer.
     let mut last: Option<(String, Slice, Option<String>, Vec<String>)> = None;
     loop {
-        if wishes.is_empty() {
+        let mut changed = if wishes.is_empty() {
             match incoming.recv() {
-                Ok(wish) => wishes.push(wish),
+                Ok(wish) => Some(wish),
                 Err(_) => return,
             }
-        }
-        for wish in incoming.try_iter() {
+        } else {
+            incoming.try_recv().ok()
+        };
+        // Whoever types has the machine to himself: other kernels begin when nothing has changed for a while.
+        while let Some(wish) = changed {
             wishes.retain(|older| older.uri != wish.uri);
             wishes.push(wish);
+            changed = incoming.recv_timeout(QUIET).ok();
         }
         wishes.retain(|wish| !wish.slices.is_empty());
         if busy.load(Ordering::Relaxed) > 0 {
