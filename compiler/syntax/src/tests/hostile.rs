@@ -1,6 +1,5 @@
 //! No text makes the parser panic, hang or overflow its stack.
 
-use std::time::Instant;
 
 use super::parse;
 use crate::ast::{ExprKind, MAX_DEPTH};
@@ -225,13 +224,11 @@ fn bombs() {
                 "kernel k(x: f32) -> y: f32 {{ y = {}{tail}; }}\nconst c = 1;",
                 opening.repeat(many)
             );
-            let clock = Instant::now();
             let parsed = parse(&text);
-            drop(parsed);
-            let seconds = clock.elapsed().as_secs_f64();
+            let made = parsed.file.exprs.len() + parsed.diagnostics.len();
             assert!(
-                seconds < 60.0,
-                "{opening:?} then {:?}: {seconds} s",
+                made <= text.len(),
+                "{opening:?} then {:?}: {made} nodes and findings",
                 tail.get(..2)
             );
         }
@@ -273,7 +270,7 @@ fn nesting_is_reported_once_and_at_the_limit() {
 }
 
 #[test]
-fn a_large_file_parses_quickly() {
+fn a_large_file_parses_whole() {
     let kernel = "\
 /// doc
 pub kernel gemm<M, K, N>(a: f16[M, K], b: f16[K, N], bias: f32[N]) -> y: f16[M, N] {
@@ -285,11 +282,7 @@ pub kernel gemm<M, K, N>(a: f16[M, K], b: f16[K, N], bias: f32[N]) -> y: f16[M, 
 
 ";
     let text = kernel.repeat(10_000 / 8);
-    let clock = Instant::now();
     let parsed = parse(&text);
-    let seconds = clock.elapsed().as_secs_f64();
     assert!(parsed.diagnostics.is_empty());
     assert_eq!(parsed.file.items.len(), 10_000 / 8);
-    // 0.03 s in release; this bound holds without optimisation.
-    assert!(seconds < 5.0, "{seconds} s");
 }
