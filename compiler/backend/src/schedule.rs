@@ -102,7 +102,8 @@ impl Knob {
     }
 
     /// Values next to one, which a search tries: twice and half as much, one more and one less, or the other one.
-    pub fn near(self, value: i64) -> Vec<i64> {
+    /// What is decided beside it says how far a packet's next size is.
+    pub fn near(self, value: i64, beside: &Values) -> Vec<i64> {
         match self {
             Knob::OutDepth
             | Knob::PacketDepth
@@ -117,10 +118,13 @@ impl Knob {
                 [Some(2 * value), half].into_iter().flatten().collect()
             }
             // A packet of a step more or less, too.
-            Knob::Packet => [value - STEP, value + STEP, 2 * value, value / 2]
-                .into_iter()
-                .filter(|v| *v > 0)
-                .collect(),
+            Knob::Packet => {
+                let step = beside.get(&Knob::Step).copied().unwrap_or(STEP);
+                [value - step, value + step, 2 * value, value / 2]
+                    .into_iter()
+                    .filter(|v| *v > 0)
+                    .collect()
+            }
             Knob::Epilogue => vec![1 - value],
             Knob::Order => vec![i64::from(value == 0)],
             Knob::Pitch | Knob::LeftPitch | Knob::RightPitch => Vec::new(),

@@ -149,7 +149,7 @@ impl<'a> Climb<'a> {
         let mut all = Vec::new();
         for (number, step) in self.best.steps.iter().enumerate() {
             for (&knob, &value) in &step.values {
-                for other in knob.near(value) {
+                for other in knob.near(value, &step.values) {
                     let mut schedule = self.best.clone();
                     let values = &mut schedule.steps[number].values;
                     values.insert(knob, other);
@@ -310,21 +310,20 @@ fn closely(task: &Task<'_>, timed: &Timed, schedule: &Schedule) -> Option<Timed>
     time::reckoned(task, &tiled.ok()?.func, more).ok()
 }
 
-/// The first candidates whose blocks differ, then the rest.
+/// The cheapest candidates: first of each shape of block one, then of each length of packet one, then the rest.
 fn distinct<'c>(order: &[&'c Candidate], count: usize) -> Vec<&'c Candidate> {
-    let sides = |c: &Candidate| {
-        let side = |knob: Knob| c.values.get(&knob).copied();
-        (side(Knob::Rows), side(Knob::Cols))
-    };
-    let mut known = BTreeSet::new();
-    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    let of = |c: &Candidate, knob: Knob| c.values.get(&knob).copied();
+    let (mut shapes, mut packets) = (BTreeSet::new(), BTreeSet::new());
+    let mut tiers = [const { Vec::new() }; 3];
     for &candidate in order {
-        match known.insert(sides(candidate)) {
-            true => first.push(candidate),
-            false => rest.push(candidate),
-        }
+        let shape = (of(candidate, Knob::Rows), of(candidate, Knob::Cols));
+        let packet = packets.insert((shape, of(candidate, Knob::Packet)));
+        let tier = match (shapes.insert(shape), packet) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+        };
+        tiers[tier].push(candidate);
     }
-    first.extend(rest);
-    first.truncate(count);
-    first
+    tiers.into_iter().flatten().take(count).collect()
 }

@@ -1,6 +1,5 @@
 //! No text makes the parser panic, hang or overflow its stack.
 
-
 use super::parse;
 use crate::ast::{ExprKind, MAX_DEPTH};
 use crate::print_ast;
