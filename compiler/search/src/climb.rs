@@ -19,7 +19,7 @@ const ROUNDS: usize = 6;
 const LEAST: usize = 6;
 /// The best that are timed once more, with as many blocks as so many instructions go through, or all.
 const CONFIRMED: usize = 2;
-const CLOSELY: u64 = 3_000_000;
+const CLOSELY: u64 = 9_000_000;
 /// How many thousandths more than the rule's schedule one may seem to take and be looked at again.
 const DOUBT: u64 = 30;
 /// By how many thousandths another schedule must be better than that of the rule, if not all blocks were gone through.
@@ -129,42 +129,56 @@ impl<'a> Climb<'a> {
         candidates.into_iter().filter_map(attempt).collect()
     }
 
-    /// Steps from the best to what differs from it in one decision, as long as that is better.
+    /// Looks around the decisions by rule, then steps from the best to what differs from it in one decision, as long as
+    /// that is better.
     pub(crate) fn neighbours(&mut self) {
+        let rule = self.standings[0].1.clone();
+        if rule != self.best {
+            self.around(&rule);
+        }
         for _ in 0..ROUNDS {
             let before = self.cycles;
-            let mut attempts = self.around();
-            attempts.truncate(self.left.min(FIRST));
-            let steps: Vec<String> = attempts.iter().map(|a| a.step.clone()).collect();
-            let tried = self.try_all(attempts);
-            self.neighbours.extend(steps.into_iter().zip(tried));
+            self.around(&self.best.clone());
             if self.cycles >= before || self.left == 0 {
                 return;
             }
         }
     }
 
-    /// What differs from the best in one decision, as the decision says.
-    fn around(&self) -> Vec<Attempt> {
+    /// Times what lies next to a schedule.
+    fn around(&mut self, schedule: &Schedule) {
+        let mut attempts = self.next_to(schedule);
+        attempts.truncate(self.left.min(FIRST));
+        let steps: Vec<String> = attempts.iter().map(|a| a.step.clone()).collect();
+        let tried = self.try_all(attempts);
+        self.neighbours.extend(steps.into_iter().zip(tried));
+    }
+
+    /// What differs from a schedule in one decision, as the decision says, and blocks laid on their side.
+    fn next_to(&self, known: &Schedule) -> Vec<Attempt> {
         let mut all = Vec::new();
-        for (number, step) in self.best.steps.iter().enumerate() {
-            for (&knob, &value) in &step.values {
-                for other in knob.near(value, &step.values) {
-                    let mut schedule = self.best.clone();
-                    let values = &mut schedule.steps[number].values;
+        for (number, step) in known.steps.iter().enumerate() {
+            let one = step.values.iter().flat_map(|(&knob, &value)| {
+                let near = knob.near(value, &step.values).into_iter();
+                near.map(move |other| vec![(knob, other)])
+            });
+            for changes in on_its_side(&step.values).into_iter().chain(one) {
+                let mut schedule = known.clone();
+                let values = &mut schedule.steps[number].values;
+                for (knob, other) in changes {
                     values.insert(knob, other);
                     for freed in knob.frees() {
                         values.remove(freed);
                     }
-                    let values = values.clone();
-                    let new = !self.seen.contains(&schedule.to_string());
-                    all.extend(new.then_some(Attempt {
-                        step: step.name.clone(),
-                        schedule,
-                        values,
-                        candidate: None,
-                    }));
                 }
+                let values = values.clone();
+                let new = !self.seen.contains(&schedule.to_string());
+                all.extend(new.then_some(Attempt {
+                    step: step.name.clone(),
+                    schedule,
+                    values,
+                    candidate: None,
+                }));
             }
         }
         all
@@ -308,6 +322,12 @@ fn closely(task: &Task<'_>, timed: &Timed, schedule: &Schedule) -> Option<Timed>
     };
     let tiled = backend::tile_as(task.func, task.chip, task.options.level, Some(schedule));
     time::reckoned(task, &tiled.ok()?.func, more).ok()
+}
+
+/// Rows for columns and columns for rows, where a block has more of one than of the other.
+fn on_its_side(values: &Values) -> Option<Vec<(Knob, i64)>> {
+    let (&rows, &cols) = (values.get(&Knob::Rows)?, values.get(&Knob::Cols)?);
+    (rows != cols).then(|| vec![(Knob::Rows, cols), (Knob::Cols, rows)])
 }
 
 /// The cheapest candidates: first of each shape of block one, then of each length of packet one, then the rest.

@@ -37,7 +37,7 @@ impl Default for Budget {
     fn default() -> Budget {
         Budget {
             timed: 64,
-            instructions: 8_000_000,
+            instructions: 30_000_000,
             threads: 0,
         }
     }

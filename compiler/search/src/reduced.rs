@@ -14,10 +14,21 @@ pub(crate) struct Rounds {
     pub(crate) further: i64,
 }
 
-/// As few as show what a round takes when others go on around it.
+impl Rounds {
+    /// Twice as many.
+    pub(crate) const fn doubled(self) -> Rounds {
+        Rounds {
+            first: 2 * self.first,
+            further: 2 * self.further,
+        }
+    }
+}
+
+/// As few as show what a round takes when others go on around it: the first ones still wait for cold memory,
+/// and cores that meet at the same lines part only in the course of some.
 pub(crate) const FEW: Rounds = Rounds {
-    first: 2,
-    further: 1,
+    first: 4,
+    further: 4,
 };
 
 /// A walk over blocks that is long enough to be made shorter.

@@ -8,11 +8,17 @@ use isa::object::Object;
 use crate::Task;
 use crate::reduced::{self, Rounds, Walk};
 
+/// By how many times a further round may be shorter than the first ones, cold caches included, and still be believed: a
+/// round in which only some cores have a block can take as long as one of all, and then a few rounds say nothing.
+const FAR: u64 = 3;
+
 /// What timing a kernel gave.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Timed {
     /// Cycles of the whole kernel, launch included.
     pub(crate) cycles: u64,
+    /// Cycles that the whole kernel takes on any machine of these peaks.
+    bound: u64,
     /// Instructions that were gone through.
     pub(crate) instructions: u64,
     /// The rounds that these went through a long walk; none if every block was gone through.
@@ -35,6 +41,7 @@ fn whole(task: &Task<'_>, object: &Object) -> Option<Timed> {
     let outcome = emulator::run(object, &inputs, task.chip, &options).ok()?;
     Some(Timed {
         cycles: outcome.report.cycles,
+        bound: outcome.report.bound.cycles,
         instructions: outcome.report.instructions,
         rounds: None,
     })
@@ -58,16 +65,24 @@ pub(crate) fn reckoned(task: &Task<'_>, tiled: &tile::Func, few: Rounds) -> Resu
     };
     let first = time(reduced::shortened(tiled, &rounds(None)))?;
     let (mut cycles, mut instructions) = (first.cycles, first.instructions);
+    let ran = first.cycles.saturating_sub(task.chip.launch_cycles());
     for (n, walk) in walks.iter().enumerate() {
         let longer = time(reduced::shortened(tiled, &rounds(Some(n))))?;
         let left = u64::try_from(walk.rounds - few.first).unwrap_or(0);
         let more = longer.cycles.saturating_sub(first.cycles);
-        cycles =
-            cycles.saturating_add(more.saturating_mul(left) / few.further.unsigned_abs().max(1));
+        let (begun, further) = (few.first.unsigned_abs(), few.further.unsigned_abs().max(1));
+        if more * begun * FAR < ran * further {
+            return reckoned(task, tiled, few.doubled());
+        }
+        cycles = cycles.saturating_add(more.saturating_mul(left) / further);
         instructions = instructions.saturating_add(longer.instructions);
+    }
+    if cycles < first.bound {
+        return reckoned(task, tiled, few.doubled());
     }
     Ok(Timed {
         cycles,
+        bound: first.bound,
         instructions,
         rounds: Some(few),
     })
