@@ -2,6 +2,7 @@
 //! seeds, and given to the verifier: what it refuses, and what running shows. `odd` lists those whose class or line is not
 //! the wanted one, and those that are accepted though they compute something else.
 
+#[expect(dead_code, reason = "the test target uses the rest")]
 #[path = "../harness/binary_mutants.rs"]
 mod binary_mutants;
 

@@ -8,11 +8,7 @@
 //! *diagnostics* is the time from a keystroke to what is wrong, *completion* from a keystroke to the list behind it, *cost*
 //! from a keystroke to the cycles of the kernel under the cursor, compared with those of `vinci run`. The word `edits`
 //! instead makes 100,000 random edits and compares with a fresh server.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a bench prints its table"
-)]
+#![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod client;
 mod edits;
