@@ -66,79 +66,56 @@ impl Count<'_> {
     /// Counts a block that so many cores go through `times` times together.
     fn block(&mut self, block: Block, times: i64, cores: i64) {
         for &inst in &self.func.blocks[block].insts {
-            match &self.func.insts[inst].op {
-                Op::Query { dst, what } => {
-                    let alike = match what {
-                        CoreQuery::Core => 1,
-                        CoreQuery::Group => cores / i64::from(self.func.groups).max(1),
-                        CoreQuery::Sub | CoreQuery::Size(_) => continue,
-                    };
-                    self.starts.insert(*dst, alike);
-                }
-                Op::For {
-                    lo, hi, step, body, ..
-                } => {
-                    let times = self.turns(*lo, *hi, *step, (times, cores));
-                    self.block(*body, times, cores);
-                }
-                Op::If { then, els, .. } => {
-                    self.block(*then, times, cores);
-                    if let Some(els) = els {
-                        self.block(*els, times, cores);
+            let op = &self.func.insts[inst].op;
+            if let Op::Query { dst, what } = op {
+                match what {
+                    CoreQuery::Core => self.starts.insert(*dst, 1),
+                    CoreQuery::Group => {
+                        let groups = i64::from(self.func.groups).max(1);
+                        self.starts.insert(*dst, cores / groups)
                     }
-                }
-                Op::Load {
-                    dst,
-                    tensor,
-                    rows,
-                    cols,
-                    ..
-                } => {
-                    let buf = &self.func.bufs[dst.buf];
-                    let known = |arg: &Arg, most: i64| match arg {
-                        Arg::Const(known) => *known,
-                        Arg::Val(_) => most,
-                    };
-                    let (rows, cols) = (known(rows, buf.rows), known(cols, buf.cols));
-                    // Parts of a sector that are read by themselves would come twice.
-                    let whole = cols * elem(self.func, *tensor) % self.sector == 0;
-                    let items = rows.saturating_mul(cols).saturating_mul(times);
-                    let read = self.read.entry(*tensor).or_insert(Some(0));
-                    *read = read.filter(|_| whole).map(|sum| sum.saturating_add(items));
-                }
-                Op::Peek { tensor, .. } => {
-                    self.read.insert(*tensor, None);
-                }
-                Op::Scalar { .. }
-                | Op::Next { .. }
-                | Op::PeekBuf { .. }
-                | Op::Poke { .. }
-                | Op::Store { .. }
-                | Op::LoadTile { .. }
-                | Op::LoadWindow { .. }
-                | Op::LoadWords { .. }
-                | Op::Mad { .. }
-                | Op::Drain { .. }
-                | Op::Ew { .. }
-                | Op::Spread { .. }
-                | Op::Transpose { .. }
-                | Op::Gather { .. }
-                | Op::Sort { .. }
-                | Op::Accumulate { .. }
-                | Op::BlockReduce { .. }
-                | Op::Lanes { .. }
-                | Op::Acquire { .. }
-                | Op::Publish { .. }
-                | Op::Take { .. }
-                | Op::Release { .. }
-                | Op::SetFlag { .. }
-                | Op::WaitFlag { .. }
-                | Op::Barrier { .. }
-                | Op::SyncAll
-                | Op::SetCross { .. }
-                | Op::WaitCross { .. } => {}
+                    CoreQuery::Sub | CoreQuery::Size(_) => None,
+                };
+            } else if let Some((tensor, how)) = op.tensor()
+                && how.reads()
+            {
+                let items = self.loaded(op).map(|items| items.saturating_mul(times));
+                let read = self.read.entry(tensor).or_insert(Some(0));
+                *read = read
+                    .zip(items)
+                    .map(|(sum, items)| sum.saturating_add(items));
+            }
+            let inside = if let Op::For { lo, hi, step, .. } = op {
+                self.turns(*lo, *hi, *step, (times, cores))
+            } else {
+                times
+            };
+            for inner in op.blocks() {
+                self.block(inner, inside, cores);
             }
         }
+    }
+
+    /// The elements that an operation reads, at most. Nothing where it reads parts of a sector: they would come twice.
+    fn loaded(&self, op: &Op) -> Option<i64> {
+        let Op::Load {
+            dst,
+            tensor,
+            rows,
+            cols,
+            ..
+        } = op
+        else {
+            return None;
+        };
+        let buf = &self.func.bufs[dst.buf];
+        let known = |arg: &Arg, most: i64| match arg {
+            Arg::Const(known) => *known,
+            Arg::Val(_) => most,
+        };
+        let (rows, cols) = (known(rows, buf.rows), known(cols, buf.cols));
+        let whole = cols * elem(self.func, *tensor) % self.sector == 0;
+        whole.then(|| rows.saturating_mul(cols))
     }
 
     /// How often all cores go through the body of a loop together.
