@@ -7,8 +7,9 @@
 //!
 //! Here is what the programs of both kinds of core must agree on: extents, the walk over blocks, rings and offsets.
 
-pub(crate) mod cube;
+mod cube;
 pub(crate) mod pad;
+pub(crate) mod phases;
 pub(crate) mod sizes;
 pub(crate) mod vector;
 mod window;

@@ -10,6 +10,7 @@ use isa::chip::Chip;
 use isa::types::{Layout, Space};
 
 use super::Extents;
+use super::phases::task;
 use super::sizes;
 use crate::Level;
 use crate::errors;
@@ -18,7 +19,7 @@ use crate::schedule::{Form, Knob, Slot, Values};
 use crate::tiling::access::Linear;
 use crate::tiling::builder::{Builder, Shape, whole};
 use crate::tiling::expr::{GmMap, ceil_div, round_up};
-use crate::tiling::{Result, StepCx, product_task, vector_phase, workspace};
+use crate::tiling::{Result, StepCx, vector_phase, workspace};
 
 /// The decisions, one for each factor.
 pub(crate) const KNOBS: [Knob; 2] = [Knob::LeftPitch, Knob::RightPitch];
@@ -174,7 +175,7 @@ fn copies(pitches: &Pitches, own: [i64; 2]) -> i64 {
 fn cost(cx: &StepCx<'_>, (product, epilogue): (&Product, &Epilogue), pitches: Pitches) -> i64 {
     let new = padded(cx, product, pitches);
     let extents = Extents::of(cx, &new);
-    let task = product_task(cx, &new, epilogue, &extents);
+    let task = task(cx, &new, epilogue, &extents);
     let blocks = sizes::candidates(&task)
         .into_iter()
         .map(|(cycles, _)| cycles);
