@@ -1,14 +1,14 @@
 //! What instructions of the vector unit cost, remembered.
 //!
 //! The banks of UB make that cost a walk over repeats, and loops ask for the same walks again and again. A price depends
-//! on the instruction, on the registers that it names and on the lanes in force, and on nothing else, so what was found
-//! for these is given again. Knows no instruction and no cost of its own.
+//! on the instruction, on the registers that say where and how much, and on the lanes in force, and on nothing else, so
+//! what was found for these is given again. Knows no instruction and no cost of its own.
 
 use std::cell::Cell;
 
 use isa::chip::Chip;
 use isa::cost::{self, Cost};
-use isa::inst::{Inst, Lanes, Reg, Regs, Spr};
+use isa::inst::{Inst, Lanes, Reg, Regs, Spr, Visitor};
 use isa::types::Pipe;
 
 /// Prices that are remembered; a power of two.
@@ -16,12 +16,27 @@ const ENTRIES: usize = 1 << 10;
 /// Most registers of an instruction whose price is remembered.
 const REGISTERS: usize = 4;
 
-/// The registers that an instruction of the vector unit names; none for those whose price is not remembered.
+/// The registers that decide what an instruction of the vector unit costs; none for those whose price is not remembered.
 pub(crate) type Named = Option<Vec<Reg>>;
+
+/// Registers that name places, or how much there is to do; not those that are only computed with, whose values need not
+/// be known.
+#[derive(Default)]
+struct Deciding(u32);
+
+impl Visitor for Deciding {
+    fn reads(&mut self, reg: Reg) {
+        self.0 |= 1 << reg.index();
+    }
+
+    fn computes_with(&mut self, _reg: Reg) {}
+}
 
 /// The registers that a price depends on.
 pub(crate) fn named(inst: &Inst) -> Named {
-    let reads = inst.registers().reads;
+    let mut deciding = Deciding::default();
+    inst.visit(&mut deciding);
+    let reads = deciding.0;
     let fits = reads.count_ones() as usize <= REGISTERS;
     let all = (0..Reg::COUNT as u8).map(Reg);
     let list = || all.filter(|reg| reads >> reg.index() & 1 != 0);

@@ -59,6 +59,10 @@ pub trait Operand: Copy + PartialEq + fmt::Debug + Sized {
 pub trait Visitor {
     /// A register whose value is used.
     fn reads(&mut self, _reg: Reg) {}
+    /// A register whose value is computed with, and decides nothing else: neither a place nor how much there is to do.
+    fn computes_with(&mut self, reg: Reg) {
+        self.reads(reg);
+    }
     /// A register that is overwritten.
     fn writes(&mut self, _reg: Reg) {}
     /// A place in memory that is read, written or both.

@@ -1,6 +1,6 @@
 //! The clock against published single-instruction figures (davinci-facts §9.3), and its own rules.
 
-use emulator::{Options, Outcome, Sanitize, TraceSpan, run};
+use emulator::{Fault, Options, Outcome, Sanitize, TraceSpan, run};
 use isa::object::{Object, ParamDir};
 use isa::types::{Elem, Pipe};
 
@@ -296,4 +296,101 @@ fn times_beside_values_are_those_behind_them() {
         assert_eq!(with(2), alone, "{trips}");
         assert_eq!(with(4), alone, "{trips}");
     }
+}
+
+#[test]
+fn what_is_only_computed_with_need_not_be_known() {
+    let text = "
+        rdspr x0, para_base
+        ld.b64.gm x1, x0, 0
+        ld.b32.gm x6, x1, 0
+        li x7, 64
+        vmuls.f32 ub+0x2000, ub+x7, x6, 8, st(1,1,8,8)
+        vdup.f32 ub+0x4000, x6, 8, st(1,8)
+        end";
+    let scale = || vec![param("scale", Elem::F32, &[1], ParamDir::In)];
+    let object = object(scale(), "", text, 1);
+    let full = timed(&object, &[Some(2.0_f32.to_le_bytes().to_vec())]);
+    let options = Options {
+        timing_only: true,
+        trace: true,
+        ..Options::default()
+    };
+    let bare = run(&object, &[None], &chip(), &options).unwrap_or_else(|f| panic!("{f}"));
+    assert_eq!(bare.report, full.report);
+    assert_eq!(bare.trace, full.trace);
+}
+
+/// One vector core's program with the address of `a` in x1 and the same past L2 in x2, that of `w` in x3 and past L2 in x4,
+/// and that of `y` in x5.
+fn two_ways(text: &str) -> Result<Outcome, Fault> {
+    let text = format!(
+        "rdspr x0, subblockid
+        bcc.ne x0, 0, done
+        rdspr x0, para_base
+        ld.b64.gm x1, x0, 0
+        ld.b64.gm x3, x0, 8
+        ld.b64.gm x5, x0, 16
+        li x6, 140737488355328
+        add x2, x1, x6
+        add x4, x3, x6
+        {text}
+        done:
+        end"
+    );
+    let params = vec![
+        param("a", Elem::F32, &[128], ParamDir::In),
+        param("w", Elem::F32, &[128], ParamDir::Work),
+        param("y", Elem::F32, &[128], ParamDir::Out),
+    ];
+    let values: Vec<f32> = (0..128_u8).map(f32::from).collect();
+    let inputs = [Some(bytes_f32(&values)), None, None];
+    try_run(&object(params, "", &text, 1), &inputs)
+}
+
+/// Bytes that came from memory; the result is what `a` was.
+fn fetched(text: &str) -> u64 {
+    let outcome = two_ways(text).unwrap_or_else(|f| panic!("{f}"));
+    let y = to_f32(&outcome.tensors[2]);
+    assert!((0..128_u8).map(f32::from).eq(y));
+    outcome.report.hbm_read
+}
+
+#[test]
+fn both_ways_to_memory_in_one_kernel() {
+    let read = |reg: &str| format!("mov_gm_ub ub+0x0, gm+{reg}, burst(1, 16), 0, 0\nbar all\n");
+    let bytes = |regs: &[&str]| {
+        let reads: String = regs.iter().map(|reg| read(reg)).collect();
+        fetched(&format!(
+            "{reads}mov_ub_gm gm+x5, ub+0x0, burst(1, 16), 0, 0"
+        ))
+    };
+    assert_eq!(bytes(&["x1", "x1"]), 512);
+    // What L2 has comes from there whichever way it is asked for; what came past it must come again.
+    assert_eq!(bytes(&["x1", "x2"]), 512);
+    assert_eq!(bytes(&["x2", "x2"]), 1024);
+    assert_eq!(bytes(&["x2", "x1", "x2"]), 1024);
+}
+
+#[test]
+fn what_was_written_is_read_past_l2() {
+    let text = "mov_gm_ub ub+0x0, gm+x1, burst(1, 16), 0, 0
+        bar all
+        mov_ub_gm gm+x3, ub+0x0, burst(1, 16), 0, 0
+        bar all
+        mov_gm_ub ub+0x400, gm+x4, burst(1, 16), 0, 0
+        bar all
+        mov_ub_gm gm+x5, ub+0x400, burst(1, 16), 0, 0";
+    // The written line is in L2 alone, and comes from there.
+    assert_eq!(fetched(text), 512);
+}
+
+#[test]
+fn a_write_that_nobody_waits_for_is_a_race_past_l2_too() {
+    let text = "vdup.f32 ub+0x0, 0x0, 2, st(1,8)
+        bar all
+        mov_ub_gm gm+x3, ub+0x0, burst(1, 16), 0, 0
+        mov_gm_ub ub+0x400, gm+x4, burst(1, 16), 0, 0";
+    let fault = two_ways(text).expect_err("the copies are in different queues");
+    assert_eq!(fault.kind.code(), "F0010", "{fault}");
 }

@@ -286,7 +286,7 @@ impl Operand for VecScalar {
 
     fn visit(&self, _name: &'static str, visitor: &mut dyn Visitor) {
         if let VecScalar::Reg(reg) = self {
-            visitor.reads(*reg);
+            visitor.computes_with(*reg);
         }
     }
 
