@@ -48,7 +48,7 @@ pub struct TraceSpan {
 }
 
 /// What the clock finds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Timing {
     /// Cycles from the first instruction to the last visible result.
     pub(crate) cycles: u64,

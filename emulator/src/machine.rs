@@ -71,7 +71,10 @@ struct Round {
 
 impl<'s> Machine<'s> {
     pub(crate) fn new(setup: &'s Setup<'s>) -> Machine<'s> {
-        let cores = setup.cores();
+        let mut cores = setup.cores();
+        if setup.options.values_only {
+            cores.iter_mut().for_each(|core| core.timed = false);
+        }
         Machine {
             shared: Shared::default(),
             rooms: Rooms::default(),
@@ -247,7 +250,9 @@ impl<'s> Machine<'s> {
             let delivers = adversary.delivers();
             self.shared.replay_core(&mut self.cores, number)?;
             // Only the core that went on can have sent some.
-            self.sets[number].extend(self.cores[number].outbox.drain(..));
+            if !self.cores[number].outbox.is_empty() {
+                self.sets[number].extend(self.cores[number].outbox.drain(..));
+            }
             if delivers {
                 self.deliver_one()?;
             }

@@ -77,6 +77,9 @@ pub struct Options {
     /// cycles. If a value in memory decides a branch, an address or an extent, the run is a full one if all inputs are
     /// there, and else a fault; [`crate::Outcome::timing_only`] says which it was.
     pub timing_only: bool,
+    /// Leaves out the times: what a run gives and finds is the same, but the report has no cycles and no traffic beyond L2,
+    /// and there is neither trace nor profile. For who runs many programs for their values.
+    pub values_only: bool,
     /// In which of the allowed orders to execute. The cycles are the same for all.
     pub schedule: Schedule,
     /// Where to count what has been executed, for who may not wait for the end.
@@ -125,6 +128,7 @@ impl Default for Options {
             trace: false,
             profile: false,
             timing_only: false,
+            values_only: false,
             schedule: Schedule::InOrder,
             pulse: None,
         }

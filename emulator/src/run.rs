@@ -92,11 +92,15 @@ pub(crate) fn outcome(
     check(setup, &cores)?;
     let timing = match timing {
         Some(timing) => timing,
+        None if setup.options.values_only => Timing::default(),
         None => time(&mut cores, &setup.gm, setup.chip, &setup.options)?,
     };
     Ok(Outcome {
         report: report(&setup.object.kernel, &cores, &timing, setup.chip),
-        profile: profiled(&cores, &timing, &setup.options),
+        profile: match setup.options.values_only {
+            true => None,
+            false => profiled(&cores, &timing, &setup.options),
+        },
         trace: timing.trace,
         tensors: Vec::new(),
         origins: cores.iter().flat_map(|core| core.origins.clone()).collect(),

@@ -1,8 +1,8 @@
 //! Who used which bytes of one tensor last, and which of its bytes hold values.
 //!
-//! A unit of 512 bytes keeps who wrote all of it last, and a list of uses of parts since: blocks of 32 bytes as a mask, or
-//! some bytes of one block. Large tensors are written unit by unit, so this is small and quick where it matters. Knows no
-//! instructions.
+//! A unit of 512 bytes keeps who wrote all of it last, and lists of uses of parts since: of several blocks of 32 bytes as a
+//! mask, and for each block of one, or of some of its bytes. Large tensors are written unit by unit, so this is small and
+//! quick where it matters; single elements meet only those of their own block. Knows no instructions.
 
 use std::collections::HashMap;
 
@@ -49,6 +49,12 @@ impl Part {
     fn is_empty(self) -> bool {
         self.blocks == 0 || self.bytes == 0
     }
+
+    /// The block that it is of, if it is of one.
+    fn block(self) -> Option<usize> {
+        let alone = self.blocks.is_power_of_two();
+        alone.then(|| self.blocks.trailing_zeros() as usize)
+    }
 }
 
 /// The bytes `from..to` of a unit, cut into a partial block, whole ones and a partial block.
@@ -90,10 +96,24 @@ fn parts(from: u64, to: u64) -> [Part; 3] {
 struct Unit {
     /// Who wrote all of it last, one more than its index; 0 for nobody.
     writer: u32,
-    /// The first of a list of later uses; one more than its index.
+    /// The first of a list of later uses of several blocks; one more than its index.
     others: u32,
+    /// The lists of its single blocks, in `single`; one more than their index.
+    single: u32,
     /// Blocks that hold values.
     set: u16,
+}
+
+/// The first of the list of each block of a unit; one more than its index.
+type Single = [u32; (UNIT / BLOCK) as usize];
+
+/// A list of uses.
+#[derive(Clone, Copy, Debug)]
+enum List {
+    /// Of several blocks of a unit.
+    Unit(usize),
+    /// Of one block: the place in `single`, and which.
+    Block(usize, usize),
 }
 
 /// A use of a part of a unit.
@@ -110,6 +130,7 @@ pub(crate) struct Blocks {
     len: u64,
     units: Vec<Unit>,
     others: Vec<Other>,
+    single: Vec<Single>,
     /// The first of a list of entries of `others` that are not in use.
     spare: u32,
     /// Of blocks that hold values in part, which bytes.
@@ -177,18 +198,58 @@ impl Blocks {
                 return Some(writer);
             }
         }
-        let mut next = entry.others;
-        while next != 0 {
-            let other = self.others[next as usize - 1];
-            if other.who != number && other.part.meets(part) {
-                let who = users[other.who as usize - 1];
-                if user.conflicts(&who) {
-                    return Some(who);
+        for list in self.lists(unit, part) {
+            let mut next = self.first(list);
+            while next != 0 {
+                let other = self.others[next as usize - 1];
+                if other.who != number && other.part.meets(part) {
+                    let who = users[other.who as usize - 1];
+                    if user.conflicts(&who) {
+                        return Some(who);
+                    }
                 }
+                next = other.next;
             }
-            next = other.next;
         }
         None
+    }
+
+    /// The lists with uses of blocks of a part.
+    fn lists(&self, unit: usize, part: Part) -> impl Iterator<Item = List> + use<> {
+        let single = (self.units[unit].single as usize).checked_sub(1);
+        let mut blocks = if single.is_some() { part.blocks } else { 0 };
+        let next = move || {
+            let block = blocks.trailing_zeros() as usize;
+            blocks &= blocks.checked_sub(1)?;
+            Some(List::Block(single?, block))
+        };
+        std::iter::once(List::Unit(unit)).chain(std::iter::from_fn(next))
+    }
+
+    fn first(&self, list: List) -> u32 {
+        match list {
+            List::Unit(unit) => self.units[unit].others,
+            List::Block(single, block) => self.single[single][block],
+        }
+    }
+
+    fn set_first(&mut self, list: List, first: u32) {
+        match list {
+            List::Unit(unit) => self.units[unit].others = first,
+            List::Block(single, block) => self.single[single][block] = first,
+        }
+    }
+
+    /// The list that keeps a use of a part.
+    fn list_of(&mut self, unit: usize, part: Part) -> List {
+        let Some(block) = part.block() else {
+            return List::Unit(unit);
+        };
+        if self.units[unit].single == 0 {
+            self.single.push(Single::default());
+            self.units[unit].single = self.single.len() as u32;
+        }
+        List::Block(self.units[unit].single as usize - 1, block)
     }
 
     fn note(&mut self, users: &[Who], (user, number): (&User<'_>, u32), unit: usize, part: Part) {
@@ -196,28 +257,36 @@ impl Blocks {
             self.give(unit, part);
         }
         let all = user.who.sort == Sort::Write;
-        self.trim(unit, part, |who| {
+        let stands_for = |who: u32| {
             let who = &users[who as usize - 1];
             // All others come before a write, so who follows it follows them.
             let same = who.core == user.who.core && who.lane == user.who.lane;
             all || same && who.sort == user.who.sort
-        });
+        };
+        for list in self.lists(unit, part) {
+            // Bytes are taken only from what is of one block.
+            if part.bytes == u32::MAX || matches!(list, List::Block(..)) {
+                self.trim(list, part, stands_for);
+            }
+        }
         if all && part == Part::ALL {
             self.units[unit].writer = number;
             return;
         }
-        let next = self.units[unit].others;
-        self.units[unit].others = self.enter(Other {
+        let list = self.list_of(unit, part);
+        let next = self.first(list);
+        let other = self.enter(Other {
             who: number,
             part,
             next,
         });
+        self.set_first(list, other);
     }
 
-    /// Takes a part away from those later uses that a newer one stands for.
-    fn trim(&mut self, unit: usize, part: Part, stands_for: impl Fn(u32) -> bool) {
+    /// Takes a part away from those later uses of a list that a newer one stands for.
+    fn trim(&mut self, list: List, part: Part, stands_for: impl Fn(u32) -> bool) {
         let mut before = 0;
-        let mut next = self.units[unit].others;
+        let mut next = self.first(list);
         while next != 0 {
             let at = next as usize - 1;
             let other = self.others[at];
@@ -233,7 +302,7 @@ impl Blocks {
             };
             if left.is_empty() {
                 match before {
-                    0 => self.units[unit].others = other.next,
+                    0 => self.set_first(list, other.next),
                     _ => self.others[before as usize - 1].next = other.next,
                 }
                 self.others[at].next = self.spare;
@@ -275,7 +344,12 @@ impl Blocks {
     /// Whether somebody has used a unit that a range touches.
     pub(crate) fn is_used(&self, (start, end): (u64, u64)) -> bool {
         let units = (start / UNIT) as usize..end.div_ceil(UNIT) as usize;
-        let used = |unit: &Unit| unit.writer != 0 || unit.others != 0;
+        let used = |unit: &Unit| {
+            let single = (unit.single as usize).checked_sub(1);
+            let one =
+                single.is_some_and(|single| self.single[single].iter().any(|&use_| use_ != 0));
+            unit.writer != 0 || unit.others != 0 || one
+        };
         self.units[units].iter().any(used)
     }
 

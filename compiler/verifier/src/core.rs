@@ -11,7 +11,7 @@ use isa::inst::{Spr, Val};
 use isa::types::{CoreKind, Pipe, Space};
 
 use crate::cached::Lines;
-use crate::cross::{COUNTERS, Counter, Heard, Sent, hear};
+use crate::cross::{COUNTERS, Counter, Heard, Sent, hear, is_same};
 use crate::local::Local;
 use crate::offsets::Ranges;
 use crate::order::{Flag, Known, LANES, Order, SCALAR, STORES, lane_pipe};
@@ -459,12 +459,16 @@ impl Core {
         for lane in 0..Pipe::ALL.len() {
             let done = self.order.completion(lane);
             self.order.learn(SCALAR, &done);
-            let heard = self.heard[lane].clone();
-            hear(&mut self.heard[SCALAR], &heard);
+            if !is_same(&self.heard[lane], &self.heard[SCALAR]) {
+                let heard = self.heard[lane].clone();
+                hear(&mut self.heard[SCALAR], &heard);
+            }
         }
         // The queues are empty: each hears it with its next instruction at the latest.
         for lane in 0..Pipe::ALL.len() {
-            self.heard[lane] = self.heard[SCALAR].clone();
+            if !is_same(&self.heard[lane], &self.heard[SCALAR]) {
+                self.heard[lane] = self.heard[SCALAR].clone();
+            }
         }
         self.order.stores_done = self.order.issued[STORES];
         self.cached.wait();

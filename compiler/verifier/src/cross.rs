@@ -52,6 +52,15 @@ pub(crate) fn hear(mine: &mut Heard, theirs: &Heard) {
     }
 }
 
+/// Whether two states are one, so that neither tells the other anything.
+pub(crate) fn is_same(one: &Heard, other: &Heard) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
 /// Whether one state knows all that another does.
 fn covers(all: &[Known], some: &[Known]) -> bool {
     // Without a way out inside: this is compared at once.
@@ -80,11 +89,7 @@ pub(crate) struct Meeting {
 impl Meeting {
     /// What sets tell together.
     fn of(&mut self, sets: Vec<Heard>) -> Heard {
-        let same = |(a, b): (&Heard, &Heard)| match (a, b) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
+        let same = |(a, b): (&Heard, &Heard)| is_same(a, b);
         let known = sets.len() == self.sets.len() && sets.iter().zip(&self.sets).all(same);
         if !known {
             self.told = None;

@@ -5,7 +5,7 @@ use isa::types::Pipe;
 
 use super::at_most;
 use crate::core::{Core, CrossSet, Halt, flag_index};
-use crate::cross::{alone, hear, heard_of};
+use crate::cross::{alone, hear, heard_of, is_same};
 use crate::fault::{FaultKind, Stop, WaitReason};
 use crate::hazard::{Known, STORES};
 
@@ -86,12 +86,16 @@ pub(super) fn bar(core: &mut Core<'_>, i: &Bar) -> Result<(), Halt> {
         for pipe in Pipe::ALL {
             let done = core.order.completion(pipe.index());
             core.order.learn(lane, &done);
-            let heard = core.heard[pipe.index()].clone();
-            hear(&mut core.heard[lane], &heard);
+            if !is_same(&core.heard[pipe.index()], &core.heard[lane]) {
+                let heard = core.heard[pipe.index()].clone();
+                hear(&mut core.heard[lane], &heard);
+            }
         }
         // The queues are empty: each hears it with its next instruction at the latest.
         for pipe in Pipe::ALL {
-            core.heard[pipe.index()] = core.heard[lane].clone();
+            if !is_same(&core.heard[pipe.index()], &core.heard[lane]) {
+                core.heard[pipe.index()] = core.heard[lane].clone();
+            }
         }
         core.order.stores_done = core.order.issued[STORES];
         return Ok(());

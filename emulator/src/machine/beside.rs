@@ -23,8 +23,9 @@ impl Machine<'_> {
         let options = &self.setup.options;
         // What is found in the order of rounds, or takes effect in that of the cores, leaves nothing to share out.
         let ordered = options.sanitize.hazards || options.schedule != Schedule::InOrder;
+        let untimed = options.profile || options.values_only;
         let alone = ordered || self.cores.iter().any(|core| core.program.atomic);
-        host_threads(options.threads) > 1 && !alone && !options.profile && self.steps == 0
+        host_threads(options.threads) > 1 && !alone && !untimed && self.steps == 0
     }
 
     /// As [`Machine::finish_without_tensors`] for a machine that [goes ahead](Machine::goes_ahead). None if times are not to

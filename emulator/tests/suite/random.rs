@@ -128,6 +128,14 @@ fn nothing_makes_a_run_panic() {
                 let timed = run(&kernel, &inputs, &chip, &bare).expect("a full run ends");
                 assert_eq!(timed.report, outcome.report);
                 assert_eq!(timed.trace, outcome.trace);
+                let values = Options {
+                    values_only: true,
+                    ..options
+                };
+                let values = run(&kernel, &inputs, &chip, &values).expect("a full run ends");
+                assert_eq!(values.tensors, outcome.tensors);
+                assert_eq!(values.report.instructions, outcome.report.instructions);
+                assert!(values.trace.is_empty(), "no times are kept");
                 "none"
             }
             Err(fault) => {

@@ -304,6 +304,7 @@ fn run(
         } else {
             Sanitize::NONE
         },
+        values_only: true,
         ..Options::default()
     };
     if seed.is_none() {
