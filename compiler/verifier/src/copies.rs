@@ -15,6 +15,7 @@ use crate::order::{Known, LANES};
 use crate::refusal::{CoreName, Place, Refusal};
 use crate::slopes::{LEVELS, Levels};
 use crate::trail::{Counts, Trace};
+use crate::world::World;
 
 /// The level along the number of the group.
 const GROUP: usize = 0;
@@ -40,30 +41,35 @@ pub(crate) fn further<'a>(levels: impl Iterator<Item = &'a Levels>) -> u32 {
 /// Enters what further groups do, whose cores have numbers so much higher each; none are entered if one of them would
 /// leave a tensor, so that it is followed and named.
 pub(crate) fn enter(
-    gm: &mut Global,
+    world: &mut World<'_>,
     trail: &[Trace],
     (groups, cores): (u32, u32),
     names: &[CoreName],
 ) -> Result<bool, Refusal> {
     let stays = |trace: &Trace| {
         let last = trace.later(GROUP, groups, &STAY);
-        gm.within(last.use_.operand, &last.use_.pieces, last.at) == Ok(last.region)
+        let there = world
+            .gm
+            .within(last.use_.operand, &last.use_.pieces, last.at);
+        trace.reaches(GROUP, groups) && there == Ok(last.region)
     };
     if !trail.iter().all(stays) {
         return Ok(false);
     }
-    let own: Vec<bool> = (0..gm.regions.len())
-        .map(|region| reserve(gm, trail, region, groups))
+    let own: Vec<bool> = (0..world.gm.regions.len())
+        .map(|region| reserve(&mut world.gm, trail, region, groups))
         .collect();
     for group in 1..=groups {
         for trace in trail {
-            if gm.is_input(trace.region) || own[trace.region] {
+            if world.gm.is_input(trace.region) || own[trace.region] {
                 continue;
             }
             let mut later = trace.later(GROUP, group, &STAY);
             later.who.core += group * cores;
             later.heard = moved(&trace.heard, (group * cores) as usize);
-            later.enter(gm).map_err(|(reason, other)| Refusal {
+            let counted = world.count_entry().map_err(|reason| (reason, None));
+            let entered = counted.and_then(|()| later.enter(&mut world.gm));
+            entered.map_err(|(reason, other)| Refusal {
                 reason,
                 place: names.get(later.who.core as usize).map(|&core| Place {
                     core,

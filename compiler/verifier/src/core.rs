@@ -259,7 +259,7 @@ impl Core {
         while !self.ended {
             if !self.step(world)? {
                 // Other cores go on meanwhile.
-                self.levels.fail_from(1);
+                self.look_away(world, false);
                 return Ok(State::Blocked);
             }
         }
@@ -289,9 +289,13 @@ impl Core {
             .map_err(|reason| self.refuse(pc, SCALAR, reason))?;
         self.note_registers(step);
         if !self.levels.is_empty() {
-            self.follow(step);
+            self.follow(world, step);
         }
         let op = step.op;
+        if matches!(op, Op::Xset(..) | Op::Xwait(_)) {
+            // Other cores may go on then, so that a round is not this core's alone.
+            self.look_away(world, true);
+        }
         let task = match op {
             Op::Work => self.work(world, step),
             Op::Set(pair, id) => self.flag(pair, id).map(Task::Set),

@@ -6,8 +6,8 @@
 use isa::inst::{Reg, Spr, Val, XVal};
 
 use crate::core::Core;
-use crate::program::{Op, Step};
-use crate::slopes::LEVELS;
+use crate::program::{Calc, Op, Step};
+use crate::world::World;
 
 fn bit(reg: Reg) -> u32 {
     1 << reg.index()
@@ -37,7 +37,12 @@ impl Core {
     }
 
     /// Follows the slopes through an instruction.
-    pub(crate) fn follow(&mut self, step: &Step) {
+    pub(crate) fn follow(&mut self, world: &World<'_>, step: &Step) {
+        if let Op::Calc(Calc::Mov | Calc::Add | Calc::Sub, _, a, b) = step.op {
+            self.stay_in_region(world, &[a, b]);
+        } else if let Op::Madd(_, a, b, c) = step.op {
+            self.stay_in_region(world, &[XVal::Reg(a), b, c]);
+        }
         let (levels, regs) = (&mut self.levels, &self.regs);
         match step.op {
             Op::Nop | Op::End | Op::Trap(_) | Op::Dsb | Op::Bar | Op::BarAll => {}
@@ -58,16 +63,11 @@ impl Core {
             Op::Bcc(cond, a, b, _) => levels.branch(regs, cond, XVal::Reg(a), b),
             Op::JumpTo(reg) | Op::CallTo(reg) => levels.pin(bit(reg)),
             Op::Set(_, id) | Op::Wait(_, id) => levels.pin(number(id)),
-            // Other cores may go on then, so that a round is not this core's alone.
-            Op::Xset(_, id) | Op::Xwait(id) => {
-                levels.pin(number(id));
-                levels.fail_from(1);
-            }
+            Op::Xset(_, id) | Op::Xwait(id) => levels.pin(number(id)),
             Op::Work => {
                 let values = if self.ranges.is_some() { step.value } else { 0 };
                 levels.pin(step.shaping | values);
             }
         }
-        debug_assert!(self.levels.all.len() <= LEVELS, "levels are counted");
     }
 }

@@ -140,6 +140,25 @@ impl Global {
             .position(|region| region.contains(address))
     }
 
+    /// The addresses around one that point into the same region, or into none.
+    pub(crate) fn around(&self, address: u64) -> (i64, i64) {
+        if address > i64::MAX as u64 {
+            return (i64::MIN, -1);
+        }
+        if let Some(region) = self.region_of(address) {
+            let region = &self.regions[region];
+            return (region.start as i64, (region.start + region.len) as i64);
+        }
+        let ends = self.regions.iter().map(|region| region.start + region.len);
+        let below = ends.filter(|&end| end < address).max();
+        let starts = self.regions.iter().map(|region| region.start);
+        let above = starts.filter(|&start| start > address).min();
+        (
+            below.map_or(i64::MIN, |end| end as i64 + 1),
+            above.map_or(i64::MAX, |start| start as i64 - 1),
+        )
+    }
+
     /// The word of the parameter block at an address.
     pub(crate) fn parameter(&self, address: u64) -> Option<u64> {
         let offset = address.checked_sub(PARAMETERS)?;

@@ -109,7 +109,7 @@ fn run_groups(
         group += 1;
         let trail = std::mem::take(&mut world.trail);
         let step = (further, size as u32);
-        if further > 0 && copies::enter(&mut world.gm, &trail, step, names)? {
+        if further > 0 && copies::enter(world, &trail, step, names)? {
             group += further;
             world.copied += further as usize * members.len();
         }

@@ -48,6 +48,8 @@ impl Core {
                     self.levels.pin(1 << access.base.index());
                     return Ok(Some(word));
                 }
+                // Nothing else has an alignment in global memory.
+                self.levels.pin_but_for(access.base, size);
                 let slopes = self.levels.of(access.base);
                 let target = match unknown {
                     false => Target::Address(address, slopes),
@@ -173,7 +175,7 @@ impl Core {
             return Ok(());
         }
         // Another round may touch other lines.
-        self.levels.fail_from(0);
+        self.levels.fail();
         if let Some(address) = address.filter(|_| stores) {
             self.cached.store(address, pc);
             return Ok(());

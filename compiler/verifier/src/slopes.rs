@@ -158,10 +158,28 @@ impl Levels {
         }
     }
 
-    /// Fails all levels from one on.
-    pub(crate) fn fail_from(&mut self, first: usize) {
-        let inner = self.all.iter_mut().skip(first);
-        inner.for_each(|level| level.failed = true);
+    /// Fails all levels.
+    pub(crate) fn fail(&mut self) {
+        self.all.iter_mut().for_each(|level| level.failed = true);
+    }
+
+    /// Fails the levels along which a register changes by anything but a multiple of a number.
+    pub(crate) fn pin_but_for(&mut self, reg: Reg, step: u64) {
+        for level in &mut self.all {
+            let even = |slope: i64| slope.unsigned_abs().is_multiple_of(step.max(1));
+            level.failed |= !level.of(XVal::Reg(reg)).is_some_and(even);
+        }
+    }
+
+    /// Whether some level has not failed.
+    pub(crate) fn is_any_left(&self) -> bool {
+        self.all.iter().any(|level| !level.failed)
+    }
+
+    /// Binds all levels to the rounds in which a register that holds a value stays in a range.
+    pub(crate) fn stay(&mut self, reg: Reg, value: i64, range: (i64, i64)) {
+        let slopes = self.of(reg);
+        self.decide(value, slopes, range);
     }
 
     /// Notes a result that is the same along every level.
@@ -217,6 +235,18 @@ impl Levels {
         });
     }
 
+    /// Binds all levels to the rounds in which two values are no larger than what differences of them can be formed of;
+    /// false if they are larger now. Sides that go on alike may pass the end of the range one after the other.
+    fn stay_near(&mut self, (x, of_x): (i64, Slopes), (y, of_y): (i64, Slopes)) -> bool {
+        let near = |value: i64| value.unsigned_abs() <= FAR as u64;
+        if !near(x) || !near(y) {
+            return false;
+        }
+        self.decide(x, of_x, (-FAR, FAR));
+        self.decide(y, of_y, (-FAR, FAR));
+        true
+    }
+
     /// Binds all levels to the sign of a difference.
     fn decide_order(&mut self, difference: i64, slopes: Slopes) {
         let range = match difference {
@@ -261,6 +291,9 @@ impl Levels {
             Calc::Mul if constant => (each(&|a, _| a.wrapping_mul(y)), vague),
             Calc::Mul if of_a == still => (each(&|_, b| b.wrapping_mul(x)), vague),
             Calc::Shl if constant => (each(&|a, _| a.wrapping_shl(y as u32)), vague),
+            Calc::Min | Calc::Max if !self.stay_near((x, of_a), (y, of_b)) => {
+                (still, vague | moving(of_a, of_b))
+            }
             Calc::Min | Calc::Max => {
                 self.decide_order(x.wrapping_sub(y), each(&|a, b| a.wrapping_sub(b)));
                 let first = (calc == Calc::Min) == (x <= y);
@@ -280,7 +313,7 @@ impl Levels {
             Calc::Shr | Calc::Sar if constant && power(y).is_some() => {
                 return self.quotient(dst, (x, of_a), power(y).unwrap_or(1), vague, true);
             }
-            Calc::And if constant && y >= 0 && (y + 1) & y == 0 => {
+            Calc::And if constant && y >= 0 && y < FAR && (y + 1) & y == 0 => {
                 return self.quotient(dst, (x, of_a), y + 1, vague, false);
             }
             Calc::Mul
@@ -385,7 +418,7 @@ impl Levels {
             self.decide(x, of_a, (0, FAR));
             self.decide(y, of_b, (0, FAR));
         }
-        if x.unsigned_abs() > FAR as u64 || y.unsigned_abs() > FAR as u64 {
+        if !self.stay_near((x, of_a), (y, of_b)) {
             return vague | moving(of_a, of_b);
         }
         let mut slopes = [0; LEVELS];

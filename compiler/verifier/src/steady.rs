@@ -10,7 +10,7 @@
 //!
 //! Where to start: [`Core::turn`].
 
-use isa::inst::{Lanes, Reg, Spr};
+use isa::inst::{Lanes, Reg};
 use isa::types::{Pipe, Space};
 
 use crate::bits::Bits;
@@ -20,7 +20,7 @@ use crate::offsets::Ranges;
 use crate::order::{Known, LANES, STORES};
 use crate::refusal::Refusal;
 use crate::slopes::{LEVELS, Level};
-use crate::trail::Counts;
+use crate::trail::{Counts, Trace, again};
 use crate::world::World;
 
 /// Rounds of which registers are kept to find a period.
@@ -233,7 +233,8 @@ impl Core {
         let Some(frame) = self.loops.last_mut() else {
             return;
         };
-        if !world.induct || frame.left < 4 || self.branch_stores.is_some() {
+        let crosses = world.crossing.contains(&(kind, frame.end));
+        if !world.induct || frame.left < 4 || self.branch_stores.is_some() || crosses {
             return;
         }
         let mut watch = Box::new(Watch {
@@ -257,6 +258,34 @@ impl Core {
     /// Ends watching a loop that is left.
     pub(crate) fn unwatch(&mut self, world: &mut World<'_>, watch: Option<Box<Watch>>) {
         if watch.is_some_and(|watch| watch.record.is_some()) {
+            self.give_up(world);
+        }
+    }
+
+    /// What the core does next is not its own alone: no loop is watched on from here, or none in progress at all.
+    ///
+    /// So a core that waits has no level of a loop, and the trail is that of the core that runs.
+    pub(crate) fn look_away(&mut self, world: &mut World<'_>, for_good: bool) {
+        let kind = self.name.kind() as u8;
+        let mut records = 0;
+        for frame in &mut self.loops {
+            if for_good {
+                world.crossing.insert((kind, frame.end));
+            }
+            let Some(watch) = frame.watch.take() else {
+                continue;
+            };
+            records += usize::from(watch.record.is_some());
+            if !for_good {
+                frame.watch = Some(Box::new(Watch {
+                    live: watch.live,
+                    tries: watch.tries,
+                    steps: world.steps,
+                    ..Watch::default()
+                }));
+            }
+        }
+        for _ in 0..records {
             self.give_up(world);
         }
     }
@@ -311,7 +340,7 @@ impl Core {
         Ok(())
     }
 
-    /// Begins to follow a period, if all queues are empty and enough rounds are left.
+    /// Begins to follow a period, if enough rounds are left. What waits in queues must still wait there afterwards.
     fn record(
         &mut self,
         world: &World<'_>,
@@ -435,35 +464,12 @@ impl Core {
         counts: &Counts,
         rounds: u32,
     ) -> Result<(), Refusal> {
-        let inner = self.levels.all.len() - 1;
-        let last = world.trail.len();
-        for round in 1..=rounds {
-            for at in record.trail..last {
-                let trace = &world.trail[at];
-                let input = world.gm.is_input(trace.region);
-                if input && round < rounds {
-                    continue;
-                }
-                let later = trace.later(inner, round, counts);
-                let refuse = |(reason, other)| {
-                    let lane = usize::from(later.who.lane);
-                    self.refuse_both(later.who.pc, lane, reason, other)
-                };
-                let there = world
-                    .gm
-                    .within(later.use_.operand, &later.use_.pieces, later.at);
-                let region = there.map_err(|reason| refuse((reason, None)))?;
-                if region != later.region {
-                    let what = "a loop that goes from one tensor to another";
-                    return Err(refuse((crate::refusal::Reason::Unknown(what), None)));
-                }
-                later.enter(&mut world.gm).map_err(refuse)?;
-                if inner > 0 {
-                    world.trail.push(later);
-                }
-            }
-        }
-        Ok(())
+        let level = self.levels.all.len() - 1;
+        let later = |trace: &Trace, round| trace.later(level, round, counts);
+        let entered = again(world, (record.trail, level, rounds), later);
+        entered.map_err(|(who, (reason, other))| {
+            self.refuse_both(who.pc, usize::from(who.lane), reason, other)
+        })
     }
 
     /// Becomes what the core is after so many more periods.
@@ -512,4 +518,4 @@ impl Watch {
     }
 }
 
-const _: () = assert!(LEVELS < 8 && Spr::COUNT > 0, "levels fit a byte");
+const _: () = assert!(LEVELS < 8, "levels fit a byte");

@@ -180,12 +180,27 @@ impl Core {
         }
     }
 
+    /// Binds levels to the rounds in which the known parts of an address that data gives point into the same tensor.
+    pub(crate) fn stay_in_region(&mut self, world: &World<'_>, parts: &[XVal]) {
+        if parts.iter().all(|&part| self.regs.value(part).is_some()) {
+            return;
+        }
+        for &part in parts {
+            if let (XVal::Reg(reg), Some(value)) = (part, self.regs.value(part)) {
+                let address = value as u64 & !PAST_L2;
+                let range = world.gm.around(address);
+                self.levels.stay(reg, address as i64, range);
+            }
+        }
+    }
+
     /// The tensor that a value points into, if it does.
     fn region(&self, world: &World<'_>, value: XVal) -> u8 {
         match value {
             XVal::Reg(reg) if self.regs.is_unknown(reg) => self.regs.region[reg.index()],
             XVal::Reg(reg) => {
-                let region = world.gm.region_of(self.regs.reg(reg) & !PAST_L2);
+                let address = self.regs.reg(reg) & !PAST_L2;
+                let region = world.gm.region_of(address);
                 region
                     .and_then(|region| u8::try_from(region).ok())
                     .unwrap_or(NOWHERE)
@@ -353,7 +368,7 @@ impl Core {
                 "data decides a branch inside such a branch",
             ));
         }
-        self.levels.fail_from(0);
+        self.levels.fail();
         let before = self.regs.clone();
         let (order, heard) = (self.order.known[SCALAR], self.heard[SCALAR].clone());
         let done = self.order.stores_done;

@@ -9,7 +9,8 @@ use crate::order::Known;
 use crate::refusal::Reason;
 use crate::shape;
 use crate::slopes::Slopes;
-use crate::work::{Stop, moved};
+use crate::work::{Stop, alone, moved};
+use crate::world::World;
 
 /// A use of global memory.
 #[derive(Clone, Debug)]
@@ -46,7 +47,79 @@ impl Counts {
     }
 }
 
+/// Enters the uses of a period again, those of the trail from one on, for so many more periods along a level.
+///
+/// Of a use that stays at its place the first and the last are entered: each between meets what the first met, with counts
+/// that have gone on alike. That is so where nothing in its tensor moves. Of what is only read the last is looked at: all
+/// between lie between it and those that were followed.
+pub(crate) fn again(
+    world: &mut World<'_>,
+    (since, level, rounds): (usize, usize, u32),
+    later: impl Fn(&Trace, u32) -> Trace,
+) -> Result<(), (Who, Stop)> {
+    let last = world.trail.len();
+    let mut moves = vec![false; world.gm.regions.len()];
+    for trace in &world.trail[since..last] {
+        moves[trace.region] |= trace.slopes[level] != 0;
+        if !trace.reaches(level, rounds) {
+            let what = "a loop whose addresses wrap";
+            return Err((trace.who, (Reason::Unknown(what), None)));
+        }
+    }
+    let each = (0..moves.len()).any(|region| moves[region] && !world.gm.is_input(region));
+    let mut round = 1;
+    while round <= rounds {
+        for at in since..last {
+            let region = world.trail[at].region;
+            let needed = match (world.gm.is_input(region), moves[region]) {
+                (true, _) => round == rounds,
+                (false, true) => true,
+                (false, false) => round == 1 || round == rounds,
+            };
+            if needed {
+                let later = later(&world.trail[at], round);
+                let who = later.who;
+                enter_later(world, later, level).map_err(|stop| (who, stop))?;
+            }
+        }
+        round = if each || round == rounds {
+            round + 1
+        } else {
+            rounds
+        };
+    }
+    Ok(())
+}
+
+fn enter_later(world: &mut World<'_>, later: Trace, level: usize) -> Result<(), Stop> {
+    world.count_entry().map_err(alone)?;
+    let there = world
+        .gm
+        .within(later.use_.operand, &later.use_.pieces, later.at);
+    if there.map_err(alone)? != later.region {
+        let what = "a loop that goes from one tensor to another";
+        return Err(alone(Reason::Unknown(what)));
+    }
+    later.enter(&mut world.gm)?;
+    if level > 0 {
+        world.trail.push(later);
+    }
+    Ok(())
+}
+
+/// No value that goes on so far is followed, so that no address wraps on its way.
+const FAR: u64 = 1 << 60;
+
 impl Trace {
+    /// Whether the same use so many rounds later along a level is as far away as the sum says, so that all uses between
+    /// lie between both.
+    pub(crate) fn reaches(&self, level: usize, rounds: u32) -> bool {
+        let way = self.slopes[level]
+            .unsigned_abs()
+            .checked_mul(u64::from(rounds));
+        way.is_some_and(|way| way < FAR)
+    }
+
     /// The same use some rounds later along a level.
     pub(crate) fn later(&self, level: usize, rounds: u32, counts: &Counts) -> Trace {
         let mut later = self.clone();

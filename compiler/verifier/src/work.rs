@@ -365,8 +365,12 @@ impl Core {
             trace.heard = self.heard[lane].clone();
             trace.enter(gm)?;
             trace.full = sort == Sort::Read && trace.holds_values(gm);
+            if sort == Sort::Read && !trace.full {
+                // Other bytes may lack values in another round, and what becomes of them there is not followed.
+                self.levels.fail();
+            }
         }
-        if !self.levels.is_empty() {
+        if self.levels.is_any_left() {
             trail.push(trace);
         }
         Ok(())
@@ -378,7 +382,7 @@ impl Core {
             return Ok(());
         }
         // Another round may touch other lines.
-        self.levels.fail_from(0);
+        self.levels.fail();
         match self.cached.hidden(bytes, self.order.known[lane][SCALAR]) {
             None => Ok(()),
             Some(by) => Err((Reason::Cached(Cached::Store), Some(self.scalar_place(by)))),

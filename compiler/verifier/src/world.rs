@@ -35,12 +35,16 @@ pub(crate) struct World<'a> {
     pub(crate) shapes: Shapes,
     pub(crate) gm: Global,
     pub(crate) steps: u64,
+    /// Uses of global memory that were entered without being followed.
+    entered: u64,
     most: u64,
     pub(crate) assumed: BTreeSet<(u8, u32, Assumed)>,
     /// Uses of global memory while loops are watched.
     pub(crate) trail: Vec<Trace>,
     /// What is known of loops, by kind of core and last instruction.
     pub(crate) hints: HashMap<(u8, u32), Hint>,
+    /// Loops in which cores tell each other something, by kind of core and last instruction.
+    pub(crate) crossing: BTreeSet<(u8, u32)>,
     /// Loops of which rounds were proved by induction.
     pub(crate) steady: BTreeMap<(u8, u32), Steady>,
     /// Cores that do as one that was followed.
@@ -74,10 +78,12 @@ impl<'a> World<'a> {
             shapes: Shapes::default(),
             gm,
             steps: 0,
+            entered: 0,
             most,
             assumed: BTreeSet::new(),
             trail: Vec::new(),
             hints: HashMap::new(),
+            crossing: BTreeSet::new(),
             steady: BTreeMap::new(),
             copied: 0,
             induct: true,
@@ -87,7 +93,17 @@ impl<'a> World<'a> {
     /// Counts an instruction.
     pub(crate) fn count_step(&mut self) -> Result<(), Reason> {
         self.steps += 1;
-        match self.steps > self.most {
+        self.bounded()
+    }
+
+    /// Counts a use of global memory that is entered without being followed.
+    pub(crate) fn count_entry(&mut self) -> Result<(), Reason> {
+        self.entered += 1;
+        self.bounded()
+    }
+
+    fn bounded(&self) -> Result<(), Reason> {
+        match self.steps + self.entered > self.most {
             true => Err(Reason::TooLong(self.most)),
             false => Ok(()),
         }
