@@ -14,7 +14,7 @@ const WORD: u64 = 8;
 const NEVER: u32 = u32::MAX;
 
 /// The lines of one core, by their number; `None` stands for lines that data chooses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lines {
     bytes: u64,
     /// The instruction that brought each, and whether the scalar unit has waited since.

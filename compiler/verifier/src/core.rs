@@ -21,6 +21,7 @@ use crate::refusal::{CoreName, Place, Reason, Refusal, Stuck, WaitsFor};
 use crate::scalar::Registers;
 use crate::slopes::{Levels, Slopes};
 use crate::steady::Watch;
+use crate::trail::Counts;
 use crate::world::World;
 
 /// Depth of nested loops, and of calls, as the machine has it.
@@ -32,6 +33,8 @@ pub(crate) struct Frame {
     pub(crate) body: u32,
     pub(crate) end: u32,
     pub(crate) left: i64,
+    /// Which loop of the core it is, in the order in which they were entered.
+    pub(crate) serial: u64,
     /// Registers that this round has read before it wrote them, and those it has written.
     pub(crate) read: u32,
     pub(crate) written: u32,
@@ -41,11 +44,12 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(body: u32, end: u32, left: i64) -> Frame {
+    pub(crate) fn new((body, end): (u32, u32), left: i64, serial: u64) -> Frame {
         Frame {
             body,
             end,
             left,
+            serial,
             read: 0,
             written: 0,
             all: (0, 0),
@@ -108,8 +112,8 @@ pub(crate) enum Task {
 pub(crate) struct Event {
     pub(crate) pc: u32,
     pub(crate) task: Task,
-    known: Known,
-    heard: Heard,
+    pub(crate) known: Known,
+    pub(crate) heard: Heard,
 }
 
 /// How a core ends its round.
@@ -127,6 +131,8 @@ pub(crate) struct Core {
     pub(crate) regs: Registers,
     pub(crate) pc: u32,
     pub(crate) loops: Vec<Frame>,
+    /// Loops that were entered.
+    pub(crate) entered: u64,
     pub(crate) calls: Vec<u32>,
     pub(crate) order: Order,
     pub(crate) cached: Lines,
@@ -186,6 +192,7 @@ impl Core {
             regs: Registers::new(),
             pc: 0,
             loops: Vec::new(),
+            entered: 0,
             calls: Vec::new(),
             order: Order::default(),
             cached: Lines::new(chip),
@@ -236,6 +243,7 @@ impl Core {
         self.counted = 0;
         self.pcs.iter_mut().for_each(Places::clear);
         self.loops.clear();
+        self.entered = 0;
         self.calls.clear();
         self.levels.clear();
         self.heard = Default::default();
@@ -361,9 +369,53 @@ impl Core {
         all
     }
 
+    /// What waits in queues.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.queues.iter().flatten()
+    }
+
     /// What instructions in queues were told when they were handed over.
     pub(crate) fn queued(&self) -> impl Iterator<Item = &Known> {
-        self.queues.iter().flatten().map(|event| &event.known)
+        self.events().map(|event| &event.known)
+    }
+
+    /// Visits all that is held of other cores' work, in one order.
+    pub(crate) fn each_heard(&self, mut visit: impl FnMut(&Heard)) {
+        self.heard.iter().for_each(&mut visit);
+        let flags = self.flags.iter().filter_map(|flag| flag.set.as_ref());
+        flags.for_each(|(_, heard)| visit(heard));
+        self.events().for_each(|event| visit(&event.heard));
+        for counter in &self.counters {
+            counter.each_heard(&mut visit);
+        }
+    }
+
+    /// Changes all that is held of other cores' work.
+    pub(crate) fn each_heard_mut(&mut self, mut change: impl FnMut(&mut Heard)) {
+        self.heard.iter_mut().for_each(&mut change);
+        let flags = self.flags.iter_mut().filter_map(|flag| flag.set.as_mut());
+        flags.for_each(|(_, heard)| change(heard));
+        let events = self.queues.iter_mut().flatten();
+        events.for_each(|event| change(&mut event.heard));
+        for counter in &mut self.counters {
+            counter.each_heard_mut(&mut change);
+        }
+    }
+
+    /// Moves what waits in queues so many periods on along a level.
+    pub(crate) fn shift_queued(&mut self, counts: &Counts, (level, rounds): (usize, u32)) {
+        for event in self.queues.iter_mut().flatten() {
+            counts.shift(&mut event.known, rounds);
+            let Task::Work { targets, .. } = &mut event.task else {
+                continue;
+            };
+            for target in targets {
+                if let Target::Address(at, slopes) = target {
+                    let way = slopes[level].wrapping_mul(i64::from(rounds));
+                    *at = at.wrapping_add_signed(way);
+                }
+            }
+        }
     }
 
     /// The instruction of a piece of work.

@@ -15,6 +15,8 @@ use crate::refusal::{CoreName, Place, Reason};
 pub(crate) const COUNTERS: usize = 16;
 /// The most that a counter holds.
 const MOST: usize = 15;
+/// Waits before a period that it may ask for.
+const FEW: usize = 4;
 
 /// What is known of other cores' work, by the number of the core; none where nothing is.
 pub(crate) type Heard = Option<Arc<Vec<Known>>>;
@@ -107,14 +109,17 @@ impl Meeting {
 pub(crate) struct Counter {
     /// What each step up tells.
     mail: VecDeque<Heard>,
-    /// Sets that wait for those of other sources, and how many there were, by source.
+    /// Sets that wait for those of other sources, and how many more there were than waits, by source.
     sets: BTreeMap<u32, (VecDeque<Heard>, usize)>,
     /// Sources of which a set waits.
     ready: usize,
     /// The mode that all sets have.
     mode: Option<u8>,
-    /// The lane that waits, and the count of each of its waits.
-    waits: Option<(usize, Vec<u32>)>,
+    /// The lane that waits, and the counts of its last [`MOST`] waits.
+    waits: Option<(usize, VecDeque<u32>)>,
+    /// How many of them a period that is watched regards, and whether some set of it needs one before those.
+    regarded: usize,
+    pub(crate) early: bool,
     /// What cannot be proved, unless something worse comes to light.
     pub(crate) doubt: Option<Reason>,
     /// The last set.
@@ -124,13 +129,20 @@ pub(crate) struct Counter {
 impl Counter {
     /// Takes one, if there is one: what it tells.
     pub(crate) fn take(&mut self, lane: usize, count: u32) -> Result<Option<Heard>, Reason> {
-        let waits = self.waits.get_or_insert((lane, Vec::new()));
+        let waits = self.waits.get_or_insert((lane, VecDeque::new()));
         if waits.0 != lane {
             self.doubt = Some(Reason::Unknown("a counter that two pipes wait for"));
         }
         let told = self.mail.pop_front();
         if told.is_some() {
-            waits.1.push(count);
+            if waits.1.len() == MOST {
+                waits.1.pop_front();
+            }
+            waits.1.push_back(count);
+            self.regarded = MOST.min(self.regarded + 1);
+            for (_, ahead) in self.sets.values_mut() {
+                *ahead = ahead.saturating_sub(1);
+            }
         }
         Ok(told)
     }
@@ -151,17 +163,30 @@ impl Counter {
             self.doubt = Some(Reason::Unknown("a counter that is set in two modes"));
         }
         self.by = Some(sent.by);
-        let (pending, number) = self.sets.entry(from).or_default();
-        *number += 1;
-        if let Some(old) = number.checked_sub(MOST + 1) {
-            let over = |(lane, waits): &(usize, Vec<u32>)| {
-                let counts = heard_of(&sent.told, owner);
-                let wait = waits.get(old);
-                wait.is_some_and(|wait| counts.is_some_and(|counts| counts[*lane] >= *wait))
-            };
-            if !self.waits.as_ref().is_some_and(over) {
+        let (pending, ahead) = self.sets.entry(from).or_default();
+        *ahead += 1;
+        if *ahead > MOST {
+            return Err(Reason::CounterOverflow(sent.id as u8));
+        }
+        // The wait that has to be over is that many back from the last.
+        let back = MOST + 1 - *ahead;
+        let over = |lane: usize, wait: u32| {
+            heard_of(&sent.told, owner).is_some_and(|counts| counts[lane] >= wait)
+        };
+        let (lane, waits) = match &self.waits {
+            Some((lane, waits)) => (*lane, waits.len()),
+            None => (0, 0),
+        };
+        let at = |place: usize| self.waits.as_ref().and_then(|(_, all)| all.get(place));
+        match waits.checked_sub(back) {
+            Some(place) if !at(place).is_some_and(|&wait| over(lane, wait)) => {
                 return Err(Reason::CounterOverflow(sent.id as u8));
             }
+            Some(_) | None => {}
+        }
+        if back > self.regarded {
+            let first = waits.checked_sub(self.regarded).and_then(at);
+            self.early |= !first.is_some_and(|&wait| over(lane, wait));
         }
         pending.push_back(sent.told.clone());
         self.ready += usize::from(pending.len() == 1);
@@ -176,6 +201,78 @@ impl Counter {
             self.mail.push_back(meeting.of(met));
         }
         Ok(())
+    }
+
+    /// All of it that is no count and no knowledge, as numbers.
+    pub(crate) fn describe(&self, into: &mut Vec<u64>) {
+        let mode = self.mode.map_or(u64::MAX, u64::from);
+        let lane = self.waits.as_ref().map_or(u64::MAX, |waits| waits.0 as u64);
+        let numbers = [self.mail.len() as u64, self.ready as u64, mode, lane];
+        into.extend(numbers);
+        into.push(u64::from(self.doubt.is_some()));
+        for (&from, (sets, ahead)) in &self.sets {
+            into.extend([u64::from(from), sets.len() as u64, *ahead as u64]);
+        }
+        into.push(u64::MAX);
+    }
+
+    /// Begins to regard a few of the last waits.
+    ///
+    /// Of a set it has to be known that all waits but the last fifteen are over, which asks for a wait that may lie far
+    /// before a period, or for none if there were no fifteen yet. If each set of the period knows of a later wait, one of
+    /// the last few before the period or one in it, each set of further periods does, and so of the one asked for.
+    pub(crate) fn regard(&mut self) {
+        let waits = self.waits.as_ref().map_or(0, |(_, waits)| waits.len());
+        self.regarded = waits.min(FEW);
+        self.early = false;
+    }
+
+    /// The lane that waits, and its last waits, at most as many as are regarded at the start.
+    pub(crate) fn last_waits(&self) -> (usize, Vec<u32>) {
+        match &self.waits {
+            Some((lane, waits)) => {
+                let first = waits.len().saturating_sub(FEW);
+                (*lane, waits.range(first..).copied().collect())
+            }
+            None => (0, Vec::new()),
+        }
+    }
+
+    /// Moves the last waits, as many as are known to go on evenly, to some periods later. Those before them came before
+    /// the first of these, so it stands for them.
+    pub(crate) fn shift_waits(&mut self, evenly: usize, later: impl Fn(usize, u32) -> u32) {
+        let Some((lane, waits)) = &mut self.waits else {
+            return;
+        };
+        if waits.back().is_none_or(|&last| later(*lane, last) == last) {
+            return;
+        }
+        let more = waits.len().saturating_sub(evenly);
+        waits.drain(..more);
+        waits
+            .iter_mut()
+            .for_each(|wait| *wait = later(*lane, *wait));
+        if let Some(&first) = waits.front() {
+            while waits.len() < MOST {
+                waits.push_front(first);
+            }
+        }
+    }
+
+    /// Visits what steps and sets tell, in one order.
+    pub(crate) fn each_heard(&self, visit: &mut impl FnMut(&Heard)) {
+        self.mail.iter().for_each(&mut *visit);
+        for (sets, _) in self.sets.values() {
+            sets.iter().for_each(&mut *visit);
+        }
+    }
+
+    /// Changes what steps and sets tell.
+    pub(crate) fn each_heard_mut(&mut self, change: &mut impl FnMut(&mut Heard)) {
+        self.mail.iter_mut().for_each(&mut *change);
+        for (sets, _) in self.sets.values_mut() {
+            sets.iter_mut().for_each(&mut *change);
+        }
     }
 
     /// Whether it is as at launch.

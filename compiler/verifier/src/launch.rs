@@ -8,6 +8,7 @@ use crate::copies;
 use crate::core::Core;
 use crate::cross::{Meeting, reaches};
 use crate::deadlock::deadlock;
+use crate::joint::Joint;
 use crate::program::Program;
 use crate::refusal::{CoreName, Place, Reason, Refusal};
 use crate::world::World;
@@ -123,7 +124,9 @@ fn run_groups(
 
 /// Cores in rounds: each as far as it goes, then what they have told each other.
 fn run_together(cores: &mut [Core], world: &mut World<'_>) -> Result<(), Refusal> {
+    let mut joint = Joint::default();
     loop {
+        joint.turn(cores, world)?;
         let mut progressed = false;
         for core in cores.iter_mut() {
             if !core.is_done() {
@@ -139,6 +142,7 @@ fn run_together(cores: &mut [Core], world: &mut World<'_>) -> Result<(), Refusal
             return Err(deadlock(cores, world));
         }
     }
+    joint.leave(0, cores, world);
     cores.iter().try_for_each(|core| core.check_end(world))
 }
 

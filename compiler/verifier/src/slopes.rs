@@ -158,6 +158,15 @@ impl Levels {
         }
     }
 
+    /// Begins again along the innermost level: what was decided before binds it no more.
+    pub(crate) fn begin_again(&mut self) {
+        if let Some(level) = self.all.last_mut() {
+            level.limit = FAR;
+            level.failed = false;
+            level.decisions = self.decisions.len();
+        }
+    }
+
     /// Fails all levels.
     pub(crate) fn fail(&mut self) {
         self.all.iter_mut().for_each(|level| level.failed = true);

@@ -282,7 +282,8 @@ impl Core {
             return flow("more than 16 nested hardware loops");
         }
         let body = pc + 1;
-        self.loops.push(Frame::new(body, end, left));
+        self.entered += 1;
+        self.loops.push(Frame::new((body, end), left, self.entered));
         Ok(())
     }
 

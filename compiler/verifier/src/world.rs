@@ -8,6 +8,7 @@ use isa::types::{CoreKind, Pipe};
 use crate::Induction;
 use crate::footprint::Footprints;
 use crate::gm::Global;
+use crate::joint::JointHint;
 use crate::order::FLAGS;
 use crate::program::Program;
 use crate::refusal::{CoreName, Reason};
@@ -43,6 +44,8 @@ pub(crate) struct World<'a> {
     pub(crate) trail: Vec<Trace>,
     /// What is known of loops, by kind of core and last instruction.
     pub(crate) hints: HashMap<(u8, u32), Hint>,
+    /// The same of loops of cores that run together, by the loop of the first.
+    pub(crate) joint_hints: HashMap<(u8, u32), JointHint>,
     /// Loops in which cores tell each other something, by kind of core and last instruction.
     pub(crate) crossing: BTreeSet<(u8, u32)>,
     /// Loops of which rounds were proved by induction.
@@ -83,6 +86,7 @@ impl<'a> World<'a> {
             assumed: BTreeSet::new(),
             trail: Vec::new(),
             hints: HashMap::new(),
+            joint_hints: HashMap::new(),
             crossing: BTreeSet::new(),
             steady: BTreeMap::new(),
             copied: 0,
