@@ -28,6 +28,8 @@ use crate::world::World;
 
 /// Turns of which registers are kept to find a period.
 const PAST: usize = 64;
+/// Turns after which registers may go on unevenly.
+const PARTLY: usize = 10;
 /// How often a loop is looked at in vain.
 const TRIES: u32 = 12;
 /// No count may come near the end of its range.
@@ -299,7 +301,7 @@ impl Watched {
                 return Some((period, ways));
             }
         }
-        partly.filter(|_| self.past.len() > 4)
+        partly.filter(|_| self.past.len() > PARTLY)
     }
 
     /// Notes rounds that were proved.

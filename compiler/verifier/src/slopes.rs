@@ -322,7 +322,7 @@ impl Levels {
             Calc::Shr | Calc::Sar if constant && power(y).is_some() => {
                 return self.quotient(dst, (x, of_a), power(y).unwrap_or(1), vague, true);
             }
-            Calc::And if constant && y >= 0 && y < FAR && (y + 1) & y == 0 => {
+            Calc::And if constant && (0..FAR).contains(&y) && (y + 1) & y == 0 => {
                 return self.quotient(dst, (x, of_a), y + 1, vague, false);
             }
             Calc::Mul
