@@ -26,7 +26,7 @@ pub enum Knob {
     Pitch,
     /// Copies of what a block stores.
     OutDepth,
-    /// Elements of the reduction in a packet in L1.
+    /// Elements of the reduction in a packet in L1; items of one that are computed together in UB.
     Packet,
     /// Copies of a packet in L1.
     PacketDepth,

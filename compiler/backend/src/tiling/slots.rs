@@ -68,7 +68,7 @@ pub(crate) fn slots(cx: &StepCx<'_>, step: &Step) -> Vec<Slot> {
             slots.push(Slot::engine(names(cx, &members(step)), "vector"));
             slots
         }
-        Step::Items(def) => along(cx, *def, cx.algo.defs[*def].indices.len().checked_sub(1)),
+        Step::Items(def) => of_items(cx, *def),
         Step::Scan(def) => {
             let along_vector = super::scan::vector_index(cx.algo, *def);
             let own = &cx.algo.defs[*def].indices;
@@ -77,6 +77,21 @@ pub(crate) fn slots(cx: &StepCx<'_>, step: &Step) -> Vec<Slot> {
         }
         Step::Stream(pass) => of_pass(cx, pass),
     }
+}
+
+/// A step that walks the items of a reduction, some of them for some elements of its result at a time.
+fn of_items(cx: &StepCx<'_>, def: usize) -> Vec<Slot> {
+    let last = cx.algo.defs[def].indices.len().checked_sub(1);
+    let mut slots = along(cx, def, last);
+    let axis = cx.algo.root_reduce(def).and_then(|r| r.axes.last());
+    slots.extend(axis.map(|&index| {
+        let axis = Axis {
+            defs: names(cx, &[def]),
+            index: index_name(cx.algo, index),
+        };
+        stream(Knob::Packet, axis, None, Vec::new(), None)
+    }));
+    slots
 }
 
 /// A step that walks one index of its result, some elements at a time.

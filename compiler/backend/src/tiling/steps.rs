@@ -65,12 +65,15 @@ fn each<T: Trial>(
             trial.sized(cx, &base, Sized::new(sizes, Pick::Cheapest, write))
         }
         Step::Items(def) => {
-            let sizes = columns(cx, items::capacities(cx, *def))?;
-            let write = &mut |base, &cap: &i64| {
+            let usual = items::sizes(cx, *def);
+            let sizes = open(cx, usual, items::Size::values, &|given, all| {
+                items::given(cx, *def, given, all)
+            })?;
+            let write = &mut |base, size: &items::Size| {
                 let b = vector_phase(base, span_of(cx, *def));
-                Ok(items::emit(cx, *def, cap, b, gm)?.func)
+                Ok(items::emit(cx, *def, *size, b, gm)?.func)
             };
-            trial.sized(cx, &base, Sized::new(sizes, Pick::First, write))
+            trial.sized(cx, &base, Sized::new(sizes, Pick::Cheapest, write))
         }
         Step::Sort(sorted) => {
             let counts = sort::row_counts(cx, sorted);

@@ -150,14 +150,18 @@ impl Emitter<'_> {
                 body(e, (zero, c), env);
             }),
             Kind::Full | Kind::Uniform if down => self.for_loop(0, cols, 1, |e, c| {
+                let outer = e.environment(None, Some(c));
                 e.for_loop(0, rows, 1, |e, r| {
-                    let env = e.environment(Some(r), Some(c));
+                    let mut env = e.environment(Some(r), None);
+                    env.extend(outer);
                     body(e, (r, c), env);
                 });
             }),
             Kind::Full | Kind::Uniform => self.for_loop(0, rows, 1, |e, r| {
+                let outer = e.environment(Some(r), None);
                 e.for_loop(0, cols, 1, |e, c| {
-                    let env = e.environment(Some(r), Some(c));
+                    let mut env = e.environment(None, Some(c));
+                    env.extend(outer);
                     body(e, (r, c), env);
                 });
             }),
