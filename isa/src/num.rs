@@ -32,7 +32,8 @@ mod tests;
 pub use accumulate::{fma_f32, mac_bf16, mac_f16, mac_f32, mac_i8, tree_reduce, tree_sum_f32};
 pub use bulk::{
     Loops, apply_f16_slice, apply_slice, apply2_f16_slice, apply2_slice, bf16_to_f32_slice,
-    exp_f32_slice, f16_to_f32_slice, f32_to_bf16_slice, f32_to_f16_slice, ln_f32_slice, run_widest,
+    exp_f32_in_place, f16_to_f32_slice, f32_to_bf16_slice, f32_to_f16_slice, ln_f32_slice,
+    run_widest,
 };
 pub use columns::{QuantColumns, RowRelu};
 pub use convert::{

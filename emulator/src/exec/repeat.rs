@@ -164,6 +164,32 @@ impl Core<'_> {
         })
     }
 
+    /// Applies a function to lanes of f32 where they are, which the source's lanes are brought to first.
+    pub(super) fn singles_in_place(
+        &mut self,
+        o: Two,
+        f: impl Fn(&mut [[u8; 4]]),
+    ) -> Result<(), Stop> {
+        let work = Work::new(self, o.rep, 64)?.fitted(4);
+        let a = Walk::new("a", self.ub(o.a.at), o.st.a_blk, o.st.a_rep, 4);
+        let d = Walk::new("dst", self.ub(o.dst.at), o.st.dst_blk, o.st.dst_rep, 4);
+        self.check_read(&work, &a)?;
+        self.check_write(&work, &d)?;
+        let moved = |out: &mut [u8], x: &[u8]| {
+            out.copy_from_slice(x);
+            f(words_mut(out));
+        };
+        let ub = &mut self.memory(Space::Ub).bytes;
+        match InPlace::of(&work, &d, [&a]) {
+            Some(rows) => match rows.own(ub) {
+                Some(lanes) => f(words_mut(lanes)),
+                None => rows::each(ub, rows, |out, x| moved(out, x)),
+            },
+            None => self.run_lanes(&work, &d, [&a], false, |out, [x]| moved(out, x)),
+        }
+        Ok(())
+    }
+
     /// As [`Core::lanes_two`] on lanes of two bytes, in place where they lie so.
     fn halves_two(&mut self, o: Two, mut f: impl FnMut(&mut [u8], &[u8])) -> Result<(), Stop> {
         let work = Work::new(self, o.rep, 128)?.fitted(2);

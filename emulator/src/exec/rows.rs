@@ -94,6 +94,17 @@ impl<const N: usize> InPlace<N> {
         })
     }
 
+    /// The bytes of all its lanes, if they lie side by side and every source is the destination itself.
+    pub(super) fn own<'b>(&self, bytes: &'b mut [u8]) -> Option<&'b mut [u8]> {
+        let own = self
+            .sources
+            .iter()
+            .all(|source| matches!(source, Source::Own));
+        let dense = self.dst.step == ROW || self.repeats == 1;
+        let range = self.dst.at..self.dst.at + self.repeats * ROW;
+        bytes.get_mut(range).filter(|_| own && dense)
+    }
+
     /// Whether its repeats are apart, so that nobody gains by taking them together.
     pub(super) fn is_apart(&self) -> bool {
         self.dst.step != ROW

@@ -397,6 +397,9 @@ impl VectorUnit for Core<'_> {
     }
 
     fn vexp(&mut self, i: &Vexp) -> Done {
+        if i.ty == VecTy::F32 {
+            return Ok(self.singles_in_place(two!(i), num::exp_f32_in_place)?);
+        }
         self.float_one(i.ty, two!(i), self.overflow(), num::exp_f32)
     }
 

@@ -200,9 +200,23 @@ pub fn f32_to_bf16_slice<H: Half, S: Single>(dst: &mut [H], src: &[S], overflow:
     }
 }
 
-/// [`exp_f32`] of each item.
-pub fn exp_f32_slice(dst: &mut [f32], src: &[f32]) {
-    apply_slice(dst, src, exp_f32);
+/// [`exp_f32`] of each item, where it is; items as of [`f16_to_f32_slice`].
+pub fn exp_f32_in_place<S: Single>(items: &mut [S]) {
+    if !simd::exp_in_place(items) {
+        run_widest(InPlace(items, |x: S| S::from_value(exp_f32(x.value()))));
+    }
+}
+
+/// A function applied to each item, where it is.
+struct InPlace<'a, S, F>(&'a mut [S], F);
+
+impl<S: Copy, F: Fn(S) -> S> Loops for InPlace<'_, S, F> {
+    #[inline(always)]
+    fn run(self) {
+        for item in self.0 {
+            *item = (self.1)(*item);
+        }
+    }
 }
 
 /// [`ln_f32`] of each item.

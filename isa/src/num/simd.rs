@@ -1,15 +1,22 @@
 //! The loops of `bulk`, compiled once more for AVX2 with F16C and for AVX-512, and chosen when the processor has them.
 //!
-//! The only module of `num` with `unsafe`: a call of a function compiled for those features follows their detection,
+//! The only module of `num` with `unsafe`, `exp` below it counted in: a call of a function compiled for those features follows their detection,
 //! and the loads and stores of eight items take their pointers from arrays of exactly eight. Each public function
 //! says whether it did the work; elsewhere none does, and the portable loop of `bulk` runs. Nothing is contracted: the
 //! loops say where they fuse, which is nowhere.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16, run};
+mod exp;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{
+    apply, apply_f16, apply2, apply2_f16, exp_in_place, f16_to_f32, f32_to_f16, run,
+};
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use elsewhere::{apply, apply_f16, apply2, apply2_f16, f16_to_f32, f32_to_f16, run};
+pub(super) use elsewhere::{
+    apply, apply_f16, apply2, apply2_f16, exp_in_place, f16_to_f32, f32_to_f16, run,
+};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -162,6 +169,18 @@ mod x86 {
             return true;
         } else if usable {
             unsafe { apply2_half(dst, a, b, overflow, function) }
+        }
+        usable
+    }
+
+    /// The exponential of each item.
+    pub(in super::super) fn exp_in_place<S: Single>(items: &mut [S]) -> bool {
+        let usable = is_wide();
+        if usable {
+            #[expect(unsafe_code, reason = "the features of the callee were detected")]
+            unsafe {
+                super::exp::exp_avx512(items);
+            }
         }
         usable
     }
@@ -507,6 +526,11 @@ mod elsewhere {
         _: Overflow,
         _: impl Fn(f32, f32) -> f32,
     ) -> bool {
+        false
+    }
+
+    /// Leaves the work to the portable loop.
+    pub(in super::super) fn exp_in_place<S>(_: &mut [S]) -> bool {
         false
     }
 
