@@ -148,10 +148,11 @@ impl Fractals2d {
     /// Writes rows that lie `pitch` bytes apart.
     fn put_rows(&self, l1: &mut Local, data: &[u8], pitch: usize, count: usize) {
         let row = |r: usize| &data[r * pitch..][..self.row_bytes];
-        let whole = if self.row_bytes.is_multiple_of(BLOCK) {
-            count / TOGETHER * TOGETHER
-        } else {
-            0
+        // Where columns meet, a later row stays, so that rows must come one by one.
+        let apart = self.columns == 1 || self.column_bytes >= TOGETHER * BLOCK;
+        let whole = match self.row_bytes.is_multiple_of(BLOCK) && apart {
+            true => count / TOGETHER * TOGETHER,
+            false => 0,
         };
         for first in (0..whole).step_by(TOGETHER) {
             let rows: [&[[u8; BLOCK]]; TOGETHER] =
@@ -196,5 +197,30 @@ fn padded_bits(region: &Region<'_>, offset: usize, row_bytes: usize, column: usi
     match size {
         BLOCK => bits,
         _ => bits | u32::MAX << size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_together_are_rows_one_by_one() {
+        let data: Vec<u8> = (0..24 * 96).map(|n| (n * 37 % 251) as u8).collect();
+        for column_rows in [0, 1, 4, 7, 8, 16, 24, 30] {
+            let place = Fractals2d {
+                base: 64,
+                columns: 3,
+                column_bytes: column_rows * BLOCK,
+                row_bytes: 96,
+            };
+            let mut together = Local::new(Space::L1, 4096, false);
+            let mut one_by_one = together.clone();
+            place.put_rows(&mut together, &data, 96, 24);
+            for (row, bytes) in data.chunks_exact(96).enumerate() {
+                place.put_row(&mut one_by_one, row, bytes);
+            }
+            assert_eq!(together.bytes, one_by_one.bytes, "{column_rows} rows");
+        }
     }
 }
