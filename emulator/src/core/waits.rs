@@ -1,6 +1,6 @@
 //! Flags and counters as a core keeps them, what its blocked queues wait for, and what must hold at its end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use isa::types::Pipe;
@@ -38,35 +38,66 @@ pub(crate) struct CrossSet {
 /// Sets of a counter that wait for those of other sources.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waiting {
-    from: BTreeMap<usize, VecDeque<Heard>>,
+    /// Invariant: sorted by core, no core twice.
+    from: Vec<Source>,
     /// Sources of which one waits.
     sources: usize,
+}
+
+/// The sets of one source that wait: hardly ever more than one.
+#[derive(Clone, Debug)]
+struct Source {
+    core: usize,
+    first: Option<Heard>,
+    /// Empty if there is no first one.
+    more: VecDeque<Heard>,
+}
+
+impl Source {
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.len()
+    }
 }
 
 impl Waiting {
     /// Adds a set; how many of its source wait now.
     fn add(&mut self, from: usize, heard: Heard) -> usize {
-        let own = self.from.entry(from).or_default();
-        own.push_back(heard);
-        self.sources += usize::from(own.len() == 1);
+        let at = self.from.partition_point(|source| source.core < from);
+        if self.from.get(at).is_none_or(|source| source.core != from) {
+            let none = Source {
+                core: from,
+                first: None,
+                more: VecDeque::new(),
+            };
+            self.from.insert(at, none);
+        }
+        let own = &mut self.from[at];
+        match own.first {
+            Some(_) => own.more.push_back(heard),
+            None => {
+                own.first = Some(heard);
+                self.sources += 1;
+            }
+        }
         own.len()
     }
 
     /// Takes one set of every source.
     fn take(&mut self) -> Vec<Heard> {
         let mut sets = Vec::with_capacity(self.sources);
-        for own in self.from.values_mut() {
+        for own in &mut self.from {
             // A source that set in another mode may have none.
-            if let Some(set) = own.pop_front() {
+            if let Some(set) = own.first.take() {
                 sets.push(set);
-                self.sources -= usize::from(own.is_empty());
+                own.first = own.more.pop_front();
+                self.sources -= usize::from(own.first.is_none());
             }
         }
         sets
     }
 
     fn len(&self) -> usize {
-        self.from.values().map(VecDeque::len).sum()
+        self.from.iter().map(Source::len).sum()
     }
 }
 
