@@ -16,27 +16,78 @@ use crate::run;
 use crate::setup::Setup;
 use crate::stream::{self, Traffic};
 
+/// The times of a launch in the making: core by core, so that whoever computes them may stop and go on later.
+pub(crate) struct Ahead<'s> {
+    setup: &'s Setup<'s>,
+    cores: Vec<Core<'s>>,
+    /// Cores that have come to their ends.
+    ended: usize,
+    prices: [Prices; 2],
+}
+
+/// How far the times of a launch have come.
+pub(crate) enum Progress {
+    Known(Timing),
+    /// There is more to do.
+    Begun,
+    /// A scalar unit looks at what others compute, or a program does not come to its end.
+    GivenUp,
+}
+
+impl<'s> Ahead<'s> {
+    pub(crate) fn new(setup: &'s Setup<'s>) -> Ahead<'s> {
+        Ahead {
+            setup,
+            cores: setup.cores(),
+            ended: 0,
+            prices: Default::default(),
+        }
+    }
+
+    /// Goes on until times are known, or it is no longer worth while.
+    pub(crate) fn advance(&mut self, worth_while: impl Fn() -> bool) -> Progress {
+        for core in &mut self.cores[self.ended..] {
+            if !worth_while() {
+                return Progress::Begun;
+            }
+            let prices = match core.kind() {
+                CoreKind::Cube => &mut self.prices[0],
+                CoreKind::Vector => &mut self.prices[1],
+            };
+            std::mem::swap(&mut core.stream.prices, prices);
+            while !core.ended {
+                if step(core).is_none() {
+                    return Progress::GivenUp;
+                }
+            }
+            std::mem::swap(&mut core.stream.prices, prices);
+            self.ended += 1;
+        }
+        match worth_while() {
+            true => self.times().map_or(Progress::GivenUp, Progress::Known),
+            false => Progress::Begun,
+        }
+    }
+
+    fn times(&mut self) -> Option<Timing> {
+        let extent = self.setup.gm.extent();
+        let mut traffic = self.cores.iter().flat_map(|core| &core.stream.traffic);
+        if !traffic.all(|traffic| is_inside(traffic, extent)) {
+            return None;
+        }
+        let Setup {
+            gm, chip, options, ..
+        } = self.setup;
+        run::time(&mut self.cores, gm, chip, options).ok()
+    }
+}
+
 /// The times of a launch; none if a scalar unit looks at what others compute, or a program does not come to its end.
 pub(crate) fn time(setup: &Setup<'_>) -> Option<Timing> {
-    let mut cores = setup.cores();
-    let mut known: [Prices; 2] = Default::default();
-    for core in &mut cores {
-        let prices = match core.kind() {
-            CoreKind::Cube => &mut known[0],
-            CoreKind::Vector => &mut known[1],
-        };
-        std::mem::swap(&mut core.stream.prices, prices);
-        while !core.ended {
-            step(core)?;
-        }
-        std::mem::swap(&mut core.stream.prices, prices);
+    match Ahead::new(setup).advance(|| true) {
+        Progress::Known(timing) => Some(timing),
+        Progress::Begun | Progress::GivenUp => None,
     }
-    let extent = setup.gm.extent();
-    let mut traffic = cores.iter().flat_map(|core| &core.stream.traffic);
-    if !traffic.all(|traffic| is_inside(traffic, extent)) {
-        return None;
-    }
-    run::time(&mut cores, &setup.gm, setup.chip, &setup.options).ok()
 }
 
 /// Whether a copy stays where memory is: nobody has executed it, and what goes elsewhere has no time.
