@@ -22,4 +22,4 @@ pub use render::{
 };
 pub use source::{Shared, SourceFile, SourceMap};
 pub use span::{FileId, Span};
-pub use suggest::{edit_distance, similar};
+pub use suggest::{Known, edit_distance, nearest, similar};

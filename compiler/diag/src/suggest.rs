@@ -1,27 +1,100 @@
 //! "Did you mean": the known name nearest to a mistyped one.
 
+use std::collections::BTreeMap;
+
 /// Returns the candidate nearest to `name`, if at most a third of the letters
 /// (one at least) differ; of equally near ones the first.
 pub fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = name.chars().count();
-    let limit = (length / 3).max(1);
-    let own = letters(name);
-    let mut best = None;
+    nearest(name, candidates).map(|(_, candidate)| candidate)
+}
+
+/// The same with the number of changes.
+pub fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<(usize, &'a str)> {
+    let mut search = Search::new(name);
     for candidate in candidates {
-        // A name of one letter is near to every other one: no advice there.
-        if candidate == name || candidate.is_empty() || length < 2 {
-            continue;
+        search.look_at(letters(candidate), candidate);
+    }
+    search.best
+}
+
+/// Names that many are compared with: those of other lengths and letters are left out without being read.
+#[derive(Clone, Debug, Default)]
+pub struct Known<'a> {
+    /// By the number of letters, each with its place among all and its set of letters.
+    by_length: BTreeMap<usize, Vec<(usize, u64, &'a str)>>,
+}
+
+impl<'a> Known<'a> {
+    /// Takes names in their order.
+    pub fn new(names: impl IntoIterator<Item = &'a str>) -> Known<'a> {
+        let mut known = Known::default();
+        for (place, name) in names.into_iter().enumerate() {
+            let of_length = known.by_length.entry(name.chars().count()).or_default();
+            of_length.push((place, letters(name), name));
         }
-        // A replacement makes two letters differ at most. Files of thousands of mistakes and names live on this.
-        if (own ^ letters(candidate)).count_ones() as usize > 2 * limit {
-            continue;
+        known
+    }
+
+    /// What [`nearest`] gives of the names.
+    pub fn nearest(&self, name: &str) -> Option<(usize, &'a str)> {
+        let mut search = Search::new(name);
+        let lengths = search.length.saturating_sub(search.limit)..=search.length + search.limit;
+        let mut best: Option<(usize, usize, &'a str)> = None;
+        for (_, names) in self.by_length.range(lengths) {
+            search.best = None;
+            for (_, letters, candidate) in names {
+                search.look_at(*letters, candidate);
+            }
+            let place = |found: &str| names.iter().find(|(_, _, name)| *name == found);
+            if let Some((distance, found)) = search.best
+                && let Some((place, ..)) = place(found)
+                && best.is_none_or(|(d, p, _)| (distance, *place) < (d, p))
+            {
+                best = Some((distance, *place, found));
+            }
         }
-        let distance = edit_distance(name, candidate, limit);
-        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        best.map(|(distance, _, found)| (distance, found))
+    }
+}
+
+/// The nearest candidate so far.
+struct Search<'n, 'a> {
+    name: &'n str,
+    length: usize,
+    limit: usize,
+    letters: u64,
+    best: Option<(usize, &'a str)>,
+}
+
+impl<'n, 'a> Search<'n, 'a> {
+    fn new(name: &'n str) -> Search<'n, 'a> {
+        let length = name.chars().count();
+        Search {
+            name,
+            length,
+            limit: (length / 3).max(1),
+            letters: letters(name),
+            best: None,
         }
     }
-    best.map(|(_, candidate)| candidate)
+
+    fn look_at(&mut self, letters: u64, candidate: &'a str) {
+        // A name of one letter is near to every other one: no advice there.
+        if candidate == self.name || candidate.is_empty() || self.length < 2 {
+            return;
+        }
+        // A replacement makes two letters differ at most. Files of thousands of mistakes and names live on this.
+        if (self.letters ^ letters).count_ones() as usize > 2 * self.limit {
+            return;
+        }
+        let distance = edit_distance(self.name, candidate, self.limit);
+        if distance <= self.limit && self.best.is_none_or(|(least, _)| distance < least) {
+            self.best = Some((distance, candidate));
+        }
+    }
 }
 
 /// The set of letters of a name, each of 64 for the letters that share it.
@@ -67,5 +140,10 @@ mod tests {
         assert_eq!(similar("weights", names), None);
         assert_eq!(similar("b", names), None);
         assert_eq!(similar("acc", ["acc"]), None);
+        let known = Known::new(["bias", "scale", "acc", "bia"]);
+        for name in ["sacle", "bais", "weights", "b", "acc", "biass", "bi"] {
+            let plain = nearest(name, ["bias", "scale", "acc", "bia"]);
+            assert_eq!(known.nearest(name), plain, "{name}");
+        }
     }
 }

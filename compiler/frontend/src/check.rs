@@ -6,11 +6,13 @@
 //! The prelude comes first among the items: what is made of it alone ([`Prelude`]) then holds for every program.
 
 mod access;
+mod agree;
 mod body;
 pub(crate) mod bounds;
 mod call;
 mod cx;
 pub(crate) mod cycles;
+mod declare;
 mod definitions;
 mod expr;
 mod finish;
@@ -30,7 +32,8 @@ use crate::Sources;
 use crate::errors::resolve;
 use crate::hir::{Item, ItemId};
 use crate::schedules;
-use diag::{Diagnostic, Span};
+use diag::{Diagnostic, Known, Span};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use syntax::ast;
@@ -43,6 +46,8 @@ pub(crate) struct World<'a> {
     pub(crate) files: Vec<&'a ast::File>,
     scopes: Vec<BTreeMap<&'a str, Symbol<'a>>>,
     prelude: Option<usize>,
+    /// What each file sees by name, for those who look for a name like another: made when first asked for.
+    known: Vec<OnceCell<Known<'a>>>,
     /// How many items, from the first, are the prelude's: they are checked already.
     pub(crate) checked: usize,
     /// The syntax of each item, by [`ItemId`].
@@ -225,6 +230,14 @@ impl<'a> World<'a> {
             .map(ItemId)
     }
 
+    /// The nearest of the top-level names that a file sees, with the number of changes.
+    pub(crate) fn nearest(&self, file: usize, name: &str) -> Option<(usize, &'a str)> {
+        let known = self.known.get(file)?;
+        known
+            .get_or_init(|| Known::new(self.names(file)))
+            .nearest(name)
+    }
+
     /// Every top-level name that a file sees.
     pub(crate) fn names(&self, file: usize) -> Vec<&'a str> {
         let scopes = [Some(file), self.prelude];
@@ -244,6 +257,7 @@ fn collect<'a>(sources: &Sources<'a>, diagnostics: &mut Vec<Diagnostic>) -> Worl
     files.extend(sources.library.iter().map(|(_, file)| *file));
     let mut world = World {
         scopes: vec![BTreeMap::new(); files.len()],
+        known: files.iter().map(|_| OnceCell::new()).collect(),
         prelude: sources.prelude.map(|_| 1),
         checked: sources.prelude.map_or(0, |known| known.items.len()),
         callables: Vec::new(),

@@ -1,5 +1,6 @@
 //! Accesses `x[i, j + 1, :]`, borders, and what may stand in an index position.
 
+use super::agree::IndexUse;
 use super::cx::{Cx, Meaning, Pending};
 use super::expr::has_index;
 use crate::errors::sizes::Access;
@@ -223,6 +224,15 @@ impl<'a> Cx<'_, 'a> {
         match (&self.item.body[e].kind, bordered) {
             (ExprKind::Index(index), false) => {
                 let index = *index;
+                self.uses.push(IndexUse {
+                    index,
+                    tensor: base.name.clone(),
+                    dimension,
+                    size: size.clone(),
+                    span,
+                    access: whole,
+                    visible: self.scope.iter().map(|(_, index)| *index).collect(),
+                });
                 self.unify_index(index, size, span);
             }
             (_, false) if self.ty(e) != Ty::Error => {

@@ -1,5 +1,6 @@
 //! Bodies: which statement defines what, in which order they are checked, and what is left to say at the end.
 
+use super::agree;
 use super::cx::{Cx, Meaning};
 use super::definitions::{Definition, assigned, declare_definitions, definition_order};
 use super::expr::has_index;
@@ -109,8 +110,27 @@ fn check_stmt<'a>(cx: &mut Cx<'_, 'a>, stmt: &'a ast::Stmt, definition: &Definit
     check_definition(cx, stmt, definition);
     report_products(cx);
     if cx.diagnostics.len() > findings {
+        let doubtful = agree::propose(cx, findings);
+        forget_sizes(cx, |index| doubtful.contains(index));
         // What was reported may be why an index has no size.
         (first_index..cx.item.body.indices.len()).for_each(|number| cx.give_up_on(IndexId(number)));
+    }
+}
+
+/// Dimensions of the last definition over these indices fit every size: what is wrong with them was reported.
+fn forget_sizes(cx: &mut Cx<'_, '_>, of: impl Fn(&IndexId) -> bool) {
+    let Some(StmtKind::Indexed {
+        target, indices, ..
+    }) = cx.item.body.stmts.last().map(|stmt| stmt.kind.clone())
+    else {
+        return;
+    };
+    let is_let = target.0 >= cx.item.params + cx.item.results;
+    let dims = cx.body()[target].shape.iter_mut().flatten();
+    for (dim, index) in dims.zip(&indices) {
+        if is_let && of(index) {
+            *dim = Poly::poison();
+        }
     }
 }
 

@@ -32,6 +32,9 @@ pub(crate) struct Pending {
 /// Constants may use constants, but not through more than this many.
 const MOST_CONSTANTS: usize = 24;
 
+/// Findings in a body beyond which no more names of it are compared with a wrong one.
+const MOST_ADVISED: usize = 256;
+
 /// The state.
 pub(crate) struct Cx<'w, 'a> {
     pub(crate) world: &'w World<'a>,
@@ -48,6 +51,8 @@ pub(crate) struct Cx<'w, 'a> {
     /// Indices about whose sizes or name something was reported.
     pub(crate) conflicted: BTreeSet<IndexId>,
     pub(crate) pending: Vec<Pending>,
+    /// Where indices stand alone, so far.
+    pub(crate) uses: Vec<super::agree::IndexUse>,
     /// Parts of results, until all are checked.
     pub(crate) parts: BTreeMap<LocalId, Vec<Part>>,
     /// How many index positions surround the expression.
@@ -79,6 +84,7 @@ impl<'w, 'a> Cx<'w, 'a> {
             used: vec![true; indices],
             conflicted: BTreeSet::new(),
             pending: Vec::new(),
+            uses: Vec::new(),
             parts: BTreeMap::new(),
             index_depth: 0,
             unread: false,
@@ -251,13 +257,24 @@ impl<'w, 'a> Cx<'w, 'a> {
             let d = if self.index_depth > 0 {
                 resolve::unbound_index(name, span, diag::similar(name, indices))
             } else {
-                let names = self.names.keys().map(String::as_str).chain(indices);
-                let names = names.chain(self.world.names(self.file));
-                resolve::unknown_name(name, span, diag::similar(name, names))
+                let near = self.near(name, indices);
+                resolve::unknown_name(name, span, near)
             };
             self.report(d);
         }
         self.error(span)
+    }
+
+    /// The name that was meant. Bodies of thousands of wrong names are not told for each.
+    fn near<'n>(&'n self, name: &str, indices: Vec<&'n str>) -> Option<&'n str> {
+        let own = self.names.keys().map(String::as_str).chain(indices);
+        let own = match self.diagnostics.len() < MOST_ADVISED {
+            true => diag::nearest(name, own),
+            false => None,
+        };
+        let other = self.world.nearest(self.file, name);
+        let other = other.filter(|(far, _)| own.is_none_or(|(least, _)| *far < least));
+        other.or(own).map(|(_, near)| near)
     }
 
     /// Starts a new definition: unknown names are reported again.

@@ -1,7 +1,7 @@
 //! Signatures: generic parameters, parameters and results with symbolic shapes.
 
 use super::cx::{Cx, Meaning};
-use super::{Callable, World, open};
+use super::{Callable, World, declare, open};
 use crate::errors::{resolve, types};
 use crate::hir::{Body, Class, Item, ItemKind, Local, LocalId, Named, Ty, TypeParam};
 use crate::poly::Poly;
@@ -15,6 +15,7 @@ pub(crate) fn read_all(world: &mut World<'_>, diagnostics: &mut Vec<Diagnostic>)
         let callable = world.callables[number];
         let mut cx = Cx::new(world, callable.file, blank(&callable));
         read(&mut cx, callable.ast);
+        declare::propose(&mut cx, callable.ast);
         let (mut item, found) = (cx.item, cx.diagnostics);
         item.broken = found.iter().any(Diagnostic::is_error);
         let place = callable.ast.name.span;
