@@ -1,6 +1,6 @@
 //! The language server, in this process and over its protocol: a text with a cursor, a question, the answer as it is sent.
 //!
-//! `//! ask: hover` names the question, `$0` marks the cursor and is not part of the text. Each file is asked by a client
+//! `//! ask: hover` names the question, `$0` marks the cursor (`$1` the end of a selection) and is not part of the text. Each file is asked by a client
 //! that counts in UTF-16 and by one that counts in UTF-8; where the text is ASCII the answers are the same.
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use driver::EditorCommands;
-use lsp_server::{Connection, Message, Notification, Request, RequestId};
+use lsp_server::{Connection, Message, Notification, Request, RequestId, Response};
 use serde_json::{Value, json};
 
 use super::case::{Case, normalised};
@@ -35,11 +35,14 @@ pub(crate) fn check(path: &str) {
     };
     let cursor = case.text.find("$0");
     let text = case.text.replace("$0", "");
+    let end = text.find("$1");
+    let text = text.replace("$1", "");
     let answers = ["utf-16", "utf-8"].map(|encoding| {
         let mut client = Client::start(Path::new(path), encoding);
         (client.address, client.language) = address(path);
         client.open(&text);
         let place = cursor.map(|at| position(&text, at, encoding));
+        client.end = end.map(|at| position(&text, at, encoding));
         client.ask(asked, place.as_ref(), &text)
     });
     let shown = answers.map(|answer| {
@@ -71,8 +74,13 @@ pub(crate) struct Client {
     next: i32,
     address: &'static str,
     language: &'static str,
+    encoding: String,
+    /// The end of the selection, if there is one.
+    end: Option<Value>,
     /// What the server sent by itself.
     pub(crate) heard: Vec<Notification>,
+    /// What the server asked.
+    asked: Vec<Request>,
 }
 
 impl Client {
@@ -92,19 +100,28 @@ impl Client {
             next: 0,
             address: ADDRESS,
             language: "vinci",
+            encoding: encoding.to_owned(),
+            end: None,
             heard: Vec::new(),
+            asked: Vec::new(),
         };
         client.request(
             "initialize",
             json!({
                 "capabilities": {
                     "general": { "positionEncodings": [encoding] },
+                    "window": { "showDocument": { "support": true } },
                     "workspace": {
+                        "applyEdit": true,
                         "codeLens": { "refreshSupport": true },
+                        "textDocumentContent": {},
                         "workspaceEdit": { "documentChanges": true },
                     },
                     "textDocument": {
+                        "codeAction": { "resolveSupport": { "properties": ["edit"] } },
                         "diagnostic": {},
+                        "hover": { "contentFormat": ["markdown"] },
+                        "inlayHint": { "resolveSupport": { "properties": [] } },
                         "publishDiagnostics": { "relatedInformation": true, "tagSupport": { "valueSet": [1, 2] } },
                     },
                 },
@@ -154,9 +171,30 @@ impl Client {
                     };
                 }
                 Message::Notification(note) => self.heard.push(note),
+                Message::Request(request) => self.asked.push(request),
+                Message::Response(_) => {}
+            }
+        }
+    }
+
+    /// Waits for a question of the server.
+    fn asked(&mut self, method: &str) -> Request {
+        if let Some(at) = self.asked.iter().position(|one| one.method == method) {
+            return self.asked.remove(at);
+        }
+        loop {
+            match self.receive() {
+                Message::Request(request) if request.method == method => return request,
+                Message::Notification(note) => self.heard.push(note),
                 Message::Response(_) | Message::Request(_) => {}
             }
         }
+    }
+
+    fn answer(&self, request: &Request, value: Value) {
+        let response = Response::new_ok(request.id.clone(), value);
+        let sent = self.connection.sender.send(Message::Response(response));
+        sent.expect("the server listens");
     }
 
     fn receive(&self) -> Message {
@@ -196,6 +234,64 @@ impl Client {
             "definition" => self.request("textDocument/definition", at(json!({}))),
             "declaration" => self.request("textDocument/declaration", at(json!({}))),
             "implementation" => self.request("textDocument/implementation", at(json!({}))),
+            "type_definition" => self.request("textDocument/typeDefinition", at(json!({}))),
+            // The first action of a kind, and the text after it.
+            "refactor" => {
+                let range = json!({ "start": place, "end": self.end.as_ref().or(place) });
+                let context = json!({ "diagnostics": [], "only": [word] });
+                let actions = self.request(
+                    "textDocument/codeAction",
+                    json!({ "textDocument": document, "range": range, "context": context }),
+                );
+                let Some(action) = actions.get(0).cloned() else {
+                    return json!("nothing");
+                };
+                let action = self.request("codeAction/resolve", action);
+                match action.get("edit") {
+                    Some(edit) => {
+                        let edits = &edit["documentChanges"][0]["edits"];
+                        let after = edited(text, edits, &self.encoding);
+                        let after: Vec<&str> = after.lines().collect();
+                        json!({ "title": action["title"], "text": after })
+                    }
+                    None => action,
+                }
+            }
+            // A text under an address of its own, as the server has it shown.
+            "contents" => {
+                let arguments = json!([self.address, "k"]);
+                self.request(
+                    "workspace/executeCommand",
+                    json!({ "command": word, "arguments": arguments }),
+                );
+                let shown = self.asked("window/showDocument");
+                let uri = shown.params["uri"].clone();
+                let answer = self.request("workspace/textDocumentContent", json!({ "uri": uri }));
+                let lines = answer["text"]
+                    .as_str()
+                    .map_or(0, |text| text.lines().count());
+                self.notify("textDocument/didSave", json!({ "textDocument": document }));
+                let refresh = self.asked("workspace/textDocumentContent/refresh");
+                json!({ "shown": shown.params, "has lines": lines > 3, "refresh": refresh.params })
+            }
+            // The edit that the server asks for; a second time it asks before.
+            "write_schedule" => {
+                let arguments = json!([self.address, "k"]);
+                let command = json!({ "command": "vinci.writeSchedule", "arguments": arguments });
+                self.request("workspace/executeCommand", command.clone());
+                let first = self.asked("workspace/applyEdit").params;
+                let edits = &first["edit"]["documentChanges"][0]["edits"];
+                let text = edited(text, edits, &self.encoding);
+                self.change(2, json!({ "text": text }));
+                self.request("workspace/executeCommand", command);
+                let question = self.asked("window/showMessageRequest");
+                self.answer(&question, json!({ "title": "Replace" }));
+                let second = self.asked("workspace/applyEdit").params;
+                let edits = &second["edit"]["documentChanges"][0]["edits"];
+                let again = edited(&text, edits, &self.encoding);
+                let after: Vec<&str> = text.lines().collect();
+                json!({ "text": after, "asks": question.params, "the same again": text == again })
+            }
             "links" => self.request(
                 "textDocument/documentLink",
                 json!({ "textDocument": document }),
@@ -302,6 +398,29 @@ impl Client {
             other => panic!("`{other}` is no question"),
         }
     }
+}
+
+/// A text after edits of the server.
+fn edited(text: &str, edits: &Value, encoding: &str) -> String {
+    let byte = |place: &Value| {
+        let all = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+        let mut all = all.filter(|at| position(text, *at, encoding) == *place);
+        all.next().expect("a place of the text")
+    };
+    let edits = edits.as_array().into_iter().flatten();
+    let mut edits: Vec<(usize, usize, &str)> = edits
+        .map(|edit| {
+            let range = &edit["range"];
+            let new = edit["newText"].as_str().unwrap_or_default();
+            (byte(&range["start"]), byte(&range["end"]), new)
+        })
+        .collect();
+    edits.sort_by_key(|(start, _, _)| std::cmp::Reverse(*start));
+    let mut text = text.to_owned();
+    for (start, end, new) in edits {
+        text.replace_range(start..end, new);
+    }
+    text
 }
 
 /// The labels and details of what a completion offers.

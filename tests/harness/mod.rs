@@ -10,6 +10,7 @@ pub(crate) mod command;
 pub(crate) mod dynamic;
 pub(crate) mod explain;
 mod formatted;
+mod frames;
 pub(crate) mod kernel;
 pub(crate) mod library;
 pub(crate) mod lsp;
@@ -22,7 +23,6 @@ pub(crate) mod pass;
 pub(crate) mod pinned;
 mod profile;
 mod protocol;
-#[expect(dead_code, reason = "the bench uses the rest")]
 mod random;
 mod random_sample;
 mod readme;

@@ -1,7 +1,8 @@
 //! The language server over bytes that are no protocol: it never stops, and what it says afterwards is what a fresh one says.
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
+use std::io::{BufReader, PipeWriter, Write, pipe};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
@@ -10,6 +11,7 @@ use ir::algo::data::Random;
 use serde_json::{Value, json};
 
 use super::cli::fresh_folder;
+use super::frames::{framed, receive};
 
 /// Bytes of garbage.
 const BYTES: usize = 1_000_000;
@@ -117,30 +119,6 @@ impl Client {
     }
 }
 
-fn framed(message: &Value) -> Vec<u8> {
-    let text = message.to_string();
-    format!("Content-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
-}
-
-fn receive(output: &mut BufReader<PipeReader>) -> Option<Value> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if output.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(digits) = line.strip_prefix("Content-Length:") {
-            length = digits.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    output.read_exact(&mut body).ok()?;
-    Some(serde_json::from_slice(&body).expect("the server speaks JSON"))
-}
-
 /// Messages that change nothing, to be broken.
 fn seeds() -> Vec<Vec<u8>> {
     let document = json!({ "uri": ADDRESS });
@@ -240,4 +218,17 @@ fn garbage_leaves_no_trace() {
     fresh.begin();
     assert_eq!(found, fresh.answers());
     fresh.end();
+}
+
+/// The client's process dies and its end of the streams stays open, as that of a child does which it has left behind.
+#[test]
+fn a_server_whose_client_has_died_ends() {
+    let mut client = Client::start("lsp/orphan");
+    let mut process = Command::new("sleep").arg("60").spawn().expect("a process");
+    let params = json!({ "processId": process.id(), "capabilities": {} });
+    let answer = client.ask("begin", "initialize", &params);
+    assert!(answer["result"]["capabilities"].is_object(), "{answer}");
+    process.kill().expect("it is ours");
+    process.wait().expect("it ends");
+    assert_eq!(client.server.join().expect("no panic"), lsp::End::Abrupt);
 }

@@ -12,9 +12,12 @@ use syntax::ast::{ExprKind, Exprs, File, Item, ItemKind, ReduceHead, ReduceOp};
 
 use crate::ide::{Def, DefId, DefKind, Fact, Names};
 
-/// Everything to warn of in the main file. `facts` are those of the same file.
-pub(crate) fn lints(file: &File, names: &Names, facts: &[Fact]) -> Vec<Diagnostic> {
-    let elems = elems(facts);
+/// Everything to warn of in the main file. `elem` says the element types of its expressions, where checking found one.
+pub(crate) fn lints<'f>(
+    file: &File,
+    names: &Names,
+    elem: &dyn Fn(Span) -> Option<&'f str>,
+) -> Vec<Diagnostic> {
     let mut found = unused(file, names);
     found.extend(unused_imports(file, names));
     found.extend(shadowed(file, names));
@@ -27,13 +30,15 @@ pub(crate) fn lints(file: &File, names: &Names, facts: &[Fact]) -> Vec<Diagnosti
                     value,
                     &cast.to.text,
                     expr.span,
-                    &elems,
+                    elem,
                 ));
                 found.extend(precision_loss(&file.exprs, value, &cast.to.text, expr.span));
             }
             ExprKind::Reduce { op, head, body, .. } => {
-                let elem = elems.get(&file.exprs.span(*body)).copied();
-                found.extend(unneeded_order(&file.exprs, *op, head, elem));
+                if head.order.is_some() {
+                    let elem = elem(file.exprs.span(*body));
+                    found.extend(unneeded_order(&file.exprs, *op, head, elem));
+                }
             }
             ExprKind::Error
             | ExprKind::Name(_)
@@ -173,7 +178,7 @@ fn shadowed<'a>(file: &'a File, names: &'a Names) -> impl Iterator<Item = Diagno
 }
 
 /// The element types of expressions, where checking found one.
-fn elems(facts: &[Fact]) -> BTreeMap<Span, &str> {
+pub(crate) fn elems(facts: &[Fact]) -> BTreeMap<Span, &str> {
     let mut elems = BTreeMap::new();
     for fact in facts.iter().filter(|fact| fact.kind.is_none()) {
         elems.entry(fact.span).or_insert(fact.elem.as_str());
@@ -181,12 +186,12 @@ fn elems(facts: &[Fact]) -> BTreeMap<Span, &str> {
     elems
 }
 
-fn redundant_cast(
+fn redundant_cast<'f>(
     exprs: &Exprs,
     value: syntax::ast::ExprId,
     to: &str,
     whole: Span,
-    elems: &BTreeMap<Span, &str>,
+    elem: &dyn Fn(Span) -> Option<&'f str>,
 ) -> Option<Diagnostic> {
     let literal = match exprs.kind(value) {
         ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Unary { .. } => true,
@@ -208,7 +213,7 @@ fn redundant_cast(
         | ExprKind::If { .. } => false,
     };
     let from = exprs.span(value);
-    if literal || *elems.get(&from)? != to {
+    if literal || elem(from)? != to {
         return None;
     }
     let tail = Span {

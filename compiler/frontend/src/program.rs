@@ -13,7 +13,7 @@ use crate::ide::again::{check_again, check_edited};
 use crate::ide::edited::Before;
 use crate::ide::names::names_again;
 use crate::ide::{Edited, Findings, Names, facts, names};
-use crate::lints::lints;
+use crate::lints::{elems, lints};
 use crate::{Checked, Prelude, Sources, check};
 
 /// The library: what every file sees, and what `use` can name.
@@ -167,12 +167,15 @@ impl<'l> Program<'l> {
 
     /// The same as [`Program::lints`] for what [`Program::check_again`] found.
     pub fn lints_again(&self, names: &Names, found: &Findings) -> Vec<Diagnostic> {
-        lints(&self.main, names, &found.facts())
+        let elems = found.elems();
+        lints(&self.main, names, &|span| elems.of(span))
     }
 
     /// What is right but perhaps not meant; for a program without errors.
     pub fn lints(&self, checked: &Checked) -> Vec<Diagnostic> {
-        lints(&self.main, &self.names(), &facts(checked))
+        let facts = facts(checked);
+        let elems = elems(&facts);
+        lints(&self.main, &self.names(), &|span| elems.get(&span).copied())
     }
 
     /// The meaning of every name of the main file.

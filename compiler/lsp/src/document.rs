@@ -51,9 +51,6 @@ pub(crate) struct Document {
     whole: OnceCell<Option<Slice>>,
 }
 
-/// Bytes of a text that lints look at with every key; they look at each name among all names.
-const MOST_LINTED: usize = 1 << 16;
-
 /// What is known of a kernel text.
 pub(crate) struct Analysis {
     /// The text itself is file 0; then what it can call.
@@ -106,6 +103,19 @@ impl Document {
             before: RefCell::new(None),
             whole: OnceCell::new(),
         }
+    }
+
+    /// The same document with another text.
+    pub(crate) fn with_text(&self, text: String) -> Document {
+        let (uri, path) = (self.uri.clone(), self.path.clone());
+        Document::new(
+            uri,
+            path,
+            self.form,
+            self.version,
+            text,
+            self.lines.encoding(),
+        )
     }
 
     /// Applies the client's edits in order; gives the byte behind the last one.
@@ -207,7 +217,7 @@ impl Analysis {
         diagnostics.extend(self.found.diagnostics.iter().cloned());
         diagnostics.retain(|found| found.span().file == MAIN);
         let right = !diagnostics.iter().any(Diagnostic::is_error);
-        if right && self.sources.text(MAIN).len() <= MOST_LINTED {
+        if right {
             diagnostics.extend(self.program.lints_again(self.names(), &self.found));
             diagnostics.sort_by_key(Diagnostic::span);
         }

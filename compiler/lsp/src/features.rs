@@ -4,11 +4,14 @@ pub(crate) mod actions;
 pub(crate) mod calls;
 pub(crate) mod commands;
 pub(crate) mod complete;
+pub(crate) mod contents;
 pub(crate) mod diagnostics;
+pub(crate) mod files;
 pub(crate) mod hints;
 pub(crate) mod hover;
 pub(crate) mod layout;
 pub(crate) mod navigate;
+pub(crate) mod refactor;
 pub(crate) mod signature;
 pub(crate) mod symbols;
 pub(crate) mod tokens;
@@ -17,16 +20,46 @@ pub(crate) mod words;
 use lsp_types::{
     CallHierarchyServerCapability, CodeActionKind, CodeActionOptions, CodeActionProviderCapability,
     CodeLensOptions, CompletionOptions, DeclarationCapability, DiagnosticOptions,
-    DiagnosticServerCapabilities, DocumentLinkOptions, ExecuteCommandOptions,
+    DiagnosticServerCapabilities, DocumentLinkOptions, ExecuteCommandOptions, FileOperationFilter,
+    FileOperationPattern, FileOperationPatternKind, FileOperationRegistrationOptions,
     FoldingRangeProviderCapability, HoverProviderCapability, ImplementationProviderCapability,
-    OneOf, RenameOptions, SaveOptions, SelectionRangeProviderCapability, SemanticTokensFullOptions,
-    SemanticTokensOptions, SemanticTokensServerCapabilities, ServerCapabilities,
-    SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind,
-    TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkDoneProgressOptions,
-    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
+    InlayHintOptions, InlayHintServerCapabilities, OneOf, RenameOptions, SaveOptions,
+    SelectionRangeProviderCapability, SemanticTokensFullOptions, SemanticTokensOptions,
+    SemanticTokensServerCapabilities, ServerCapabilities, SignatureHelpOptions,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncSaveOptions, TypeDefinitionProviderCapability, WorkDoneProgressOptions,
+    WorkspaceFileOperationsServerCapabilities, WorkspaceFoldersServerCapabilities,
+    WorkspaceServerCapabilities, WorkspaceSymbolOptions,
 };
+use serde_json::{Value, json};
 
 use crate::server::state::State;
+
+/// What the server can do that the protocol's types do not know yet.
+pub(crate) fn newer_capabilities() -> Value {
+    json!({ "workspace": { "textDocumentContent": { "schemes": [contents::SCHEME] } } })
+}
+
+/// The server hears of files of kernels that are made, renamed and deleted.
+fn file_operations() -> WorkspaceFileOperationsServerCapabilities {
+    let pattern = FileOperationPattern {
+        glob: "**/*.vn".to_owned(),
+        matches: Some(FileOperationPatternKind::File),
+        options: None,
+    };
+    let filters = vec![FileOperationFilter {
+        scheme: Some("file".to_owned()),
+        pattern,
+    }];
+    let all = Some(FileOperationRegistrationOptions { filters });
+    WorkspaceFileOperationsServerCapabilities {
+        did_create: all.clone(),
+        did_rename: all.clone(),
+        did_delete: all.clone(),
+        will_rename: all,
+        ..WorkspaceFileOperationsServerCapabilities::default()
+    }
+}
 
 /// What the server can do.
 pub(crate) fn capabilities(state: &State) -> ServerCapabilities {
@@ -55,6 +88,7 @@ pub(crate) fn capabilities(state: &State) -> ServerCapabilities {
         }),
         definition_provider: Some(OneOf::Left(true)),
         declaration_provider: Some(DeclarationCapability::Simple(true)),
+        type_definition_provider: Some(TypeDefinitionProviderCapability::Simple(true)),
         implementation_provider: Some(ImplementationProviderCapability::Simple(true)),
         document_link_provider: Some(DocumentLinkOptions {
             resolve_provider: Some(false),
@@ -68,7 +102,10 @@ pub(crate) fn capabilities(state: &State) -> ServerCapabilities {
         })),
         call_hierarchy_provider: Some(CallHierarchyServerCapability::Simple(true)),
         document_symbol_provider: Some(OneOf::Left(true)),
-        workspace_symbol_provider: Some(OneOf::Left(true)),
+        workspace_symbol_provider: Some(OneOf::Right(WorkspaceSymbolOptions {
+            resolve_provider: Some(true),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        })),
         semantic_tokens_provider: Some(SemanticTokensServerCapabilities::SemanticTokensOptions(
             SemanticTokensOptions {
                 legend: tokens::legend(),
@@ -77,15 +114,24 @@ pub(crate) fn capabilities(state: &State) -> ServerCapabilities {
                 ..SemanticTokensOptions::default()
             },
         )),
-        inlay_hint_provider: Some(OneOf::Left(true)),
+        inlay_hint_provider: Some(OneOf::Right(InlayHintServerCapabilities::Options(
+            InlayHintOptions {
+                resolve_provider: Some(true),
+                work_done_progress_options: WorkDoneProgressOptions::default(),
+            },
+        ))),
         code_lens_provider: Some(CodeLensOptions {
-            resolve_provider: Some(false),
+            resolve_provider: Some(true),
         }),
         code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
             code_action_kinds: Some(vec![
                 CodeActionKind::QUICKFIX,
+                CodeActionKind::REFACTOR_EXTRACT,
+                CodeActionKind::REFACTOR_INLINE,
+                CodeActionKind::REFACTOR_REWRITE,
                 CodeActionKind::SOURCE_FIX_ALL,
             ]),
+            resolve_provider: Some(true),
             ..CodeActionOptions::default()
         })),
         execute_command_provider: Some(ExecuteCommandOptions {
@@ -113,7 +159,7 @@ pub(crate) fn capabilities(state: &State) -> ServerCapabilities {
                 supported: Some(true),
                 change_notifications: Some(OneOf::Left(true)),
             }),
-            file_operations: None,
+            file_operations: Some(file_operations()),
         }),
         ..ServerCapabilities::default()
     }

@@ -61,6 +61,8 @@ pub enum Level {
     Assembly,
     /// The decisions that were taken, as a schedule, and why.
     Schedule,
+    /// The decisions alone, as a schedule that can stand in the source.
+    Decisions,
 }
 
 /// The modelled time of a kernel.

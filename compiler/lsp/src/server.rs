@@ -6,18 +6,20 @@
 pub(crate) mod background;
 mod costs;
 pub(crate) mod dispatch;
+mod parent;
 pub(crate) mod state;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crossbeam_channel::Receiver;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::{InitializeParams, InitializeResult, ServerInfo};
 use serde_json::{Value, json};
 
 use crate::Toolchain;
-use crate::features::capabilities;
+use crate::features::{capabilities, newer_capabilities};
 use dispatch::Answer;
 use state::State;
 
@@ -38,6 +40,7 @@ pub fn serve(connection: &Connection, toolchain: Arc<dyn Toolchain>) -> End {
         state,
         phase: Phase::Begun,
         waiting: VecDeque::new(),
+        gone: crossbeam_channel::never(),
     };
     // A closed channel is a client that has gone.
     session.run().unwrap_or(End::Abrupt)
@@ -57,6 +60,8 @@ struct Loop<'a> {
     phase: Phase,
     /// Messages that have come and are not answered.
     waiting: VecDeque<Message>,
+    /// Says when the client's process has gone.
+    gone: Receiver<()>,
 }
 
 impl Loop<'_> {
@@ -87,6 +92,7 @@ impl Loop<'_> {
             }
             crossbeam_channel::select! {
                 recv(self.connection.receiver) -> message => self.waiting.push_back(message.ok()?),
+                recv(self.gone) -> _ => return None,
                 recv(self.state.costs.done) -> done => {
                     if let Ok(done) = done {
                         self.state.timed(done);
@@ -148,6 +154,9 @@ impl Loop<'_> {
             }
         };
         self.state.initialize(&params, &said.unwrap_or_default());
+        if let Some(process) = params.process_id {
+            self.gone = parent::watch(process);
+        }
         self.phase = Phase::Initialized;
         let result = InitializeResult {
             capabilities: capabilities(&self.state),
@@ -156,6 +165,8 @@ impl Loop<'_> {
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             }),
         };
+        let mut result = serde_json::to_value(result).unwrap_or_default();
+        join(&mut result["capabilities"], newer_capabilities());
         Response::new_ok(request.id, result)
     }
 
@@ -202,6 +213,20 @@ impl Loop<'_> {
             self.send(message)?;
         }
         Some(())
+    }
+}
+
+/// Puts what is new into a value, object by object.
+fn join(into: &mut Value, new: Value) {
+    match new {
+        Value::Object(new) => {
+            for (key, value) in new {
+                join(&mut into[key.as_str()], value);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            *into = new;
+        }
     }
 }
 

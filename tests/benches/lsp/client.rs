@@ -2,7 +2,7 @@
 //! nothing is given up, and everything asked of it afterwards is answered at once with nothing.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::frames::{framed, receive};
 use super::texts::Place;
 
 /// A server with the document that is open in it.
@@ -201,9 +202,8 @@ impl Client {
     }
 
     fn send(&mut self, message: &Value) {
-        let text = message.to_string();
-        let sent = write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len())
-            .and_then(|()| self.input.flush());
+        let sent = self.input.write_all(&framed(message));
+        let sent = sent.and_then(|()| self.input.flush());
         self.silent |= sent.is_err();
     }
 
@@ -227,28 +227,9 @@ impl Client {
 
 /// Passes messages on until the server has gone.
 fn read(mut output: BufReader<ChildStdout>, messages: &Sender<Value>) {
-    while let Some(message) = message(&mut output) {
+    while let Some(message) = receive(&mut output) {
         if messages.send(message).is_err() {
             return;
         }
     }
-}
-
-fn message(output: &mut BufReader<ChildStdout>) -> Option<Value> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if output.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(digits) = line.strip_prefix("Content-Length:") {
-            length = digits.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    output.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
 }

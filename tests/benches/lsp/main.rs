@@ -12,6 +12,8 @@
 
 mod client;
 mod edits;
+#[path = "../../harness/frames.rs"]
+mod frames;
 mod texts;
 
 use std::path::{Path, PathBuf};
@@ -57,7 +59,7 @@ const LIMITS: [Limits; 2] = [
         diagnostics: 100.0,
         completion: 30.0,
         question: 30.0,
-        cost: 100.0,
+        cost: 30.0,
         start: 30.0,
         megabytes: 300.0,
     },
@@ -258,7 +260,7 @@ fn cost_hints(client: &mut Client, text: &Text, vinci: &Path) -> Vec<Duration> {
         client.insert(&place, " ");
         let title = loop {
             let lenses = client.request("textDocument/codeLens", client.document());
-            if let Some(title) = fresh(&lenses, &place) {
+            if let Some(title) = fresh(client, &lenses, &place) {
                 break title;
             }
             assert!(!client.silent, "no cycles came");
@@ -277,14 +279,19 @@ fn cost_hints(client: &mut Client, text: &Text, vinci: &Path) -> Vec<Duration> {
     times
 }
 
-/// The title with the cycles of the last kernel that begins above a place.
-fn fresh(lenses: &Value, place: &Place) -> Option<String> {
-    let above = |lens: &&Value| lens["range"]["start"]["line"].as_u64() <= Some(place.line as u64);
-    let runs = lenses
-        .as_array()?
-        .iter()
-        .filter(|lens| lens["command"]["command"] == json!("vinci.run"));
-    let title = runs.rev().find(above)?["command"]["title"].as_str()?;
+/// The title with the cycles of the last kernel that begins above a place; a lens without a title is asked for it, as an
+/// editor does with those that it shows.
+fn fresh(client: &mut Client, lenses: &Value, place: &Place) -> Option<String> {
+    let line = |lens: &Value| lens["range"]["start"]["line"].as_u64();
+    let above = |lens: &&Value| line(lens) <= Some(place.line as u64);
+    let lenses = lenses.as_array()?;
+    let last = lenses.iter().filter(above).filter_map(line).max();
+    let run = lenses.iter().find(|lens| line(lens) == last)?;
+    let whole = match run.get("command") {
+        Some(_) => run.clone(),
+        None => client.request("codeLens/resolve", run.clone()),
+    };
+    let title = whole["command"]["title"].as_str()?;
     title.contains("cycles").then(|| title.to_owned())
 }
 

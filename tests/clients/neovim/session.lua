@@ -1,5 +1,5 @@
--- What a person does in Neovim, as a script: opens a kernel of the library, sees hints and lenses, makes a mistake, applies the
--- fix, renames, formats, runs. VINCI names the command, KERNEL a copy of stdlib/kernels/softmax.vn that may be written. Prints `ok` and a line for each step; ends with
+-- What a person does in Neovim, as a script: opens a kernel of the library, sees hints and lenses, makes a size error, applies
+-- its fix, renames an index in algorithm and schedule, formats, runs. VINCI names the command, KERNEL a copy of stdlib/kernels/softmax.vn that may be written. Prints `ok` and a line for each step; ends with
 -- status 1 at the first step that fails.
 
 local function fail(what)
@@ -93,10 +93,22 @@ local found = vim.diagnostic.get(buffer)[1]
 check("the size error is " .. tostring(found.code) .. " on its line", found.code == "E0304" and found.lnum == row)
 local start = lines()[row + 1]:find("top[r]", 1, true)
 check("the size error is at its place, the other use of the index", found.col == start + 3)
-vim.api.nvim_buf_set_text(buffer, row, column, row, column + 7, { "x[r, c]" })
-wait("no diagnostic", function()
-  return #vim.diagnostic.get(buffer) == 0
-end)
+-- The fix, as a person takes it: the preferred quick fix at the diagnostic.
+local function fix(what)
+  vim.api.nvim_win_set_cursor(0, { found.lnum + 1, found.col })
+  vim.lsp.buf.code_action({
+    apply = true,
+    context = { only = { "quickfix" } },
+    filter = function(action)
+      return action.isPreferred
+    end,
+  })
+  wait("no diagnostic after " .. what, function()
+    return #vim.diagnostic.get(buffer) == 0
+  end)
+end
+fix("the fix of the size error")
+check("the fix exchanges the indices", lines()[row + 1]:find("x[r, c] as f32 - top[r]", 1, true) ~= nil)
 
 -- A misspelt name, and its fix.
 row, column = find("f32 - top[r])")
@@ -106,16 +118,27 @@ wait("a diagnostic", function()
 end)
 found = vim.diagnostic.get(buffer)[1]
 check("the misspelt name is " .. tostring(found.code), found.code ~= nil and found.lnum == row)
-local params = document()
-params.range = { start = { line = row, character = found.col }, ["end"] = { line = row, character = found.col + 1 } }
-params.context = { diagnostics = {} }
-local actions = ask("textDocument/codeAction", params)
-check("there is a fix", #actions > 0)
-vim.lsp.util.apply_workspace_edit(actions[1].edit, client.offset_encoding)
-wait("no diagnostic", function()
-  return #vim.diagnostic.get(buffer) == 0
-end)
+fix("the fix of the name")
 check("the fix is right", table.concat(lines(), "\n"):find("as f32 - top[r])", 1, true) ~= nil)
+
+-- Refactorings: a definition of a part, made and taken back by its own inlining.
+row, column = find("x[r, c] as f32 - top[r]")
+local function refactor(kind, start, stop)
+  local params = document()
+  params.range = { start = { line = row, character = start }, ["end"] = { line = row, character = stop } }
+  params.context = { diagnostics = {}, only = { kind } }
+  local action = ask("codeAction/resolve", ask("textDocument/codeAction", params)[1])
+  vim.lsp.util.apply_workspace_edit(action.edit, client.offset_encoding)
+end
+refactor("refactor.extract", column, column + #"x[r, c] as f32 - top[r]")
+check("a part becomes a definition", lines()[row + 1]:find("let part[r, c] = x[r, c] as f32 - top[r];", 1, true) ~= nil)
+refactor("refactor.inline", (lines()[row + 1]:find("part", 1, true)) - 1, (lines()[row + 1]:find("part", 1, true)) - 1)
+check("and goes again", lines()[row + 1]:find("(x[r, c] as f32 - top[r])", 1, true) ~= nil)
+vim.api.nvim_buf_call(buffer, function()
+  vim.cmd("silent undo")
+  vim.cmd("silent undo")
+end)
+check("both are taken back", lines()[row + 1]:find("exp(x[r, c] as f32 - top[r])", 1, true) ~= nil)
 
 -- An index renamed in the algorithm and in the schedule.
 vim.api.nvim_buf_set_lines(buffer, -1, -1, false, { "", "schedule softmax for 910b2 {", "    grid top.r: 8;", "    pad top to 1024;", "}" })
@@ -147,6 +170,18 @@ wait("a hint of what a line costs", function()
   end
 end)
 check("hints tell what lines cost", true)
+
+-- A level beside the source: the server has the client show it.
+for _, lens in ipairs(ask("textDocument/codeLens", document())) do
+  if lens.command.command == "vinci.showAssembly" then
+    ask("workspace/executeCommand", { command = lens.command.command, arguments = lens.command.arguments })
+  end
+end
+wait("the assembly in a window", function()
+  return vim.api.nvim_buf_get_name(0):find("%.vasm$") ~= nil or #vim.fn.getbufinfo("softmax.vasm") > 0
+end)
+check("the assembly is shown", true)
+vim.api.nvim_set_current_buf(buffer)
 
 -- The run behind the lens, as the lens has it.
 local ran = false

@@ -68,6 +68,24 @@ async def client(request, lsp_client: LanguageClient, tmp_path_factory):
     def register(*_):
         return None
 
+    lsp_client.applied = []
+    lsp_client.answer = None
+    features = lsp_client.protocol.fm.features
+
+    def apply(params):
+        lsp_client.applied.append(params.edit)
+        return types.ApplyWorkspaceEditResult(applied=True)
+
+    features["workspace/applyEdit"] = apply
+    features["window/showMessageRequest"] = lambda params: lsp_client.answer
+    lsp_client.shown = []
+
+    def show(params):
+        lsp_client.shown.append(params.uri)
+        return types.ShowDocumentResult(success=True)
+
+    features["window/showDocument"] = show
+
     answer = await lsp_client.initialize_session(
         types.InitializeParams(
             capabilities=profile(request.param),

@@ -202,6 +202,110 @@ async def test_a_change_of_a_neighbour_is_seen(client, opened):
         assert client.diagnostic_refresh_count > 0
 
 
+async def test_a_size_error_is_fixed(client, opened):
+    text = opened()
+    text.change("b[k, n]", "b[n, k]")
+    found = await text.diagnostics()
+    actions = await client.text_document_code_action_async(
+        types.CodeActionParams(
+            text_document=text.id,
+            range=found[0].range,
+            context=types.CodeActionContext(diagnostics=found, only=[types.CodeActionKind.QuickFix]),
+        )
+    )
+    assert actions[0].is_preferred
+    assert "a[m, k] * b[k, n]" in text.apply(edits_of(actions[0].edit, text))
+
+
+async def refactored(client, text, kind, word, behind=0):
+    """The text after the first refactoring of a kind, its edit asked for if this client does that."""
+    start, end = text.find(word), text.find(word, behind)
+    actions = await client.text_document_code_action_async(
+        types.CodeActionParams(
+            text_document=text.id,
+            range=types.Range(start=start, end=end),
+            context=types.CodeActionContext(diagnostics=[], only=[kind]),
+        )
+    )
+    action = actions[0]
+    if action.edit is None:
+        action = await client.code_action_resolve_async(action)
+    return text.apply(edits_of(action.edit, text))
+
+
+async def test_refactorings(client, opened):
+    text = opened()
+    part = "abs(acc[m, n])"
+    after = await refactored(client, text, types.CodeActionKind.RefactorExtract, part, len(part))
+    assert "let part[m, n] = abs(acc[m, n]);\n    let top[m] = max(n) part[m, n];" in after
+    after = await refactored(client, text, types.CodeActionKind.RefactorInline, "top[m] =")
+    assert "let top" not in after and "max((max(n) abs(acc[m, n])), 1e-6)" in after
+    after = await refactored(client, text, types.CodeActionKind.RefactorRewrite, "top[m] =")
+    assert "let top[m]: f32 = max(n)" in after
+
+
+async def test_type_definition(client, opened):
+    text = opened()
+    places = await client.text_document_type_definition_async(
+        types.TypeDefinitionParams(text_document=text.id, position=text.find("acc[m, n] /"))
+    )
+    assert [place.range.start for place in places] == [text.find("M, K, N>"), text.find("N>")]
+
+
+async def test_a_schedule_is_written_down(client, opened):
+    text = opened()
+    ask = lambda: client.workspace_execute_command_async(
+        types.ExecuteCommandParams(command="vinci.writeSchedule", arguments=[text.uri, "scaled"])
+    )
+    if client.profile == "minimal":
+        with pytest.raises(JsonRpcException):
+            await ask()
+        return
+    await ask()
+    for _ in range(200):
+        if client.applied:
+            break
+        await asyncio.sleep(0.02)
+    after = text.apply(edits_of(client.applied[0], text))
+    assert "}\n\nschedule scaled for 910b2 {" in after
+
+
+async def test_levels_are_texts_without_a_file(client, opened):
+    text = opened()
+    lens = await text.lens("show tile form")
+    await client.workspace_execute_command_async(
+        types.ExecuteCommandParams(command=lens.command.command, arguments=lens.command.arguments)
+    )
+    if client.profile != "minimal":
+        for _ in range(200):
+            if client.shown:
+                break
+            await asyncio.sleep(0.02)
+        assert client.shown[0].startswith(("vinci:", "file:")) and ".tile" in client.shown[0]
+    from urllib.parse import quote
+
+    address = f"vinci:/scaled.tile?of={quote(text.uri, safe='')}"
+    answer = await client.protocol.send_request_async("workspace/textDocumentContent", {"uri": address})
+    shown = answer["text"] if isinstance(answer, dict) else answer.text
+    assert "tile scaled@910b2" in shown
+
+
+async def test_a_module_gets_another_name(client, opened):
+    nn = opened("nn.vn", "/// Twice.\npub fn twice(x: f32) -> f32 {\n    x + x\n}\n")
+    user = opened("user.vn", "use nn::twice;\n\n/// k.\npub kernel k<M>(x: f32[M]) -> y: f32[M] {\n    y[m] = twice(x[m]);\n}\n")
+    files = [types.FileRename(old_uri=nn.uri, new_uri=nn.uri.replace("nn.vn", "net.vn"))]
+    edit = await client.workspace_will_rename_files_async(types.RenameFilesParams(files=files))
+    assert user.apply(edits_of(edit, user)).startswith("use net::twice;")
+
+
+async def test_symbols_are_resolved(client, opened):
+    opened()
+    (symbol,) = await client.workspace_symbol_async(types.WorkspaceSymbolParams(query="scal"))
+    if not hasattr(symbol.location, "range"):
+        symbol = await client.workspace_symbol_resolve_async(symbol)
+    assert symbol.location.range.start.line == 3
+
+
 async def test_unknown_methods_are_refused(client):
     with pytest.raises(JsonRpcException) as refused:
         await client.protocol.send_request_async("vinci/nothing", {})

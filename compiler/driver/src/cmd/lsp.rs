@@ -74,6 +74,7 @@ impl Toolchain for Commands {
         let kind = match level {
             Level::Tile => "tile=-",
             Level::Assembly => "asm=-",
+            Level::Decisions => "schedule=-",
             Level::Schedule => {
                 return command(
                     source,
@@ -138,32 +139,32 @@ fn sizes<'a>(source: &Source<'a>, kernel: &str) -> Vec<&'a str> {
 fn command(source: &Source<'_>, words: &[&str]) -> Result<String, String> {
     let mut args: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
     let kernel = words.last().copied().unwrap_or_default();
+    let laid_down = LaidDown::of(source)?;
+    if let Some(laid) = &laid_down {
+        // Its one kernel needs no name, which could be that of anything on the command line.
+        args.truncate(args.len().saturating_sub(2));
+        let input = args.iter_mut().find(|word| *word == "-");
+        let name = laid.file.file_name().unwrap_or_default();
+        input.into_iter().for_each(|word| *word = name.to_owned());
+    }
     for size in sizes(source, kernel) {
         args.extend(["-D".into(), size.into()]);
     }
     if let Some(target) = source.target {
         args.extend(["--target".into(), target.into()]);
     }
-    let laid_down = laid_down(source)?;
-    if let Some(file) = &laid_down {
-        args.retain(|word| word != "--kernel" && word != kernel);
-        let input = args.iter_mut().find(|word| *word == "-");
-        let name = file.file_name().unwrap_or_default();
-        input.into_iter().for_each(|word| *word = name.to_owned());
-    }
-    let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut input = source.text.as_bytes();
-    let file = laid_down.as_deref().unwrap_or(source.path);
+    let file = laid_down
+        .as_ref()
+        .map_or(source.path, |laid| laid.file.as_path());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
     let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
     let mut host = Host::new(&mut input, &mut out, &mut err, folder);
     let status = match words.first() {
         Some(&"vincic") => command_line::vincic(&args, &mut host),
         Some(_) | None => command_line::vinci(&args, &mut host),
     };
-    if let Some(folder) = laid_down.as_deref().and_then(Path::parent) {
-        // What stays behind is small, and in the folder for such things.
-        let _ = std::fs::remove_dir_all(folder);
-    }
+    drop(laid_down);
     match status {
         Status::Done => Ok(String::from_utf8_lossy(&out).into_owned()),
         Status::Wrong | Status::Defect | Status::Interrupted => {
@@ -172,21 +173,39 @@ fn command(source: &Source<'_>, words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// A file with the editor's text, if it is no kernel: standard input holds the language.
-fn laid_down(source: &Source<'_>) -> Result<Option<PathBuf>, String> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let form = Form::of(&source.path.to_string_lossy());
-    if !matches!(form, Ok(Form::Tile | Form::Assembly)) {
-        return Ok(None);
+/// A file with the editor's text, in a folder of its own that goes with it.
+struct LaidDown {
+    file: PathBuf,
+}
+
+impl LaidDown {
+    /// Of a text that is no kernel: standard input holds the language.
+    fn of(source: &Source<'_>) -> Result<Option<LaidDown>, String> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let form = Form::of(&source.path.to_string_lossy());
+        if !matches!(form, Ok(Form::Tile | Form::Assembly)) {
+            return Ok(None);
+        }
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("vinci-lsp-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        // A folder that is there already is somebody else's.
+        std::fs::create_dir(&folder).map_err(|error| error.to_string())?;
+        let laid = LaidDown {
+            file: folder.join(source.path.file_name().unwrap_or_default()),
+        };
+        std::fs::write(&laid.file, source.text).map_err(|error| error.to_string())?;
+        Ok(Some(laid))
     }
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = format!("vinci-lsp-{}-{number}", std::process::id());
-    let folder = std::env::temp_dir().join(folder);
-    let file = folder.join(source.path.file_name().unwrap_or_default());
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(&file, source.text))
-        .map_err(|error| error.to_string())?;
-    Ok(Some(file))
+}
+
+impl Drop for LaidDown {
+    fn drop(&mut self) {
+        if let Some(folder) = self.file.parent() {
+            // What stays behind is small, and in the folder for such things.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
 }
 
 /// What lines cost, by `vinci profile`.

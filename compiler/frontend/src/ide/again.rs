@@ -62,14 +62,53 @@ impl Findings {
             .min_by_key(|fact| fact.span.end - fact.span.start)
     }
 
+    /// The expression of exactly this place.
+    pub fn expression_at(&self, span: Span) -> Option<Fact> {
+        self.around(span.start)
+            .find(|fact| fact.kind.is_none() && fact.span == span)
+    }
+
     /// Everything that is known, part by part.
     pub fn facts(&self) -> Vec<Fact> {
         self.parts.iter().flat_map(Part::facts).collect()
     }
 
+    /// The element types of expressions, to be asked for many.
+    pub(crate) fn elems(&self) -> Elems<'_> {
+        let mut parts: Vec<&Part> = self.parts.iter().collect();
+        parts.sort_by_key(|part| part.place.start);
+        Elems { parts }
+    }
+
     fn around(&self, byte: u32) -> impl Iterator<Item = Fact> + '_ {
         let around = move |part: &&Part| part.place.start <= byte && byte <= part.place.end;
         self.parts.iter().filter(around).flat_map(Part::facts)
+    }
+}
+
+/// The element types of the expressions of a file.
+pub(crate) struct Elems<'a> {
+    /// Invariant: in the order of the text; of instances of one function the first found is first.
+    parts: Vec<&'a Part>,
+}
+
+impl<'a> Elems<'a> {
+    /// That of the expression of exactly this place.
+    pub(crate) fn of(&self, span: Span) -> Option<&'a str> {
+        let behind = self
+            .parts
+            .partition_point(|part| part.place.start <= span.start);
+        let place = self.parts.get(behind.checked_sub(1)?)?.place;
+        let first = self
+            .parts
+            .partition_point(|part| part.place.start < place.start);
+        let own = ahead(span, place.start);
+        let facts = self.parts[first..behind]
+            .iter()
+            .flat_map(|part| &part.known.facts);
+        let mut exprs = facts.filter(|fact| fact.kind.is_none());
+        let fact = exprs.find(|fact| fact.span == own)?;
+        Some(&fact.elem)
     }
 }
 

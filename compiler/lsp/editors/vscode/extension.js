@@ -12,7 +12,12 @@ async function start() {
   const run = { command: settings.get("path", "vinci"), args: ["lsp"] };
   client = new LanguageClient("vinci", "Vinci", { run, debug: run }, {
     documentSelector: LANGUAGES.map((language) => ({ language })),
-    initializationOptions: { target: settings.get("target", ""), sizes: settings.get("sizes", {}) },
+    initializationOptions: {
+      target: settings.get("target", ""),
+      sizes: settings.get("sizes", {}),
+      // The answers of commands are shown by the middleware below.
+      showsAnswers: true,
+    },
     synchronize: {
       configurationSection: "vinci",
       fileEvents: vscode.workspace.createFileSystemWatcher("**/*.vn"),

@@ -1,4 +1,4 @@
-//! Fixes that diagnostics carry.
+//! Code actions: the fixes that diagnostics carry, and refactorings.
 
 use diag::{Applicability, Diagnostic, Fix};
 use lsp_types::{
@@ -6,6 +6,7 @@ use lsp_types::{
 };
 
 use super::diagnostics::findings;
+use super::refactor;
 use crate::document::{Document, MAIN};
 use crate::server::dispatch::Refused;
 use crate::server::state::State;
@@ -43,7 +44,13 @@ pub(crate) fn actions(
     if wants(&CodeActionKind::SOURCE_FIX_ALL) {
         actions.extend(fix_all(state, document, &found));
     }
+    actions.extend(refactor::actions(state, document, &bytes, &wants));
     Ok(Some(actions))
+}
+
+/// Fixes have their edits already, refactorings are made when they are asked for.
+pub(crate) fn resolve(state: &mut State, action: CodeAction) -> Result<CodeAction, Refused> {
+    refactor::resolve(state, action)
 }
 
 /// Whether a wished kind means another: `source` means `source.fixAll`.

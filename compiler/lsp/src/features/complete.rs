@@ -1,5 +1,7 @@
 //! What could stand at the cursor: names in scope, fields behind a dot, words of the language, instructions.
 
+mod decisions;
+
 use std::collections::BTreeSet;
 
 use frontend::ide::{Def, DefKind, built_in};
@@ -78,6 +80,9 @@ fn kernel(analysis: &Analysis, document: &Document, byte: u32) -> Vec<Completion
     let line = before.rsplit('\n').next().unwrap_or_default();
     if line.trim_start().starts_with("//") || line.contains("//") {
         return Vec::new();
+    }
+    if let Some(items) = decisions::items(analysis, before) {
+        return items;
     }
     let typed = line.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
     if typed.ends_with('.') && !typed.ends_with("..") {

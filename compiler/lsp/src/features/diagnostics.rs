@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use diag::{Diagnostic, NoteKind, Severity, SourceMap};
+use diag::{Applicability, Diagnostic, NoteKind, Severity, SourceMap};
 use lsp_types::{
     CodeDescription, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag,
     DocumentDiagnosticParams, DocumentDiagnosticReport, DocumentDiagnosticReportResult,
@@ -12,6 +12,7 @@ use lsp_types::{
     WorkspaceDocumentDiagnosticReport, WorkspaceFullDocumentDiagnosticReport,
     WorkspaceUnchangedDocumentDiagnosticReport,
 };
+use serde_json::{Value, json};
 
 use crate::document::{Document, Form, MAIN};
 use crate::server::dispatch::Refused;
@@ -72,8 +73,16 @@ fn converted(
         code_description: page(state, &code).map(|href| CodeDescription { href }),
         message,
         tags: tag(&code).filter(|_| state.abilities.tags),
+        data: fix_of(found).filter(|_| state.abilities.data),
         ..lsp_types::Diagnostic::default()
     }
+}
+
+/// What mends it, for a client that shows so before it asks for actions.
+fn fix_of(found: &Diagnostic) -> Option<Value> {
+    let fix = found.fix.as_ref()?;
+    let sure = fix.applicability == Applicability::MachineApplicable;
+    Some(json!({ "fix": fix.message, "sure": sure }))
 }
 
 /// What nothing uses, and what changes nothing.

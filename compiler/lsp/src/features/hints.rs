@@ -1,5 +1,6 @@
 //! What the compiler knows, between the lines: types and sizes of definitions, cycles of kernels.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use frontend::ide::DefKind;
@@ -12,7 +13,7 @@ use syntax::ast::{ItemKind, StmtKind};
 
 use super::{commands, diagnostics};
 use crate::Cost;
-use crate::document::{Document, Form, MAIN};
+use crate::document::{Document, Form, MAIN, Slice};
 use crate::server::dispatch::Refused;
 use crate::server::state::State;
 
@@ -32,7 +33,39 @@ pub(crate) fn inlay(
     {
         types(state, document, &bytes, &mut hints);
     }
+    if state.abilities.resolves_hints {
+        for hint in &mut hints {
+            hint.tooltip = None;
+            hint.data = Some(json!(key));
+        }
+    }
     Ok(Some(hints))
+}
+
+/// The tooltip of a hint, for clients that ask for it when it is to be seen.
+pub(crate) fn resolve(state: &mut State, mut hint: InlayHint) -> Result<InlayHint, Refused> {
+    let key = hint.data.as_ref().and_then(|data| data.as_str());
+    let Some(key) = key.map(str::to_owned) else {
+        return Ok(hint);
+    };
+    let Some(document) = state.documents.get(&key) else {
+        return Err(Refused::modified("the text is closed"));
+    };
+    let at = document.byte(hint.position) as usize;
+    let bytes = at..at + 1;
+    let mut all = costs(state, &key, &bytes);
+    if let Some(document) = state.documents.get(&key)
+        && document.form == Form::Kernel
+    {
+        types(state, document, &bytes, &mut all);
+    }
+    let label = |one: &InlayHint| match &one.label {
+        InlayHintLabel::String(text) => text.clone(),
+        InlayHintLabel::LabelParts(_) => String::new(),
+    };
+    let same = |one: &InlayHint| one.position == hint.position && label(one) == label(&hint);
+    hint.tooltip = all.into_iter().find(same).and_then(|one| one.tooltip);
+    Ok(hint)
 }
 
 /// What kernels take of the memories, and what their lines cost.
@@ -195,35 +228,94 @@ pub(crate) fn lenses(
     let Some(document) = state.documents.get(&key) else {
         return Ok(None);
     };
-    let slices = state.slices(document);
+    let form = document.form;
+    let document_number = (kernels.len() > MOST_AT_ONCE).then(|| state.lens_number(&key));
+    let Some(document) = state.documents.get(&key) else {
+        return Ok(None);
+    };
+    let slices = state.slices(document).iter();
+    let slices: BTreeMap<&str, &Slice> =
+        slices.map(|slice| (slice.kernel.as_str(), slice)).collect();
     let mut lenses = Vec::new();
     for (kernel, range) in kernels {
-        let slice = slices.iter().find(|slice| slice.kernel == kernel);
-        let cost = slice.and_then(|slice| state.costs.of(&key, slice));
-        let run = match cost {
-            Some((cost, true)) => format!("run in emulator · {}", cost_text(cost)),
-            Some(_) | None => "run in emulator".to_owned(),
-        };
-        let arguments = vec![json!(key), json!(kernel)];
-        let lens = |title: String, command: &str| CodeLens {
-            range,
-            command: Some(Command {
-                title,
-                command: command.to_owned(),
-                arguments: Some(arguments.clone()),
-            }),
-            data: None,
-        };
-        lenses.push(lens(run, commands::RUN));
-        // Each form shows those that it becomes.
-        if document.form == Form::Kernel {
-            lenses.push(lens("show tile form".to_owned(), commands::SHOW_TILE));
-        }
-        if document.form != Form::Assembly {
-            lenses.push(lens("show assembly".to_owned(), commands::SHOW_ASSEMBLY));
+        for (at, what) in LENSES.iter().enumerate().filter(|(_, what)| what.of(form)) {
+            let data = document_number.map(|number| json!([number, at, kernel]));
+            let command = data.is_none().then(|| {
+                let slice = slices.get(kernel.as_str()).copied();
+                what.command(state, &key, &kernel, slice)
+            });
+            lenses.push(CodeLens {
+                range,
+                command,
+                data,
+            });
         }
     }
     Ok(Some(lenses))
+}
+
+/// Kernels whose lenses are sent whole. Those of a longer text are made when they are to be seen.
+const MOST_AT_ONCE: usize = 64;
+
+/// A lens above each kernel.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Lens {
+    Run,
+    Tile,
+    Assembly,
+}
+
+const LENSES: [Lens; 3] = [Lens::Run, Lens::Tile, Lens::Assembly];
+
+impl Lens {
+    /// Whether texts of a form have it: each form shows those that it becomes.
+    fn of(self, form: Form) -> bool {
+        match self {
+            Lens::Run => true,
+            Lens::Tile => form == Form::Kernel,
+            Lens::Assembly => form != Form::Assembly,
+        }
+    }
+
+    fn command(self, state: &State, key: &str, kernel: &str, slice: Option<&Slice>) -> Command {
+        let (title, command) = match self {
+            Lens::Run => match slice.and_then(|slice| state.costs.of(key, slice)) {
+                Some((cost, true)) => {
+                    let title = format!("run in emulator · {}", cost_text(cost));
+                    (title, commands::RUN)
+                }
+                Some(_) | None => ("run in emulator".to_owned(), commands::RUN),
+            },
+            Lens::Tile => ("show tile form".to_owned(), commands::SHOW_TILE),
+            Lens::Assembly => ("show assembly".to_owned(), commands::SHOW_ASSEMBLY),
+        };
+        Command {
+            title,
+            command: command.to_owned(),
+            arguments: Some(vec![json!(key), json!(kernel)]),
+        }
+    }
+}
+
+/// Gives a lens its command, for the clients' sake that see only a part of a long text.
+pub(crate) fn resolve_lens(state: &mut State, mut lens: CodeLens) -> Result<CodeLens, Refused> {
+    let data = lens.data.take();
+    let number = |at: usize| {
+        let number = data.as_ref()?.get(at)?.as_u64()?;
+        usize::try_from(number).ok()
+    };
+    let kernel = data.as_ref().and_then(|data| data.get(2)?.as_str());
+    let (Some(of), Some(what), Some(kernel)) = (number(0), number(1), kernel) else {
+        return Ok(lens);
+    };
+    let gone = || Refused::modified("the text is closed");
+    let key = state.lens_documents.get(of).ok_or_else(gone)?;
+    let document = state.documents.get(key).ok_or_else(gone)?;
+    let what = LENSES.get(what).ok_or_else(gone)?;
+    let slices = state.slices(document).iter();
+    let slice = slices.into_iter().find(|slice| slice.kernel == kernel);
+    lens.command = Some(what.command(state, key, kernel, slice));
+    Ok(lens)
 }
 
 /// `18 412 cycles · 71 % of bound · limited by hbm (M=64 K=64)`.

@@ -35,12 +35,25 @@ pub(crate) fn hover(state: &mut State, params: HoverParams) -> Result<Option<Hov
         (None, None) => return Ok(None),
     };
     Ok(Some(Hover {
-        contents: HoverContents::Markup(MarkupContent {
-            kind: MarkupKind::Markdown,
-            value,
-        }),
+        contents: HoverContents::Markup(contents(state, value)),
         range,
     }))
+}
+
+/// The text as the client draws it.
+fn contents(state: &State, value: String) -> MarkupContent {
+    if state.abilities.markdown {
+        return MarkupContent {
+            kind: MarkupKind::Markdown,
+            value,
+        };
+    }
+    let lines = value.lines().filter(|line| !line.starts_with("```"));
+    let lines: Vec<&str> = lines.collect();
+    MarkupContent {
+        kind: MarkupKind::PlainText,
+        value: lines.join("\n"),
+    }
 }
 
 /// The instructions and cycles of the line of a byte, if they are known.

@@ -1,9 +1,10 @@
 //! From a name to its declaration, to its other places, to another name.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use frontend::ide::{DefId, Use};
+use frontend::ide::{Def, DefId, DefKind, Use};
 use lsp_types::{
     DocumentHighlight, DocumentHighlightKind, DocumentHighlightParams, DocumentLink,
     DocumentLinkParams, GotoDefinitionParams, GotoDefinitionResponse, Location,
@@ -52,6 +53,53 @@ pub(crate) fn definition(
     let span = analysis.names().def(found.def).span;
     let place = location(state, document, Some(&analysis.sources), span);
     Ok(place.map(GotoDefinitionResponse::Scalar))
+}
+
+/// What the type of a name is made of: its element type where that is a parameter, and its sizes; of a record its monoid.
+pub(crate) fn type_definition(
+    state: &mut State,
+    params: GotoDefinitionParams,
+) -> Result<Option<GotoDefinitionResponse>, Refused> {
+    let Some((document, analysis, found)) = name_at(state, &params.text_document_position_params)
+    else {
+        return Ok(None);
+    };
+    let names = analysis.names();
+    let def = names.def(found.def);
+    let mut ids = Vec::new();
+    if let Some(fact) = super::hover::known(analysis, def.span) {
+        let part = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let words = fact.dims.iter().flat_map(|dim| dim.split(part));
+        let words = std::iter::once(fact.elem.as_str()).chain(words);
+        for word in words {
+            ids.extend(names.visible(def.span.start).into_iter().find(|id| {
+                let of = names.def(*id);
+                let kind = matches!(of.kind, DefKind::Size | DefKind::Type | DefKind::Constant);
+                kind && of.name == word
+            }));
+        }
+    } else if def.kind == DefKind::Local {
+        ids.extend(monoid_of(analysis, def));
+    }
+    let mut seen = BTreeSet::new();
+    ids.retain(|id| seen.insert(*id));
+    let places = ids.into_iter().filter_map(|id| {
+        let span = names.def(id).span;
+        location(state, document, Some(&analysis.sources), span)
+    });
+    Ok(Some(GotoDefinitionResponse::Array(places.collect())))
+}
+
+/// The monoid that the definition of a record names.
+fn monoid_of(analysis: &Analysis, def: &Def) -> Option<DefId> {
+    let names = analysis.names();
+    let whole = def.whole;
+    let inside = |found: &&Use| {
+        whole.start <= found.span.start
+            && found.span.end <= whole.end
+            && names.def(found.def).kind == DefKind::Monoid
+    };
+    names.uses.iter().find(inside).map(|found| found.def)
 }
 
 /// Of a kernel its schedules, of anything else nothing: they are what makes a program of it.

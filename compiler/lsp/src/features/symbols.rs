@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use frontend::ide::{DefKind, Outline, outline};
 use lsp_types::{
-    DocumentSymbol, DocumentSymbolParams, DocumentSymbolResponse, Location, SymbolInformation,
-    SymbolKind, WorkspaceSymbolParams, WorkspaceSymbolResponse,
+    DocumentSymbol, DocumentSymbolParams, DocumentSymbolResponse, Location, OneOf, SymbolKind,
+    WorkspaceLocation, WorkspaceSymbol, WorkspaceSymbolParams, WorkspaceSymbolResponse,
 };
+use serde_json::json;
 
 use crate::document::{Document, Form, MAIN};
 use crate::position::Lines;
 use crate::server::dispatch::Refused;
-use crate::server::state::{State, uri_of};
+use crate::server::progress;
+use crate::server::state::{State, path_of, uri_of};
 
 /// Files below the client's folders that are read for a search.
 const MOST_FILES: usize = 2000;
@@ -139,45 +141,84 @@ pub(crate) fn workspace(
     for root in &state.roots {
         below(root, &mut paths);
     }
+    let token = params.partial_result_params.partial_result_token;
+    let token = token.and_then(|token| serde_json::to_value(token).ok());
     let mut found = Vec::new();
     for path in paths {
-        let open = state
-            .documents
-            .values()
-            .find(|document| document.path == path);
-        let text = match open {
-            Some(document) => document.text.clone(),
-            None => fs::read_to_string(&path).unwrap_or_default(),
-        };
-        found.extend(in_file(state, &path, &text, &query));
+        let text = text(state, &path);
+        let part = in_file(state, &path, &text, &query);
+        match &token {
+            // File by file, for a client that shows what is there already.
+            Some(token) if !part.is_empty() => {
+                state.outbox.push(progress(token, json!(part)));
+            }
+            Some(_) => {}
+            None => found.extend(part),
+        }
     }
-    Ok(Some(WorkspaceSymbolResponse::Flat(found)))
+    Ok(Some(WorkspaceSymbolResponse::Nested(found)))
 }
 
-#[expect(deprecated, reason = "the protocol's type still has the field")]
-fn in_file(state: &State, path: &Path, text: &str, query: &str) -> Vec<SymbolInformation> {
+/// The text of a file as the client has it, else as the disk has it.
+fn text(state: &State, path: &Path) -> String {
+    let open = state.documents.values().find(|open| open.path == path);
+    match open {
+        Some(document) => document.text.clone(),
+        None => fs::read_to_string(path).unwrap_or_default(),
+    }
+}
+
+/// The symbols of a file whose names have the query in them; their places only for clients that do not ask for them.
+fn in_file(state: &State, path: &Path, text: &str, query: &str) -> Vec<WorkspaceSymbol> {
     let Some(uri) = uri_of(path) else {
         return Vec::new();
     };
     let lines = Lines::new(text, state.encoding);
-    let items = outline(&syntax::parse_kernel(MAIN, text).file);
-    let named = items
-        .into_iter()
-        .filter(|item| item.kind.is_some() && item.name.to_lowercase().contains(query));
-    let symbol = |item: Outline| SymbolInformation {
-        name: item.name,
-        kind: kind(item.kind),
-        tags: None,
-        deprecated: None,
-        location: Location {
-            uri: uri.clone(),
-            range: lines.range(text, item.span.range()),
-        },
-        container_name: path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned()),
+    let file_name = path.file_name();
+    let container_name = file_name.map(|name| name.to_string_lossy().into_owned());
+    let symbol = |item: Outline| {
+        let location = match state.abilities.resolves_symbols {
+            true => OneOf::Right(WorkspaceLocation { uri: uri.clone() }),
+            false => OneOf::Left(Location {
+                uri: uri.clone(),
+                range: lines.range(text, item.span.range()),
+            }),
+        };
+        WorkspaceSymbol {
+            name: item.name,
+            kind: kind(item.kind),
+            tags: None,
+            container_name: container_name.clone(),
+            location,
+            data: None,
+        }
     };
+    let named = named(text).filter(|item| item.name.to_lowercase().contains(query));
     named.map(symbol).collect()
+}
+
+/// The items of a text that have a name of their own.
+fn named(text: &str) -> impl Iterator<Item = Outline> {
+    let items = outline(&syntax::parse_kernel(MAIN, text).file);
+    items.into_iter().filter(|item| item.kind.is_some())
+}
+
+/// The place of a symbol.
+pub(crate) fn resolve(
+    state: &mut State,
+    mut symbol: WorkspaceSymbol,
+) -> Result<WorkspaceSymbol, Refused> {
+    let uri = match &symbol.location {
+        OneOf::Left(_) => return Ok(symbol),
+        OneOf::Right(location) => location.uri.clone(),
+    };
+    let text = text(state, &path_of(&uri));
+    let own = |item: &Outline| item.name == symbol.name && kind(item.kind) == symbol.kind;
+    let item = named(&text).find(own);
+    let item = item.ok_or_else(|| Refused::modified("the file has changed since"))?;
+    let range = Lines::new(&text, state.encoding).range(&text, item.span.range());
+    symbol.location = OneOf::Left(Location { uri, range });
+    Ok(symbol)
 }
 
 /// Kernel files below a folder, in the order of names; links and hidden folders are left out.

@@ -9,6 +9,7 @@ use lsp_server::{ErrorCode, RequestId, Response};
 use serde_json::Value;
 
 use super::dispatch::Refused;
+use crate::features::commands::After;
 
 /// Nesting in the inputs is limited, and this is far above the limit's need.
 const STACK_BYTES: usize = 64 << 20;
@@ -24,6 +25,8 @@ pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) {
 pub(crate) struct Done {
     id: RequestId,
     answer: Result<Value, Refused>,
+    /// What is to be done with an answer, beside giving it.
+    after: Option<After>,
 }
 
 /// Requests that are worked on.
@@ -50,13 +53,34 @@ impl Background {
         token: Option<Value>,
         work: impl FnOnce() -> Result<Value, Refused> + Send + 'static,
     ) {
+        self.begin(id, token, None, work);
+    }
+
+    /// The same, with something to do when the answer is there.
+    pub(crate) fn start_then(
+        &mut self,
+        id: RequestId,
+        token: Option<Value>,
+        after: After,
+        work: impl FnOnce() -> Result<Value, Refused> + Send + 'static,
+    ) {
+        self.begin(id, token, Some(after), work);
+    }
+
+    fn begin(
+        &mut self,
+        id: RequestId,
+        token: Option<Value>,
+        after: Option<After>,
+        work: impl FnOnce() -> Result<Value, Refused> + Send + 'static,
+    ) {
         self.waiting.insert(id.clone(), token);
         let sender = self.sender.clone();
         spawn(move || {
             let answer = catch_unwind(AssertUnwindSafe(work));
             let answer = answer.unwrap_or_else(|_| Err(Refused::new("a defect of the toolchain")));
             // Nobody waits if the session has ended.
-            let _ = sender.send(Done { id, answer });
+            let _ = sender.send(Done { id, answer, after });
         });
     }
 
@@ -83,6 +107,12 @@ impl Background {
 }
 
 impl Done {
+    /// What is left to do, with the answer; nothing of one that failed.
+    pub(crate) fn follow(&mut self) -> Option<(After, Value)> {
+        let after = self.after.take()?;
+        Some((after, self.answer.as_ref().ok()?.clone()))
+    }
+
     fn answer_of(self) -> Response {
         match self.answer {
             Ok(value) => Response::new_ok(self.id, value),

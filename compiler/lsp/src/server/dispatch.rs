@@ -3,18 +3,21 @@
 use lsp_server::{ErrorCode, ExtractError, Notification, Request, RequestId, Response};
 use lsp_types::notification::{
     DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles,
-    DidChangeWorkspaceFolders, DidCloseTextDocument, DidOpenTextDocument, DidSaveTextDocument,
-    Notification as _, WorkDoneProgressCancel,
+    DidChangeWorkspaceFolders, DidCloseTextDocument, DidCreateFiles, DidDeleteFiles,
+    DidOpenTextDocument, DidRenameFiles, DidSaveTextDocument, Notification as _,
+    WorkDoneProgressCancel,
 };
 use lsp_types::request::{
     CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare,
-    CodeActionRequest, CodeLensRequest, Completion, DocumentDiagnosticRequest,
-    DocumentHighlightRequest, DocumentLinkRequest, DocumentSymbolRequest, ExecuteCommand,
-    FoldingRangeRequest, Formatting, GotoDeclaration, GotoDefinition, GotoImplementation,
-    HoverRequest, InlayHintRequest, PrepareRenameRequest, RangeFormatting, References, Rename,
+    CodeActionRequest, CodeActionResolveRequest, CodeLensRequest, CodeLensResolve, Completion,
+    DocumentDiagnosticRequest, DocumentHighlightRequest, DocumentLinkRequest,
+    DocumentSymbolRequest, ExecuteCommand, FoldingRangeRequest, Formatting, GotoDeclaration,
+    GotoDefinition, GotoImplementation, GotoTypeDefinition, HoverRequest, InlayHintRequest,
+    InlayHintResolveRequest, PrepareRenameRequest, RangeFormatting, References, Rename,
     Request as RequestKind, ResolveCompletionItem, SelectionRangeRequest,
     SemanticTokensFullDeltaRequest, SemanticTokensFullRequest, SemanticTokensRangeRequest,
-    SignatureHelpRequest, WorkspaceDiagnosticRequest, WorkspaceSymbolRequest,
+    SignatureHelpRequest, WillRenameFiles, WorkspaceDiagnosticRequest, WorkspaceSymbolRequest,
+    WorkspaceSymbolResolve,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,8 +26,8 @@ use serde_json::Value;
 use super::state::{State, path_of};
 use crate::document::{Document, Form};
 use crate::features::{
-    actions, calls, commands, complete, diagnostics, hints, hover, layout, navigate, signature,
-    symbols, tokens,
+    actions, calls, commands, complete, contents, diagnostics, files, hints, hover, layout,
+    navigate, signature, symbols, tokens,
 };
 
 /// Why a request has no answer.
@@ -37,6 +40,14 @@ impl Refused {
     pub(crate) fn new(message: impl Into<String>) -> Refused {
         Refused {
             code: ErrorCode::RequestFailed,
+            message: message.into(),
+        }
+    }
+
+    /// The question was about a text that has changed.
+    pub(crate) fn modified(message: impl Into<String>) -> Refused {
+        Refused {
+            code: ErrorCode::ContentModified,
             message: message.into(),
         }
     }
@@ -65,6 +76,9 @@ pub(crate) fn request(state: &mut State, request: Request) -> Answer {
             },
             Err(error) => Answer::Now(unreadable(id, error)),
         };
+    }
+    if request.method == contents::METHOD {
+        return contents::answer(state, request);
     }
     Answer::Now(at_once(state, request))
 }
@@ -109,7 +123,13 @@ fn at_once(state: &mut State, request: Request) -> Response {
         .on::<SemanticTokensRangeRequest>(tokens::range)
         .on::<InlayHintRequest>(hints::inlay)
         .on::<CodeLensRequest>(hints::lenses)
+        .on::<CodeLensResolve>(hints::resolve_lens)
+        .on::<GotoTypeDefinition>(navigate::type_definition)
         .on::<CodeActionRequest>(actions::actions)
+        .on::<CodeActionResolveRequest>(actions::resolve)
+        .on::<InlayHintResolveRequest>(hints::resolve)
+        .on::<WorkspaceSymbolResolve>(symbols::resolve)
+        .on::<WillRenameFiles>(files::will_rename)
         .on::<Formatting>(layout::format)
         .on::<RangeFormatting>(layout::format_range)
         .on::<FoldingRangeRequest>(layout::folding)
@@ -214,6 +234,7 @@ pub(crate) fn notification(state: &mut State, note: Notification) {
         DidSaveTextDocument::METHOD => {
             if let Some(params) = params::<DidSaveTextDocument>(note) {
                 state.changed(&path_of(&params.text_document.uri));
+                state.renew(params.text_document.uri.as_str());
             }
         }
         DidChangeWatchedFiles::METHOD => {
@@ -221,6 +242,26 @@ pub(crate) fn notification(state: &mut State, note: Notification) {
                 for change in params.changes {
                     state.changed(&path_of(&change.uri));
                 }
+            }
+        }
+        DidCreateFiles::METHOD => {
+            if let Some(params) = params::<DidCreateFiles>(note) {
+                let uris = params.files.iter().map(|file| &file.uri);
+                files::changed(state, uris);
+            }
+        }
+        DidDeleteFiles::METHOD => {
+            if let Some(params) = params::<DidDeleteFiles>(note) {
+                let uris = params.files.iter().map(|file| &file.uri);
+                files::changed(state, uris);
+            }
+        }
+        DidRenameFiles::METHOD => {
+            if let Some(params) = params::<DidRenameFiles>(note) {
+                let both =
+                    |file: &lsp_types::FileRename| [file.old_uri.clone(), file.new_uri.clone()];
+                let uris: Vec<String> = params.files.iter().flat_map(both).collect();
+                files::changed(state, uris.iter());
             }
         }
         DidChangeConfiguration::METHOD => {

@@ -1,13 +1,13 @@
 //! What the server knows between messages: documents, the client's abilities and wishes, costs, what is left to say.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lsp_server::{Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{Notification as _, PublishDiagnostics};
 use lsp_types::{
-    DocumentChanges, InitializeParams, OneOf, OptionalVersionedTextDocumentIdentifier,
+    DocumentChanges, InitializeParams, MessageType, OneOf, OptionalVersionedTextDocumentIdentifier,
     PublishDiagnosticsParams, SemanticToken, TextDocumentEdit, TextEdit, Uri, WorkspaceEdit,
 };
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::background::{self, Background};
 use super::costs::{self, Costs};
 use super::progress;
 use crate::document::{Analysis, Document, Form, Slice};
-use crate::features::diagnostics;
+use crate::features::{commands, contents, diagnostics};
 use crate::position::Encoding;
 use crate::{LineCost, Source, Toolchain};
 
@@ -39,6 +39,22 @@ pub(crate) struct Abilities {
     configuration: bool,
     /// It can be asked to watch files.
     watch: bool,
+    /// It asks for the edit of an action when the action is chosen.
+    pub(crate) resolves_actions: bool,
+    /// It asks for the place of a symbol when the symbol is chosen.
+    pub(crate) resolves_symbols: bool,
+    /// It asks for the tooltip of a hint when that is to be seen.
+    pub(crate) resolves_hints: bool,
+    /// It can be asked to edit texts.
+    pub(crate) applies: bool,
+    /// It can be asked to show a text.
+    shows: bool,
+    /// It asks for texts that are no files.
+    pub(crate) contents: bool,
+    /// It draws Markdown in what is shown under the cursor.
+    pub(crate) markdown: bool,
+    /// It keeps what comes with a diagnostic.
+    pub(crate) data: bool,
     /// Requests by which it can be told to ask again.
     refresh: BTreeSet<&'static str>,
 }
@@ -46,6 +62,11 @@ pub(crate) struct Abilities {
 impl Abilities {
     fn of(capabilities: &Value) -> Abilities {
         let can = |path: &str| capabilities.pointer(path).and_then(Value::as_bool) == Some(true);
+        let lists = |path: &str, word: &str| {
+            let list = capabilities.pointer(path).and_then(Value::as_array);
+            list.is_some_and(|list| list.iter().any(|one| one == word))
+        };
+        let properties = |of: &str| format!("{of}/resolveSupport/properties");
         let refresh = [
             ("/workspace/codeLens/refreshSupport", LENSES),
             ("/workspace/inlayHint/refreshSupport", HINTS),
@@ -64,6 +85,16 @@ impl Abilities {
             progress: can("/window/workDoneProgress"),
             configuration: can("/workspace/configuration"),
             watch: can("/workspace/didChangeWatchedFiles/dynamicRegistration"),
+            resolves_actions: lists(&properties("/textDocument/codeAction"), "edit"),
+            resolves_symbols: lists(&properties("/workspace/symbol"), "location.range"),
+            resolves_hints: lists(&properties("/textDocument/inlayHint"), "tooltip"),
+            applies: can("/workspace/applyEdit"),
+            shows: can("/window/showDocument/support"),
+            contents: capabilities
+                .pointer("/workspace/textDocumentContent")
+                .is_some_and(Value::is_object),
+            markdown: lists("/textDocument/hover/contentFormat", "markdown"),
+            data: can("/textDocument/publishDiagnostics/dataSupport"),
             refresh: refresh
                 .into_iter()
                 .filter(|(path, _)| can(path))
@@ -91,6 +122,12 @@ pub(crate) struct State {
     pub(crate) background: Background,
     /// The tokens that a client was told last of a document, with their name.
     pub(crate) tokens: BTreeMap<String, (String, Vec<SemanticToken>)>,
+    /// Documents by the numbers that their lenses have.
+    pub(crate) lens_documents: Vec<String>,
+    /// Addresses of texts that are no files, which the client has asked for.
+    pub(crate) virtual_texts: BTreeSet<String>,
+    /// The client does something with the answers of commands by itself.
+    client_shows: bool,
     /// What is to be sent.
     pub(crate) outbox: Vec<Message>,
     /// The chip of the client's configuration.
@@ -115,8 +152,14 @@ pub(crate) struct State {
 }
 
 /// A request of the server.
-enum Asked {
+pub(crate) enum Asked {
     Configuration,
+    /// Whether a schedule goes to the place of another.
+    Replace {
+        uri: String,
+        kernel: String,
+        schedule: String,
+    },
     Other,
 }
 
@@ -130,6 +173,9 @@ impl State {
             costs: Costs::start(Arc::clone(&toolchain)),
             background: Background::new(),
             tokens: BTreeMap::new(),
+            lens_documents: Vec::new(),
+            virtual_texts: BTreeSet::new(),
+            client_shows: false,
             outbox: Vec::new(),
             toolchain,
             target: None,
@@ -153,7 +199,10 @@ impl State {
         self.abilities = Abilities::of(capabilities);
         let folders = params.workspace_folders.iter().flatten();
         self.roots = folders.map(|folder| path_of(&folder.uri)).collect();
-        self.configure(params.initialization_options.as_ref());
+        let options = params.initialization_options.as_ref();
+        let shows = options.and_then(|options| options.get("showsAnswers"));
+        self.client_shows = shows.and_then(Value::as_bool) == Some(true);
+        self.configure(options);
     }
 
     /// The client is ready to be asked.
@@ -172,7 +221,7 @@ impl State {
         self.ask_configuration();
     }
 
-    fn ask(&mut self, method: &str, params: Value, what: Asked) {
+    pub(crate) fn ask(&mut self, method: &str, params: Value, what: Asked) {
         self.next_request += 1;
         let id = RequestId::from(format!("vinci-{}", self.next_request));
         self.asked.insert(id.clone(), what);
@@ -190,10 +239,21 @@ impl State {
     /// Takes the client's answer to a request of ours. A refusal changes nothing.
     pub(crate) fn answered(&mut self, response: Response) {
         let asked = self.asked.remove(&response.id);
-        if let (Some(Asked::Configuration), Ok(value)) = (asked, response.response_result)
-            && let Some(settings) = value.get(0).filter(|settings| settings.is_object())
-        {
-            self.configure(Some(settings));
+        let Ok(value) = response.response_result else {
+            return;
+        };
+        match asked {
+            Some(Asked::Configuration) => {
+                if let Some(settings) = value.get(0).filter(|settings| settings.is_object()) {
+                    self.configure(Some(settings));
+                }
+            }
+            Some(Asked::Replace {
+                uri,
+                kernel,
+                schedule,
+            }) => commands::chosen(self, &value, &uri, &kernel, &schedule),
+            Some(Asked::Other) | None => {}
         }
     }
 
@@ -284,6 +344,20 @@ impl State {
         self.stale.insert(key);
     }
 
+    /// The levels of a document that the client shows are to be asked for again: it was saved.
+    pub(crate) fn renew(&mut self, key: &str) {
+        let all = self.virtual_texts.iter();
+        let own: Vec<String> = all
+            .filter(|one| contents::is_of(one, key))
+            .cloned()
+            .collect();
+        for address in own {
+            // Once: the client asks again if it still shows it.
+            self.virtual_texts.remove(&address);
+            self.ask(contents::REFRESH, json!({ "uri": address }), Asked::Other);
+        }
+    }
+
     /// The client asks about a place.
     pub(crate) fn look_at(&mut self, uri: &str, position: lsp_types::Position) {
         if let Some(document) = self.documents.get(uri) {
@@ -294,21 +368,26 @@ impl State {
 
     /// Edits of a document as the client takes them.
     pub(crate) fn edit(&self, document: &Document, edits: Vec<TextEdit>) -> WorkspaceEdit {
+        self.edits(vec![(document.uri.clone(), Some(document.version), edits)])
+    }
+
+    /// Edits of several files, with versions of those that are open.
+    pub(crate) fn edits(&self, files: Vec<(Uri, Option<i32>, Vec<TextEdit>)>) -> WorkspaceEdit {
         if !self.abilities.versioned {
+            let changes = files.into_iter().map(|(uri, _, edits)| (uri, edits));
             return WorkspaceEdit {
-                changes: Some(HashMap::from([(document.uri.clone(), edits)])),
+                changes: Some(changes.collect()),
                 ..WorkspaceEdit::default()
             };
         }
-        let edit = TextDocumentEdit {
-            text_document: OptionalVersionedTextDocumentIdentifier {
-                uri: document.uri.clone(),
-                version: Some(document.version),
-            },
+        let edit = |(uri, version, edits): (Uri, Option<i32>, Vec<TextEdit>)| TextDocumentEdit {
+            text_document: OptionalVersionedTextDocumentIdentifier { uri, version },
             edits: edits.into_iter().map(OneOf::Left).collect(),
         };
         WorkspaceEdit {
-            document_changes: Some(DocumentChanges::Edits(vec![edit])),
+            document_changes: Some(DocumentChanges::Edits(
+                files.into_iter().map(edit).collect(),
+            )),
             ..WorkspaceEdit::default()
         }
     }
@@ -368,6 +447,15 @@ impl State {
         };
         let lines = self.costs.lines(key, &source, &slice)?.to_vec();
         Some((start, slice, lines))
+    }
+
+    /// The number by which lenses name a document: shorter than its address, which would stand in each.
+    pub(crate) fn lens_number(&mut self, key: &str) -> usize {
+        let known = self.lens_documents.iter().position(|known| known == key);
+        known.unwrap_or_else(|| {
+            self.lens_documents.push(key.to_owned());
+            self.lens_documents.len() - 1
+        })
     }
 
     /// Whether the cursor is in a kernel.
@@ -439,9 +527,27 @@ impl State {
     }
 
     /// A request that took long has its answer.
-    pub(crate) fn finished(&mut self, done: background::Done) {
+    pub(crate) fn finished(&mut self, mut done: background::Done) {
+        let follow = done.follow();
         if let Some((response, token)) = self.background.finish(done) {
             self.say(response, token);
+            if let Some((after, answer)) = follow {
+                commands::follow(self, after, &answer);
+            }
+        }
+    }
+
+    /// Whether the client can be asked to show a text, and does not show answers by itself.
+    pub(crate) fn shows(&self) -> bool {
+        self.abilities.shows && !self.client_shows
+    }
+
+    /// Says something to the user, unless the client shows answers by itself.
+    pub(crate) fn tell(&mut self, kind: MessageType, message: &str) {
+        if !self.client_shows {
+            let params = json!({ "type": kind, "message": message });
+            let note = Notification::new("window/showMessage".to_owned(), params);
+            self.outbox.push(Message::Notification(note));
         }
     }
 
