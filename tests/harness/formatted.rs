@@ -1,14 +1,15 @@
-//! Formatting changes no program: library kernels with spoiled white space mean what they mean formatted, and compile to the
-//! same objects. An object's line table says where in the text each instruction comes from, so it follows the text and must;
-//! everything else is compared bit by bit. Spoiling keeps every token on its line, so that of the table too only columns and
-//! bytes may differ. A file that is formatted already, as each of the repository is, keeps its object to the last byte.
-//! That formatting twice is formatting once is held for every file of the repository by `syntax`.
+//! Formatting changes no program: every kernel of the library and of the tests, written with spoiled white space, compiles to
+//! the object that its file gives, and so do texts that programs write. An object's line table says where in the text each
+//! instruction comes from, so it follows the text and must; everything else is compared bit by bit. Spoiling keeps every token
+//! on its line, so that of the table too only columns and bytes may differ. A file that is formatted already, as each of the
+//! repository is, keeps its object to the last byte. That formatting twice is formatting once is held for every file of the
+//! repository by `syntax`.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use backend::Level;
-use diag::{FileId, SourceMap};
+use diag::{Diagnostic, FileId, SourceMap};
 use driver::{Settings, build, kernel};
 use ir::algo::Func;
 use isa::chip::Chip;
@@ -17,9 +18,13 @@ use syntax::fmt::{TextForm, format};
 
 use super::case::root;
 use super::kernel::shown;
+use super::random;
 
-/// One kernel in so many is compiled; the meaning of all is compared.
+/// One kernel of the library in so many is compiled at the lowest level too.
 const COMPILED: usize = 9;
+
+/// Programs at random that are formatted and compiled.
+const RANDOM: u64 = 24;
 
 /// The text with other white space inside of its lines.
 fn spoiled(text: &str) -> String {
@@ -43,53 +48,86 @@ fn spoiled(text: &str) -> String {
 /// The first kernel of a text at its first sizes.
 fn bound(name: &str, text: &str) -> (Func, SourceMap) {
     let mut sources = SourceMap::new();
-    let file = sources.add(name, text);
-    let loaded = shown(kernel::load(file, &mut sources, &mut Vec::new()), &sources);
-    let lines = |key| loaded.lines(key).expect("the library's lines are right");
-    let values = lines("test").into_iter().chain(lines("shape")).next();
-    let values = values.expect("a line with sizes");
-    let first = loaded.kernels().remove(0);
-    let func = shown(loaded.bind(&first, &values, &BTreeMap::new()), &sources);
-    (func, sources)
+    let func = try_bound(name, text, &mut sources);
+    (shown(func, &sources), sources)
 }
 
-/// An object without columns and bytes.
+fn try_bound(name: &str, text: &str, sources: &mut SourceMap) -> Result<Func, Vec<Diagnostic>> {
+    let file = sources.add(name, text);
+    let loaded = kernel::load(file, sources, &mut Vec::new())?;
+    let lines = |key| loaded.lines(key).expect("the file's lines are right");
+    let values = lines("test").into_iter().chain(lines("shape")).next();
+    // A program without sizes has no such line.
+    let values = values.unwrap_or_default();
+    let first = loaded.kernels().remove(0);
+    loaded.bind(&first, &values, &BTreeMap::new())
+}
+
 fn object(func: &Func, sources: &SourceMap, level: Level) -> Object {
     let chip = Chip::builtin(Chip::DEFAULT).expect("the default chip is built in");
-    let compiled = shown(
-        build::compile(func, &Settings::new(chip, level), sources),
-        sources,
-    );
-    let mut object = compiled.object().clone();
+    let settings = Settings::new(chip, level);
+    let compiled = shown(build::compile(func, &settings, sources), sources);
+    without_columns(compiled.object())
+}
+
+/// An object without columns and bytes of the text.
+fn without_columns(object: &Object) -> Object {
+    let mut object = object.clone();
     for row in object.lines_aic.iter_mut().chain(&mut object.lines_aiv) {
         (row.col, row.byte_start, row.byte_end) = (0, 0, 0);
     }
     object
 }
 
-#[test]
-fn formatting_changes_no_kernel() {
-    for (at, (name, text)) in stdlib::SOURCES.iter().enumerate() {
-        let spoiled = spoiled(text);
-        let formatted =
-            format(TextForm::Kernel, FileId(0), &spoiled).expect("white space means nothing");
-        let twice = format(TextForm::Kernel, FileId(0), &formatted).expect("no mistakes");
-        assert_eq!(formatted, twice, "{name}");
-        let (before, before_sources) = bound(name, &spoiled);
-        let (after, after_sources) = bound(name, &formatted);
-        assert_eq!(
-            ir::algo::print::print(&before),
-            ir::algo::print::print(&after),
-            "{name}"
+/// Holds a file to it: `known` is the object of its first kernel at its first sizes and at `-O1`.
+pub(super) fn check(name: &str, text: &str, known: &Object) {
+    let spoiled = spoiled(text);
+    let formatted =
+        format(TextForm::Kernel, FileId(0), &spoiled).expect("white space means nothing");
+    let twice = format(TextForm::Kernel, FileId(0), &formatted).expect("no mistakes");
+    assert_eq!(formatted, twice, "{name}");
+    let known = without_columns(known);
+    // What the file says itself has been compiled.
+    let texts = [&spoiled, &formatted]
+        .into_iter()
+        .filter(|one| *one != text);
+    for one in texts {
+        let (func, sources) = bound(name, one);
+        assert!(
+            object(&func, &sources, Level::O1) == known,
+            "{name}: another object"
         );
-        if at % COMPILED == 0 {
-            for level in [Level::O0, Level::O1] {
-                let objects = [(&before, &before_sources), (&after, &after_sources)];
-                let [one, other] = objects.map(|(func, sources)| object(func, sources, level));
-                assert!(one == other, "{name} at {level:?}: another object");
-            }
+    }
+}
+
+#[test]
+fn formatting_changes_no_kernel_at_the_lowest_level() {
+    for (name, text) in stdlib::SOURCES.iter().step_by(COMPILED) {
+        let spoiled = spoiled(text);
+        let [one, other] = [*text, spoiled.as_str()].map(|text| {
+            let (func, sources) = bound(name, text);
+            object(&func, &sources, Level::O0)
+        });
+        assert!(one == other, "{name}: another object");
+    }
+}
+
+#[test]
+fn formatting_changes_no_program_at_random() {
+    let mut count = 0;
+    for seed in 0..RANDOM {
+        let text = random::text(seed, 0);
+        let mut sources = SourceMap::new();
+        let Ok(func) = try_bound("random.vn", &text, &mut sources) else {
+            continue;
+        };
+        let settings = Settings::new(Chip::builtin(Chip::DEFAULT).expect("built in"), Level::O1);
+        if let Ok(compiled) = build::compile(&func, &settings, &sources) {
+            check("random.vn", &text, compiled.object());
+            count += 1;
         }
     }
+    assert!(count * 10 >= RANDOM * 9, "{count} of {RANDOM} compile");
 }
 
 /// What the compiler prints, and what people wrote by hand, is formatted to what assembles to the same.

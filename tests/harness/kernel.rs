@@ -36,12 +36,16 @@ pub(crate) fn check(path: &str) {
     assert!(!shapes.is_empty(), "{path}: no `//! shape:` line");
     let chip = Chip::builtin(Chip::DEFAULT).expect("the default chip is built in");
     let mut text = format!("{}\n", chip.stamp());
+    let mut first = None;
     for kernel in loaded.kernels() {
         for values in &shapes {
             let func = shown(loaded.bind(&kernel, values, &BTreeMap::new()), &sources);
             ir::algo::verify::verify(&func).unwrap_or_else(|e| panic!("{path}: {e:#?}"));
-            text.push_str(&check_func(&func, &chip, &sources));
+            text.push_str(&check_func(&func, &chip, &sources, &mut first));
         }
+    }
+    if let Some(object) = first {
+        super::formatted::check(&relative(&case.path), &case.text, &object);
     }
     case.snapshot(&text);
 }
@@ -51,8 +55,8 @@ pub(super) fn shown<T>(result: Result<T, Vec<Diagnostic>>, sources: &SourceMap) 
     result.unwrap_or_else(|found| panic!("{}", diag::render_text(&found, sources, false)))
 }
 
-/// Holds a bound kernel to everything; gives what the snapshot says of it.
-fn check_func(func: &Func, chip: &Chip, sources: &SourceMap) -> String {
+/// Holds a bound kernel to everything; gives what the snapshot says of it. The first object at `-O1` is kept.
+fn check_func(func: &Func, chip: &Chip, sources: &SourceMap, first: &mut Option<Object>) -> String {
     let params: Vec<Data> = func.params.iter().map(|&t| drawn(func, t)).collect();
     let expected = eval::eval(func, &params).expect("drawn inputs divide by no zero");
     let sizes: Vec<String> = func
@@ -82,6 +86,9 @@ fn check_func(func: &Func, chip: &Chip, sources: &SourceMap) -> String {
         );
         check_texts(&compiled, &settings, sources);
         check_object(compiled.object(), chip);
+        if level == Level::O1 {
+            first.get_or_insert_with(|| compiled.object().clone());
+        }
         let outcome = emulate(compiled.object(), func, &params, chip);
         let results = results(compiled.object(), &outcome);
         let who = format!("-O{}", level.name());

@@ -47,6 +47,7 @@ fn a_closed_pipe_ends_quietly() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        source_date: None,
         log_since: None,
     };
     let status = driver::vinci(&args(&["chips"]), &mut host);
@@ -83,6 +84,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        source_date: None,
         log_since: None,
     };
     assert_eq!(driver::vinci(&args(&["chips"]), &mut host), Status::Wrong);
@@ -99,6 +101,7 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        source_date: None,
         log_since: None,
     };
     let wrong = args(&["explain", "E9999"]);
@@ -119,6 +122,7 @@ fn a_defect_of_ours_says_what_to_report() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        source_date: None,
         log_since: None,
     };
     let status = driver::vincic(&args(&["-", "-O0"]), &mut host);
@@ -144,6 +148,7 @@ fn an_object_never_goes_to_a_terminal() {
         err_is_terminal: false,
         columns: None,
         cache: None,
+        source_date: None,
         log_since: None,
     };
     let words = args(&[

@@ -7,13 +7,14 @@
 use std::path::Path;
 
 use backend::{Level, Lowered};
-use diag::SourceMap;
+use diag::{FileId, SourceMap};
 use driver::{Settings, build, tile};
 use emulator::Outcome;
 use ir::algo::data::{Data, draw};
 use ir::tile::{Func, TensorRole};
 use isa::chip::Chip;
 use isa::object::Object;
+use syntax::fmt::{TextForm, format};
 
 use super::case::{Case, relative};
 use super::{kernel, numpy};
@@ -38,6 +39,7 @@ pub(crate) fn check(path: &str) {
             assert_eq!(values(stage, &inputs), expected, "the passes change values");
         }
         kernel::check_object(&lowered.object, &chip);
+        check_formatted(&case, &settings, &lowered);
         let outcome = emulate(&lowered.object, &inputs, &chip);
         assert_eq!(
             kernel::results(&lowered.object, &outcome),
@@ -47,6 +49,24 @@ pub(crate) fn check(path: &str) {
         text.push_str(&kernel::summary(level, &lowered.object, &outcome.report));
     }
     case.snapshot(&text);
+}
+
+/// The text with other white space, and that text formatted, give the same code.
+fn check_formatted(case: &Case, settings: &Settings, lowered: &Lowered) {
+    let line = |line: &str| match line.contains("//") {
+        true => line.to_owned(),
+        false => format!("  {}", line.replace(", ", " ,   ")),
+    };
+    let spoiled: Vec<String> = case.text.lines().map(line).collect();
+    let spoiled = spoiled.join("\n") + "\n";
+    let formatted = format(TextForm::Tile, FileId(0), &spoiled).expect("white space means nothing");
+    for text in [&spoiled, &formatted] {
+        let mut sources = SourceMap::new();
+        let file = sources.add(relative(&case.path), text.as_str());
+        let form = kernel::shown(tile::load(file, &sources), &sources);
+        let again = kernel::shown(build::lower(form, settings, &sources), &sources);
+        kernel::assert_same_code(lowered, &again);
+    }
 }
 
 /// Arguments, in the order of the tensors; none for results.

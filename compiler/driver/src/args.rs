@@ -1,10 +1,9 @@
-//! The command lines as clap reads them. Values are only text here; `session.rs` and the commands give them meaning.
+//! What command lines have in common, as clap reads them. Values are only text here; `session.rs` and the commands give them
+//! meaning. Knows no command: each has its own arguments in its file.
 
 use std::ffi::OsString;
 
-use clap::{Args, Parser, ValueEnum};
-
-use crate::cmd::Command;
+use clap::{Args, ValueEnum};
 
 /// Shapes of findings.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -146,8 +145,14 @@ const MOST_THREADS: usize = 1024;
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number <= MOST_THREADS => Ok(number),
-        Ok(_) | Err(_) => Err(format!("it is a number up to {MOST_THREADS}")),
+        Ok(_) | Err(_) => Err(format!("it is a number from 0 to {MOST_THREADS}")),
     }
+}
+
+/// The value of `--seed`.
+fn seed(text: &str) -> Result<u64, String> {
+    let wrong = |_| format!("it is a number from 0 to {}", u64::MAX);
+    text.parse().map_err(wrong)
 }
 
 /// A file that is run, and what it is run with.
@@ -171,7 +176,8 @@ pub(crate) struct Subject {
         long,
         value_name = "NUMBER",
         default_value_t = 0,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = seed
     )]
     pub(crate) seed: u64,
 }
@@ -226,81 +232,16 @@ impl Default for Execution {
 }
 
 /// What `--help` says of the environment.
-const ENVIRONMENT: &str = "Environment:
+pub(crate) const ENVIRONMENT: &str = "Environment:
   NO_COLOR, CLICOLOR_FORCE, TERM=dumb  whether there are colours if `--color` does not say
   COLUMNS                              how wide findings are if `--diagnostic-width` does not say
+  SOURCE_DATE_EPOCH                    the date of manual pages, which have none if nothing is said
   VINCI_LOG=1                          says what is read, done and written, and when
   VINCI_BACKTRACE=1                    shows where a defect of ours happened
   XDG_CACHE_HOME, HOME                 where `-O3` keeps what it found
 
 An argument `@FILE` stands for the lines of a file.
 Status: 0 done, 1 the input or the command line is wrong, 101 a defect of ours, 130 interrupted.";
-
-/// Compiles Vinci kernels for modelled Ascend chips.
-#[derive(Parser, Clone, Debug)]
-#[command(
-    name = "vincic",
-    after_long_help = ENVIRONMENT,
-    disable_version_flag = true,
-    arg_required_else_help = false
-)]
-pub(crate) struct Vincic {
-    /// A `.vn`, `.tile` or `.vasm` file, or `-` for standard input (as `.vn`)
-    #[arg(value_name = "INPUT")]
-    pub(crate) input: Vec<String>,
-    /// Where the output goes; `-` is standard output
-    #[arg(short = 'o', value_name = "FILE")]
-    pub(crate) output: Option<String>,
-    /// The folder that outputs without a path go to
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out_dir: Option<String>,
-    /// What to write: ast, algo, schedule, tile, memory, sync, asm, obj, remarks, dep-info; `--emit help` lists them
-    #[arg(long, value_name = "KIND[=PATH],…", value_delimiter = ',')]
-    pub(crate) emit: Vec<String>,
-    #[command(flatten)]
-    pub(crate) compile: Compile,
-    /// Names a path otherwise in findings and line tables, so that objects do not tell where they were built
-    #[arg(long, value_name = "FROM=TO")]
-    pub(crate) remap_path_prefix: Vec<String>,
-    /// Explains a code, for example E0304
-    #[arg(long, value_name = "CODE")]
-    pub(crate) explain: Option<String>,
-    /// Prints knowledge: target-list, chip, kernels, error-codes, lints and more; `--print help` lists it
-    #[arg(long, value_name = "WHAT[=FILE]")]
-    pub(crate) print: Option<String>,
-    #[command(flatten)]
-    pub(crate) findings: Findings,
-    /// Prints the version
-    #[arg(short = 'V', long)]
-    pub(crate) version: bool,
-    /// Says how long each phase took and how large each level is, on standard error
-    #[arg(long, value_name = "FORM", value_enum)]
-    pub(crate) stats: Option<ReportForm>,
-    /// Says what was written; with -V more about the version
-    #[arg(short = 'v', long)]
-    pub(crate) verbose: bool,
-}
-
-/// Runs Vinci kernels in the emulator, and everything around it.
-#[derive(Parser, Clone, Debug)]
-#[command(
-    name = "vinci",
-    after_long_help = ENVIRONMENT,
-    disable_version_flag = true,
-    arg_required_else_help = false
-)]
-pub(crate) struct Vinci {
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-    #[command(flatten)]
-    pub(crate) findings: Findings,
-    /// Prints the version
-    #[arg(short = 'V', long)]
-    pub(crate) version: bool,
-    /// With -V: says more
-    #[arg(short = 'v', long)]
-    pub(crate) verbose: bool,
-}
 
 /// Forms of a report.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]

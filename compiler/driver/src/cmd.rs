@@ -25,10 +25,32 @@ pub(crate) mod sweep;
 pub(crate) mod test;
 pub(crate) mod verify;
 
-use clap::Subcommand;
+use clap::{ArgAction, Parser, Subcommand};
 
+use crate::args::{ENVIRONMENT, Findings};
 use crate::host::Stop;
 use crate::session::Session;
+
+/// Runs Vinci kernels in the emulator, and everything around it.
+#[derive(Parser, Clone, Debug)]
+#[command(
+    name = "vinci",
+    after_long_help = ENVIRONMENT,
+    disable_version_flag = true,
+    arg_required_else_help = false
+)]
+pub(crate) struct Vinci {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) findings: Findings,
+    /// Prints the version
+    #[arg(short = 'V', long)]
+    pub(crate) version: bool,
+    /// With -V: says more
+    #[arg(short = 'v', long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
 
 /// The words after `vinci`: what `--help` says, the arguments, the file. They are listed in this order.
 macro_rules! commands {

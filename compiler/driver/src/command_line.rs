@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Color, ErrorFormat, Findings, Vinci, Vincic};
+use crate::args::{Color, ErrorFormat, Findings};
+use crate::cmd::Vinci;
+use crate::cmd::compile::Vincic;
 use crate::host::{Host, Status, Stop};
 use crate::session::Session;
 use crate::{cmd, defect, errors, lints, paths, version};
@@ -19,7 +21,7 @@ pub fn vincic(args: &[OsString], host: &mut Host<'_>) -> Status {
         };
         let nothing = parsed.input.is_empty() && parsed.explain.is_none() && parsed.print.is_none();
         if parsed.version {
-            return host.print(&version_text("vincic", parsed.verbose));
+            return host.print(&version_text("vincic", parsed.verbose > 0));
         }
         if nothing && args.is_empty() {
             return print_help::<Vincic>(host);
@@ -38,7 +40,7 @@ pub fn vinci(args: &[OsString], host: &mut Host<'_>) -> Status {
             return Ok(());
         };
         if parsed.version {
-            return host.print(&version_text("vinci", parsed.verbose));
+            return host.print(&version_text("vinci", parsed.verbose > 0));
         }
         let Some(command) = &parsed.command else {
             return print_help::<Vinci>(host);
@@ -81,7 +83,7 @@ fn guarded(
     }
 }
 
-/// Replaces `@FILE` by the lines of the file and a lone `-O` by `-O3`.
+/// Replaces `@FILE` by the lines of the file and a lone `-O` by `-O3`, and leaves out levels that a later one overrules.
 fn expand(args: &[OsString], host: &mut Host<'_>) -> Result<Vec<OsString>, Stop> {
     let mut expanded = Vec::new();
     for arg in args {
@@ -96,7 +98,25 @@ fn expand(args: &[OsString], host: &mut Host<'_>) -> Result<Vec<OsString>, Stop>
             None => expanded.push(paths::text(arg)),
         }
     }
-    Ok(expanded)
+    Ok(last_level(expanded))
+}
+
+/// Leaves out every `-O` before the last `-C opt-level`: of two ways to say a level the later one holds.
+fn last_level(args: Vec<OsString>) -> Vec<OsString> {
+    let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let options = words.iter().position(|word| word == "--");
+    let options = &words[..options.unwrap_or(words.len())];
+    let key = |at: usize| match options[at].strip_prefix("-C") {
+        Some("") => options.get(at + 1).map_or("", |next| next),
+        Some(rest) => rest,
+        None => "",
+    };
+    let last = (0..options.len()).rfind(|at| key(*at).starts_with("opt-level="));
+    let level = |at: usize| options.get(at).is_some_and(|word| word.starts_with("-O"));
+    let overruled = |at: usize| last.is_some_and(|last| at < last) && level(at);
+    let kept: Vec<bool> = (0..args.len()).map(|at| !overruled(at)).collect();
+    let args = args.into_iter().zip(kept);
+    args.filter(|(_, kept)| *kept).map(|(arg, _)| arg).collect()
 }
 
 fn level(arg: &str) -> OsString {

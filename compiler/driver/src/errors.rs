@@ -410,6 +410,15 @@ pub(crate) fn output_of_several() -> Diagnostic {
         .help("give each kind its path: `--emit=asm=a.vasm,obj=a.vo`, or a folder: `--out-dir`")
 }
 
+/// `-o` where `--emit` says every path.
+pub(crate) fn output_of_none(output: &str) -> Diagnostic {
+    Diagnostic::new(
+        E0706,
+        format!("nothing is left to write to `{output}`: `--emit` says every path"),
+    )
+    .help(format!("add what should go there: `--emit=…,obj={output}`"))
+}
+
 /// A level that the input is already beyond.
 pub(crate) fn no_such_level(input: &str, kind: &str) -> Diagnostic {
     Diagnostic::new(E0706, format!("`{input}` has no `{kind}` to emit"))

@@ -37,6 +37,8 @@ pub struct Host<'a> {
     pub columns: Option<usize>,
     /// Where schedules that were searched are kept, if anywhere.
     pub cache: Option<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`: the date that outputs may have, in seconds since 1970.
+    pub source_date: Option<u64>,
     /// Since when what is done is told on standard error, if it is.
     pub log_since: Option<Instant>,
 }
@@ -108,6 +110,7 @@ impl<'a> Host<'a> {
             err_is_terminal: false,
             columns: None,
             cache: None,
+            source_date: None,
             log_since: None,
         }
     }
@@ -193,6 +196,7 @@ fn with_process_host(command: impl FnOnce(&mut Host<'_>) -> Status) -> Status {
         err_is_terminal: err.is_terminal(),
         columns: Some(columns()),
         cache: cache::folder(),
+        source_date: source_date(),
         log_since: switched_on("VINCI_LOG").then(Instant::now),
         ..Host::new(&mut input, &mut out, &mut err, PathBuf::new())
     };
@@ -203,6 +207,11 @@ fn with_process_host(command: impl FnOnce(&mut Host<'_>) -> Status) -> Status {
 pub(crate) fn switched_on(variable: &str) -> bool {
     std::env::var_os(variable)
         .is_some_and(|value| !value.is_empty() && value != "0" && value != "off")
+}
+
+/// The date that outputs may have, if the environment says one.
+fn source_date() -> Option<u64> {
+    std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()
 }
 
 /// The width of findings that go to no terminal; rustc's.

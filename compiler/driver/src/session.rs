@@ -279,6 +279,26 @@ impl<'h, 'w> Session<'h, 'w> {
         Ok(())
     }
 
+    /// Writes several results: all of them, or none of those that are files.
+    pub(crate) fn write_all(&mut self, outputs: &[(&str, &[u8])]) -> Result<(), Stop> {
+        let files = outputs.iter().filter(|(path, _)| *path != "-");
+        let mut staged = Vec::new();
+        for (path, bytes) in files {
+            staged.push(output::Staged::write(&self.host.path(path), path, bytes)?);
+        }
+        for (_, bytes) in outputs.iter().filter(|(path, _)| *path == "-") {
+            self.host.print_bytes(bytes)?;
+        }
+        for file in staged {
+            file.keep()?;
+        }
+        for (path, bytes) in outputs.iter().filter(|(path, _)| *path != "-") {
+            self.host
+                .log(|| format!("wrote `{path}`, {} bytes", bytes.len()));
+        }
+        Ok(())
+    }
+
     /// Writes an object, but neither over its input nor to a terminal.
     pub(crate) fn write_object(
         &mut self,
@@ -286,11 +306,16 @@ impl<'h, 'w> Session<'h, 'w> {
         input: &str,
         bytes: &[u8],
     ) -> Result<(), Stop> {
+        self.check_object_path(path, input)?;
+        self.write(path, bytes)
+    }
+
+    /// Refuses to write an object to a terminal or over its input.
+    pub(crate) fn check_object_path(&self, path: &str, input: &str) -> Result<(), Stop> {
         if path == "-" && self.host.out_is_terminal {
             return Err(errors::binary_on_terminal().into());
         }
-        self.protect(path, input)?;
-        self.write(path, bytes)
+        Ok(self.protect(path, input)?)
     }
 
     /// Refuses an output that is the input.

@@ -24,7 +24,7 @@ pub(crate) struct Study {
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) report: ReportForm,
     /// Host threads of the emulator; 0 takes all. Results do not depend on it
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = threads)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true, value_parser = threads)]
     pub(crate) threads: usize,
 }
 

@@ -1,93 +1,28 @@
-//! `vincic`: one input to any of its levels. `compile/print.rs` has what it knows without one, `compile/passes.rs` the
-//! passes of `-Z`.
+//! `vincic`: one input to any of its levels. `compile/options.rs` is its command line, `compile/levels.rs` has the levels,
+//! `compile/print.rs` what it knows without an input, `compile/passes.rs` the passes of `-Z`.
 
+mod levels;
+mod options;
 mod passes;
 mod print;
 mod stats;
 
-use ir::algo;
-use isa::asm::disassemble;
+pub(crate) use options::Vincic;
 
-use crate::args::Vincic;
-use crate::files::{self, Form};
+use levels::{KINDS, Kind, Levels, levels};
+
+use crate::files;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{build, cmd, errors, kernel, verification};
-
-/// What `--emit` can write: word, extension.
-const KINDS: [(Kind, &str, &str); 10] = [
-    (Kind::Ast, "ast", "ast.vn"),
-    (Kind::Algo, "algo", "algo"),
-    (Kind::Schedule, "schedule", "schedule"),
-    (Kind::Tile, "tile", "tile"),
-    (Kind::Memory, "memory", "memory"),
-    (Kind::Sync, "sync", "sync.tile"),
-    (Kind::Asm, "asm", "vasm"),
-    (Kind::Obj, "obj", "vo"),
-    (Kind::Remarks, "remarks", "remarks"),
-    (Kind::DepInfo, "dep-info", "d"),
-];
-
-/// A level that can be written.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    Ast,
-    Algo,
-    Schedule,
-    Tile,
-    Memory,
-    Sync,
-    Asm,
-    Obj,
-    Remarks,
-    DepInfo,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        KINDS
-            .iter()
-            .find(|(kind, ..)| *kind == self)
-            .map_or("", |(_, word, _)| word)
-    }
-
-    fn extension(self) -> &'static str {
-        KINDS
-            .iter()
-            .find(|(kind, ..)| *kind == self)
-            .map_or("", |(.., extension)| extension)
-    }
-}
+use crate::{cmd, errors, verification};
 
 /// A level and where it goes.
 struct Wanted {
     kind: Kind,
     path: String,
-}
-
-/// The levels of a compilation that exist so far.
-#[derive(Default)]
-struct Levels(Vec<(Kind, Vec<u8>)>);
-
-impl Levels {
-    fn add(&mut self, kind: Kind, text: impl Into<Vec<u8>>) {
-        self.0.push((kind, text.into()));
-    }
-
-    /// How many bytes each level takes.
-    fn sizes(&self) -> Vec<(&'static str, usize)> {
-        let size = |(kind, bytes): &(Kind, Vec<u8>)| (kind.word(), bytes.len());
-        self.0.iter().map(size).collect()
-    }
-
-    /// The bytes of the object, if they are wanted and exist.
-    fn object(&mut self, wanted: &[Wanted]) -> Option<&mut Vec<u8>> {
-        let wanted = wanted.iter().any(|output| output.kind == Kind::Obj);
-        let mut levels = self.0.iter_mut().filter(|_| wanted);
-        let object = levels.find(|(kind, _)| *kind == Kind::Obj);
-        object.map(|(_, bytes)| bytes)
-    }
+    /// Whether `--emit` names the path.
+    given: bool,
 }
 
 /// Compiles, or prints what was asked for instead.
@@ -119,12 +54,12 @@ pub(crate) fn run(args: &Vincic, session: &mut Session<'_, '_>) -> Result<(), St
         session.phase("verify");
     }
     let sizes = levels.sizes();
-    write(&wanted, levels, input, session)?;
-    if args.verbose {
+    write(&wanted, &levels, input, session)?;
+    if args.verbose > 0 {
         session.host.complain(&said(&wanted, &settings));
     }
     session.phase("write");
-    if settings.time_passes {
+    if settings.time_passes || args.verbose > 1 {
         session.host.complain(&stats::times(session.phases()));
     }
     if let Some(form) = args.stats {
@@ -163,6 +98,7 @@ fn wanted(args: &Vincic, input: &str, settings: &Settings) -> Result<Vec<Wanted>
         wanted.push(Wanted {
             kind: *kind,
             path: path.map_or_else(|| named(*kind), str::to_owned),
+            given: path.is_some(),
         });
     }
     if wanted.is_empty() {
@@ -174,58 +110,18 @@ fn wanted(args: &Vincic, input: &str, settings: &Settings) -> Result<Vec<Wanted>
         wanted.push(Wanted {
             kind,
             path: named(kind),
+            given: false,
         });
     }
     if let Some(output) = &args.output {
-        match wanted.as_mut_slice() {
-            [only] => only.path.clone_from(output),
-            _ => return Err(errors::output_of_several().into()),
+        let mut open = wanted.iter_mut().filter(|output| !output.given);
+        match (open.next(), open.next()) {
+            (Some(only), None) => only.path.clone_from(output),
+            (Some(_), Some(_)) => return Err(errors::output_of_several().into()),
+            (None, _) => return Err(errors::output_of_none(output).into()),
         }
     }
     Ok(wanted)
-}
-
-/// Goes as far as is wanted.
-fn levels(
-    input: &str,
-    args: &Vincic,
-    wanted: &[Wanted],
-    settings: &mut Settings,
-    session: &mut Session<'_, '_>,
-) -> Result<Levels, Stop> {
-    let mut levels = match Form::of(input)? {
-        Form::Kernel => kernel_levels(input, args, wanted, settings, session)?,
-        Form::Tile => {
-            let mut levels = Levels::default();
-            let func = build::tile_function(input, settings, session)?;
-            if let Some(names) = settings.wanted_passes() {
-                levels.add(Kind::Tile, passes::run(func, &names, settings, session)?);
-                return Ok(levels);
-            }
-            levels.add(Kind::Tile, ir::tile::print(&func));
-            let tiled = func.clone();
-            let lowered = build::lower(func, settings, &session.sources)?;
-            if settings.verify_each {
-                passes::same_values(&tiled, &lowered, settings)?;
-            }
-            lowered_levels(&lowered, input, settings, session, &mut levels)?;
-            levels
-        }
-        Form::Assembly => {
-            let mut levels = Levels::default();
-            let object = build::assembled(input, settings, session)?;
-            object_levels(&object, input, settings, &mut levels)?;
-            levels
-        }
-        Form::Object => {
-            let mut levels = Levels::default();
-            let object = build::read(input, settings, session)?;
-            object_levels(&object, input, settings, &mut levels)?;
-            levels
-        }
-    };
-    levels.add(Kind::DepInfo, dep_info(wanted, args, session));
-    Ok(levels)
 }
 
 /// What the outputs were made from, as make reads it.
@@ -258,145 +154,25 @@ fn said(wanted: &[Wanted], settings: &Settings) -> String {
     )
 }
 
-/// What the compiler decided and what it could not do, a line each, from the schedule and its comments.
-fn remarks(schedule: &str) -> String {
-    let body = schedule
-        .lines()
-        .filter(|line| line.starts_with("    ") || line.starts_with("//"));
-    let text = |line: &str| {
-        let line = line.trim();
-        let line = line.strip_prefix("//").unwrap_or(line).trim();
-        let line = line.strip_prefix("remark:").unwrap_or(line).trim();
-        format!("remark: {}\n", line.trim_end_matches(';'))
-    };
-    body.map(text).collect()
-}
-
-fn kernel_levels(
-    input: &str,
-    args: &Vincic,
-    wanted: &[Wanted],
-    settings: &Settings,
-    session: &mut Session<'_, '_>,
-) -> Result<Levels, Stop> {
-    let mut levels = Levels::default();
-    let file = session.read_text(input)?;
-    // The tree of a wrong text is of use too, if it is all that is asked for.
-    if wanted.iter().all(|output| output.kind == Kind::Ast) {
-        let (tree, found) = kernel::parse(file, &session.sources);
-        if found.iter().any(diag::Diagnostic::is_error) {
-            return Err(found.into());
-        }
-        levels.add(Kind::Ast, syntax::print_ast(&tree));
-        return Ok(levels);
-    }
-    let loaded = session.check_kernel(input, file)?;
-    session.phase("parse and check");
-    levels.add(Kind::Ast, syntax::print_ast(&loaded.tree));
-    let info = loaded.choose(args.compile.kernel.as_deref())?;
-    let func = loaded.bind(&info, &settings.values, &std::collections::BTreeMap::new())?;
-    session.phase("bind");
-    let mut text = algo::print::print(&func);
-    text.push_str(&backend::derived_text(&func));
-    levels.add(Kind::Algo, text);
-    if wanted
-        .iter()
-        .all(|output| matches!(output.kind, Kind::Ast | Kind::Algo | Kind::DepInfo))
-    {
-        return Ok(levels);
-    }
-    if let Some(names) = settings.wanted_passes() {
-        let tiled = build::tiled(&func, settings)?;
-        levels.add(
-            Kind::Tile,
-            passes::run(tiled.func, &names, settings, session)?,
-        );
-        return Ok(levels);
-    }
-    let compiled = build::compile(&func, settings, &session.sources)?;
-    session.phase("tile, place, synchronise, select, emit");
-    let schedule = compiled.schedule.to_string();
-    levels.add(Kind::Remarks, remarks(&schedule));
-    levels.add(Kind::Schedule, schedule);
-    if settings.verify_each {
-        passes::same_values(&compiled.tiled, &compiled.lowered, settings)?;
-    }
-    levels.add(Kind::Tile, ir::tile::print(&compiled.tiled));
-    print_after("tile", &compiled.tiled, settings, session);
-    lowered_levels(&compiled.lowered, input, settings, session, &mut levels)?;
-    session.phase("print");
-    Ok(levels)
-}
-
-fn lowered_levels(
-    lowered: &backend::Lowered,
-    input: &str,
-    settings: &Settings,
-    session: &mut Session<'_, '_>,
-    levels: &mut Levels,
-) -> Result<(), Stop> {
-    for pass in backend::pipeline::PASSES {
-        print_after(pass.name, lowered.at(pass.to), settings, session);
-    }
-    levels.add(Kind::Memory, lowered.memory.clone());
-    levels.add(Kind::Sync, ir::tile::print(&lowered.synced));
-    object_levels(&lowered.object, input, settings, levels)
-}
-
-fn object_levels(
-    object: &isa::object::Object,
-    input: &str,
-    settings: &Settings,
-    levels: &mut Levels,
-) -> Result<(), Stop> {
-    levels.add(Kind::Asm, disassemble(object, Some(&settings.chip)));
-    let bytes = object
-        .write()
-        .map_err(|e| errors::asm::no_object(input, &e))?;
-    levels.add(Kind::Obj, bytes);
-    Ok(())
-}
-
-/// `-Z print-after=PASS`.
-fn print_after(
-    pass: &str,
-    func: &ir::tile::Func,
-    settings: &Settings,
-    session: &mut Session<'_, '_>,
-) {
-    if settings
-        .print_after
-        .iter()
-        .any(|wanted| wanted == pass || wanted == "all")
-    {
-        session
-            .host
-            .complain(&format!("// after {pass}\n{}", ir::tile::print(func)));
-    }
-}
-
+/// Writes every output, or none of them.
 fn write(
     wanted: &[Wanted],
-    levels: Levels,
+    levels: &Levels,
     input: &str,
     session: &mut Session<'_, '_>,
 ) -> Result<(), Stop> {
+    let mut outputs = Vec::new();
     for output in wanted {
-        let Some((_, bytes)) = levels.0.iter().find(|(kind, _)| *kind == output.kind) else {
+        let Some(bytes) = levels.get(output.kind) else {
             return Err(errors::no_such_level(input, output.kind.word()).into());
         };
-        match output.kind {
-            Kind::Obj => session.write_object(&output.path, input, bytes)?,
-            Kind::Ast
-            | Kind::Algo
-            | Kind::Schedule
-            | Kind::Tile
-            | Kind::Memory
-            | Kind::Sync
-            | Kind::Asm
-            | Kind::Remarks
-            | Kind::DepInfo => session.write(&output.path, bytes)?,
+        if output.kind == Kind::Obj {
+            session.check_object_path(&output.path, input)?;
         }
+        outputs.push((output.path.as_str(), bytes));
+    }
+    session.write_all(&outputs)?;
+    for output in wanted {
         session.artifact(&output.path, output.kind.word());
     }
     Ok(())

@@ -3,7 +3,8 @@
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::{Shell, generate};
 
-use crate::args::{Vinci, Vincic};
+use super::Vinci;
+use super::compile::Vincic;
 use crate::host::Stop;
 use crate::session::Session;
 

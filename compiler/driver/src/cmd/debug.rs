@@ -1,23 +1,25 @@
 //! `vinci debug`: a prompt at the emulated machine.
 //!
 //! Lines come from an editor on a terminal and from standard input otherwise, where they are repeated, so that a transcript
-//! reads like a session. `command.rs` says what a line means, `place.rs` what an address is, `show.rs` how things look;
-//! here is what the commands do. The machine itself is the emulator's.
+//! reads like a session (`lines.rs`). `command.rs` says what a line means, `place.rs` what an address is, `stops.rs` where a run
+//! stops, `show.rs` how things look; here is what the commands do. The machine itself is the emulator's.
 
 mod command;
+mod lines;
 mod place;
 mod show;
+mod stops;
 
 use clap::Args;
-use emulator::{Checkpoint, CoreId, Fault, Machine, Reached, Setup, Stops, pcs_of_line};
+use emulator::{Checkpoint, CoreId, Fault, Machine, Reached, Setup, Stops};
 use isa::object::Object;
-use isa::types::CoreKind;
 
-use self::command::{Break, Command, parse};
+use self::command::{Command, parse};
+use self::lines::Lines;
 use super::run::{Run, prepare};
 use crate::args::{Execution, Subject};
 use crate::emulation;
-use crate::host::{Host, Stop};
+use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::Settings;
 
@@ -35,8 +37,6 @@ const PROMPT: &str = "(vinci) ";
 const SPACING: u64 = 4096;
 /// Copies that are kept; when there are more, every other one is dropped.
 const COPIES: usize = 16;
-/// Bytes of a line that is read.
-const LINE: usize = 1 << 16;
 
 /// What a session at the prompt has.
 struct Debugger<'m, 's> {
@@ -308,78 +308,6 @@ impl Debugger<'_, '_> {
         Ok(self.arrived(reached, &Stops::default(), session))
     }
 
-    fn add_break(&mut self, at: &Break) -> Result<String, String> {
-        let pcs = match at {
-            Break::Fault => return Ok("every fault stops\n".to_owned()),
-            Break::Pc(kind, pc) => {
-                let kind = kind.unwrap_or(self.core.kind());
-                let known = (*pc as usize) < self.object.code(kind).len();
-                if !known {
-                    return Err(format!(
-                        "there is no instruction {pc} in the {} code",
-                        kind.name()
-                    ));
-                }
-                vec![(kind, *pc)]
-            }
-            Break::Line(file, line) => self.line_pcs(file.as_deref(), *line)?,
-        };
-        self.stops.pcs.extend(pcs);
-        Ok(self.stops_text())
-    }
-
-    /// The first instruction of a line in each section.
-    fn line_pcs(&self, file: Option<&str>, line: u32) -> Result<Vec<(CoreKind, u32)>, String> {
-        let files = self.object.files.iter();
-        let mut files = files.filter(|name| file.is_none_or(|file| name.ends_with(file)));
-        let file = files
-            .next()
-            .ok_or("the object does not know its source lines")?;
-        let pcs = pcs_of_line(self.object, file, line);
-        let mut first: Vec<(CoreKind, u32)> = Vec::new();
-        for (kind, pc) in pcs {
-            if first.iter().all(|(known, _)| *known != kind) {
-                first.push((kind, pc));
-            }
-        }
-        match first.is_empty() {
-            true => Err(format!("no instruction comes from {file}:{line}")),
-            false => Ok(first),
-        }
-    }
-
-    fn stops_text(&self) -> String {
-        let pcs = self.stops.pcs.iter().map(|&(kind, pc)| {
-            format!(
-                "before {} instruction {pc}: `{}`",
-                kind.name(),
-                show::instruction(self.object, kind, pc)
-            )
-        });
-        let watches = self.stops.watches.iter().map(show::watch);
-        let lines = pcs.chain(watches).enumerate();
-        let text: String = lines
-            .map(|(n, line)| format!("{}  {line}\n", n + 1))
-            .collect();
-        match text.is_empty() {
-            true => "no stops but faults\n".to_owned(),
-            false => text,
-        }
-    }
-
-    fn delete(&mut self, number: usize) -> Result<String, String> {
-        let pcs = self.stops.pcs.len();
-        let known = 1..=pcs + self.stops.watches.len();
-        if !known.contains(&number) {
-            return Err(format!("there is no stop {number}"));
-        }
-        match number <= pcs {
-            true => drop(self.stops.pcs.remove(number - 1)),
-            false => drop(self.stops.watches.remove(number - pcs - 1)),
-        }
-        Ok(self.stops_text())
-    }
-
     /// Looks at a core, by its number in the list or its name; lists them if nothing is said.
     fn choose(&mut self, text: &str, session: &Session<'_, '_>) -> Result<String, String> {
         let cores: Vec<CoreId> = self.machine.cores().collect();
@@ -395,59 +323,4 @@ impl Debugger<'_, '_> {
         }
         Ok(show::cores(self.machine, &cores, self.core))
     }
-}
-
-/// Where lines come from.
-enum Lines {
-    Editor(Box<rustyline::DefaultEditor>),
-    Plain,
-}
-
-impl Lines {
-    fn new(host: &Host<'_>) -> Lines {
-        let editor = host.in_is_terminal.then(rustyline::DefaultEditor::new);
-        match editor {
-            Some(Ok(editor)) => Lines::Editor(Box::new(editor)),
-            Some(Err(_)) | None => Lines::Plain,
-        }
-    }
-
-    /// The next line; none at the end.
-    fn next(&mut self, host: &mut Host<'_>) -> Result<Option<String>, Stop> {
-        match self {
-            Lines::Editor(editor) => loop {
-                match editor.readline(PROMPT) {
-                    Ok(line) => {
-                        // A line that is not remembered does no harm.
-                        let _ = editor.add_history_entry(&line);
-                        return Ok(Some(line));
-                    }
-                    Err(rustyline::error::ReadlineError::Interrupted) => {}
-                    Err(_) => return Ok(None),
-                }
-            },
-            Lines::Plain => {
-                let line = read_line(host);
-                if let Some(line) = &line {
-                    host.print(&format!("{PROMPT}{line}\n"))?;
-                }
-                Ok(line)
-            }
-        }
-    }
-}
-
-/// A line of standard input without its end; none when it ends.
-fn read_line(host: &mut Host<'_>) -> Option<String> {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    while line.len() < LINE {
-        match host.input.read(&mut byte) {
-            Ok(1..) if byte[0] == b'\n' => break,
-            Ok(1..) => line.push(byte[0]),
-            Ok(0) | Err(_) if line.is_empty() => return None,
-            Ok(0) | Err(_) => break,
-        }
-    }
-    Some(String::from_utf8_lossy(&line).trim_end().to_owned())
 }

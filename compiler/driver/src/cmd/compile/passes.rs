@@ -25,11 +25,11 @@ pub(super) fn run(
         chip: &settings.chip,
         options: settings.options(),
     };
-    super::print_after("tile", &func, settings, session);
+    super::levels::print_after("tile", &func, settings, session);
     let before = values(&func, settings)?;
     for pass in names.iter().filter_map(|name| row(name)) {
         (pass.run)(&mut func, &cx)?;
-        super::print_after(pass.name, &func, settings, session);
+        super::levels::print_after(pass.name, &func, settings, session);
         if settings.verify_each {
             crate::tile::verify(&func, &settings.chip)?;
             unchanged(pass.name, &before, &values(&func, settings)?)?;

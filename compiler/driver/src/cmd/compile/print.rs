@@ -7,8 +7,8 @@ use isa::docs::render_one;
 use isa::inst::INFO;
 use serde_json::{Map, Value, json};
 
+use super::options::Vincic;
 use super::{KINDS, one_input};
-use crate::args::Vincic;
 use crate::host::Stop;
 use crate::session::Session;
 use crate::settings::{CODEGEN, UNSTABLE};
