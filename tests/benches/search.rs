@@ -35,7 +35,7 @@ const ROWS: &[(&str, &str, &str)] = &[
 fn main() {
     let wanted = env::args().skip(1).find(|arg| !arg.starts_with('-'));
     println!(
-        "kernel, sizes, chip: cycles of -O1, of -O3; seconds; candidates priced, timed; each second"
+        "kernel, sizes, chip: cycles of -O1, of -O3; seconds; candidates priced, planned, timed, timed closely; planned each second"
     );
     for (name, chip, sizes) in ROWS {
         if wanted.as_ref().is_some_and(|wanted| wanted != name) {
@@ -45,12 +45,14 @@ fn main() {
             Ok((found, seconds)) => {
                 let shown = |cycles: Option<u64>| cycles.map_or("-".to_owned(), |c| c.to_string());
                 println!(
-                    "{name} {sizes} {chip}: {} {}; {seconds:.2} s; {} {}; {:.0}",
+                    "{name} {sizes} {chip}: {} {}; {seconds:.2} s; {} {} {} {}; {:.0}",
                     shown(found.default_cycles),
                     shown(found.cycles),
                     found.priced,
+                    found.planned,
                     found.timed,
-                    (found.priced + found.timed) as f64 / seconds
+                    found.confirmed.len(),
+                    found.planned as f64 / seconds
                 );
                 if wanted.is_some() {
                     list(&found);

@@ -92,6 +92,7 @@ impl<'a> Climb<'a> {
         let candidates: Vec<Candidate> = order.iter().map(|&known| known.clone()).collect();
         order.retain(|candidate| candidate.bound < reached);
         let pruned = candidates.len() - order.len();
+        order.retain(|candidate| candidate.planned);
         // Half of what is left is for neighbours and later steps.
         let share = (self.left / 2 / steps.max(1))
             .clamp(2, FIRST)

@@ -19,6 +19,8 @@ pub struct Explanation {
     pub cycles: Option<u64>,
     /// Candidates with a price.
     pub priced: usize,
+    /// Those of them that were written in tile form and whose buffers have addresses.
+    pub planned: usize,
     /// Candidates that were compiled and timed.
     pub timed: usize,
     /// Candidates that their bound left out.
@@ -103,6 +105,7 @@ impl Explanation {
             default_cycles: None,
             cycles: None,
             priced: 0,
+            planned: 0,
             timed: 0,
             pruned: 0,
             steps: Vec::new(),
@@ -117,6 +120,8 @@ impl Explanation {
         self.confirmed = top.confirmed.clone();
         self.timed = climb.timed();
         self.priced = self.steps.iter().map(|step| step.candidates.len()).sum();
+        let all = self.steps.iter().flat_map(|step| &step.candidates);
+        self.planned = all.filter(|candidate| candidate.planned).count();
         self.pruned = self.steps.iter().map(|step| step.pruned).sum();
         for step in &mut self.steps {
             let tried = climb

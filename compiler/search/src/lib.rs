@@ -1,9 +1,9 @@
 //! The search behind `-O3`: which decisions about a kernel take the fewest cycles.
 //!
 //! The back end says what can be decided ([`backend::space`]) with the cycles that the shared cost function reckons, what
-//! cannot be decided for want of memory, and a bound that each candidate cannot beat. The best few by that price go
-//! through the real planner and are timed by the emulator on a reduced problem (`reduced`: a few blocks a core), step by
-//! step, each beside the best of the others so far; then the neighbours of the winner. The best of all these are timed
+//! cannot be decided for want of memory, and a bound that each candidate cannot beat; the cheapest have gone through the
+//! real planner. The best few by price are compiled and timed by the emulator on a reduced problem (`reduced`: a few
+//! blocks a core), step by step, each beside the best of the others so far; then the neighbours of the winner. The best of all these are timed
 //! once more with more blocks, beside what the rules decide. Bounded by numbers and never by time, so that the winner is
 //! the same on every host and with any number of threads. Knows no shape, no kernel and no target; reads no files. Start
 //! with [`search()`].

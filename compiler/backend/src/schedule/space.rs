@@ -46,6 +46,8 @@ pub struct Candidate {
     pub bound: i64,
     /// What takes longest.
     pub binds: Term,
+    /// Whether it was written in tile form and every buffer has an address.
+    pub planned: bool,
 }
 
 /// Decisions that memory is too small for.

@@ -1,7 +1,9 @@
 //! What a step in tile form takes, so that sizes can be compared: cycles of the busiest pipe, and what it cannot hide.
 //!
 //! Numbers are the chip's; trip counts that only the run knows are guessed alike for all candidates. Knows nothing of
-//! addresses or flags: it ranks, it does not predict.
+//! addresses or flags: it ranks, it does not predict. Programs of cube cores are priced in `cube`.
+
+mod cube;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use isa::types::{Elem, REPEAT_BYTES, Space};
 
 use super::builder::constant;
 use super::expr::ceil_div;
+use crate::schedule::space::Term;
 
 /// Trips of a loop whose bounds the run knows alone (we choose).
 const UNKNOWN_TRIPS: i64 = 16;
@@ -53,33 +56,23 @@ impl Time {
     }
 }
 
+/// Cycles of the last phase on the core that has most to do, and what takes longest in it.
+pub(crate) fn step(func: &Func, chip: &Chip) -> (i64, Term) {
+    let pricing = Pricing::of(func, chip);
+    let phase = func.phases.last();
+    let vector = phase.and_then(|phase| phase.vector);
+    let vector = vector.map_or(0, |root| pricing.program(root));
+    let cube = phase.and_then(|phase| phase.cube);
+    match cube.map(|root| cube::program(&pricing, root)) {
+        Some((cycles, binds)) if cycles > vector => (cycles, binds),
+        Some(_) | None => (vector, Term::Vector),
+    }
+}
+
 /// Cycles of the vector program of the last phase on the core that has most to do.
 pub(crate) fn price(func: &Func, chip: &Chip) -> i64 {
-    let Some(root) = func.phases.last().and_then(|phase| phase.vector) else {
-        return 0;
-    };
-    let pricing = Pricing {
-        func,
-        chip,
-        most: bounds(func),
-    };
-    let mut total = Time::default();
-    let mut exposed = 0;
-    for &inst in &func.blocks[root].insts {
-        let op = &func.insts[inst].op;
-        let (time, trips) = if let Op::For {
-            lo, hi, step, body, ..
-        } = op
-        {
-            (pricing.block(*body), pricing.trips(*lo, *hi, *step))
-        } else {
-            (pricing.op(op), 1)
-        };
-        total.add(time, trips);
-        // The first copy in and the last one out have no work beside them.
-        exposed = time.together().saturating_sub(time.busiest()).max(exposed);
-    }
-    total.busiest().saturating_add(exposed)
+    let root = func.phases.last().and_then(|phase| phase.vector);
+    root.map_or(0, |root| Pricing::of(func, chip).program(root))
 }
 
 /// What a value is at most: the smaller of a constant and something else, or what comes of the usual sizes.
@@ -119,7 +112,37 @@ struct Pricing<'a> {
     most: BTreeMap<Value, i64>,
 }
 
-impl Pricing<'_> {
+impl<'a> Pricing<'a> {
+    fn of(func: &'a Func, chip: &'a Chip) -> Pricing<'a> {
+        Pricing {
+            func,
+            chip,
+            most: bounds(func),
+        }
+    }
+
+    /// Cycles of a vector program.
+    fn program(&self, root: Block) -> i64 {
+        let func = self.func;
+        let mut total = Time::default();
+        let mut exposed = 0;
+        for &inst in &func.blocks[root].insts {
+            let op = &func.insts[inst].op;
+            let (time, trips) = if let Op::For {
+                lo, hi, step, body, ..
+            } = op
+            {
+                (self.block(*body), self.trips(*lo, *hi, *step))
+            } else {
+                (self.op(op), 1)
+            };
+            total.add(time, trips);
+            // The first copy in and the last one out have no work beside them.
+            exposed = time.together().saturating_sub(time.busiest()).max(exposed);
+        }
+        total.busiest().saturating_add(exposed)
+    }
+
     /// Trips of a loop; one that starts at the core's number has most trips on the first core.
     fn trips(&self, lo: Arg, hi: Arg, step: i64) -> i64 {
         let first = match lo {

@@ -15,6 +15,8 @@ use crate::schedule::{Knob, Values};
 trait Trial {
     /// What comes of it.
     type Made;
+    /// Whether it goes through more sizes than those of the rule.
+    const MORE: bool;
 
     /// Of a step that is written for one of several sizes.
     fn sized<S>(self, cx: &StepCx<'_>, base: &Func, step: Sized<'_, S>) -> Result<Self::Made>;
@@ -98,9 +100,12 @@ fn each<T: Trial>(
         }
         Step::Stream(pass) => {
             let usual = stream::sizes(cx, pass);
-            let sizes = open(cx, usual, stream::Size::values, &|given, all| {
+            let mut sizes = open(cx, usual, stream::Size::values, &|given, all| {
                 stream::given((cx, pass), given, all)
             })?;
+            if T::MORE {
+                sizes.extend(stream::more_sizes(cx, pass, &sizes));
+            }
             let write = &mut |base, size: &stream::Size| stream::emit(cx, pass, size, base, gm);
             trial.sized(cx, &base, Sized::new(sizes, Pick::First, write))
         }
@@ -110,6 +115,7 @@ fn each<T: Trial>(
 
 impl Trial for Choose {
     type Made = (Func, Values);
+    const MORE: bool = false;
 
     fn sized<S>(self, cx: &StepCx<'_>, base: &Func, step: Sized<'_, S>) -> Result<(Func, Values)> {
         trial::choose(cx, base, step)
@@ -128,6 +134,7 @@ impl Trial for Choose {
 
 impl Trial for Survey<'_> {
     type Made = ();
+    const MORE: bool = true;
 
     fn sized<S>(self, cx: &StepCx<'_>, base: &Func, step: Sized<'_, S>) -> Result<()> {
         trial::survey(cx, base, step, self.0)
@@ -137,9 +144,9 @@ impl Trial for Survey<'_> {
         self,
         cx: &StepCx<'_>,
         product: (&Product, &Epilogue),
-        _: Func,
-        _: &GmMap,
+        base: Func,
+        gm: &GmMap,
     ) -> Result<()> {
-        product::phases::candidates(cx, product, self.0)
+        product::phases::candidates(cx, product, (base, gm), self.0)
     }
 }

@@ -11,6 +11,8 @@ mod cube;
 mod mask;
 mod vector;
 
+use std::collections::BTreeSet;
+
 use diag::Span;
 use ir::algo::{self, Index};
 use ir::tile::{Arg, Chan, ChanData, Func, Phase};
@@ -99,6 +101,53 @@ pub(crate) fn given(
     let possible = usual.iter().map(with).filter(possible);
     possible.map(|size| size.with_room(cx, stream)).collect()
 }
+
+/// Further sizes for a search, with what each decides: other lengths of blocks, strips and steps in L0 beside those of
+/// the rule.
+pub(crate) fn more_sizes(
+    cx: &StepCx<'_>,
+    stream: &Stream,
+    usual: &[(Values, Size)],
+) -> Vec<(Values, Size)> {
+    let rows = stream.cascade.rows.last().copied().unwrap_or(1);
+    let short = |n: &i64| *n < stream.cascade.items + 64;
+    let mut seen: BTreeSet<Values> = usual.iter().map(|(values, _)| values.clone()).collect();
+    let known: Vec<Size> = usual.iter().map(|(_, size)| *size).collect();
+    let mut more = Vec::new();
+    for m in MORE_SIDES.into_iter().filter(|m| *m < rows + 32) {
+        for n in MORE_LENGTHS.into_iter().filter(short) {
+            for (strip, copies) in MORE_STRIPS {
+                for (scores, weights) in MORE_STEPS {
+                    let wanted: Values = [
+                        (Knob::Rows, m),
+                        (Knob::Cols, n),
+                        (Knob::Strip, strip),
+                        (Knob::StripDepth, copies),
+                        (Knob::Scores, scores.min(n)),
+                        (Knob::Weights, weights.min(n)),
+                    ]
+                    .into();
+                    let mut with = cx.given.clone();
+                    if !with.allows(&wanted) || !seen.insert(wanted.clone()) {
+                        continue;
+                    }
+                    with.values = wanted;
+                    // As it is made again from what it decides.
+                    let size = given((cx, stream), &with, &known).into_iter().next();
+                    more.extend(size.map(|size| (size.values(), size)));
+                }
+            }
+        }
+    }
+    more
+}
+
+/// What a search tries beside the rule: rows of a group, lengths of a block, strips with their copies, and items whose
+/// scores and whose products go through L0 at a time (we choose).
+const MORE_SIDES: [i64; 4] = [128, 96, 64, 32];
+const MORE_LENGTHS: [i64; 7] = [512, 384, 256, 192, 128, 96, 64];
+const MORE_STRIPS: [(i64, i64); 4] = [(32, 1), (16, 2), (16, 1), (8, 2)];
+const MORE_STEPS: [(i64, i64); 5] = [(128, 64), (128, 32), (64, 64), (64, 32), (32, 64)];
 
 /// Rows that a group has at most, and items whose scores go through L0 at a time: what L0C has room for twice.
 const MOST_ROWS: i64 = 128;

@@ -1,5 +1,7 @@
 //! What sizes a step is written for: those that agree with what is given, tried against the real planner.
 
+use std::collections::BTreeSet;
+
 use diag::Span;
 use ir::tile::Func;
 
@@ -7,7 +9,7 @@ use super::{Result, StepCx, price};
 use crate::Level;
 use crate::errors;
 use crate::plan;
-use crate::schedule::space::{Candidate, Lack, StepSpace, Term};
+use crate::schedule::space::{Candidate, Lack, StepSpace};
 use crate::schedule::{Given, Knob, Values};
 
 /// Writes a step for one size behind what there is.
@@ -59,33 +61,81 @@ pub(super) fn choose<S>(
     first_planned(cx, all.into_iter().map(Ok))
 }
 
-/// Writes, plans and prices every size.
+/// Writes, plans and prices every size; what cannot be written is left out, unless nothing can.
 pub(super) fn survey<S>(
     cx: &StepCx<'_>,
     base: &Func,
     step: Sized<'_, S>,
     space: &mut StepSpace,
 ) -> Result<()> {
+    let mut wrong = None;
     for (values, size) in step.sizes {
-        let func = (step.write)(base.clone(), &size)?;
-        let cycles = price::price(&func, cx.chip);
+        let func = match (step.write)(base.clone(), &size) {
+            Ok(func) => func,
+            Err(found) => {
+                wrong = wrong.or(Some(found));
+                continue;
+            }
+        };
+        let (cycles, binds) = price::step(&func, cx.chip);
         match plan::plan(&func, cx.chip) {
             Ok(_) => space.candidates.push(Candidate {
                 values,
                 cycles,
                 bound: 0,
-                binds: Term::Vector,
+                binds,
+                planned: true,
             }),
-            Err(overflow) => space.lacks(Lack {
-                values,
-                cycles,
-                space: overflow.space,
-                needed: overflow.needed,
-                available: overflow.available,
-            }),
+            Err(overflow) => space.lacks(lack(values, cycles, &overflow)),
         }
     }
-    Ok(())
+    match wrong {
+        Some(found) if space.candidates.is_empty() && space.lack.is_none() => Err(found),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Candidates of a product that are planned, the cheapest first: what is behind them is never timed (we choose).
+const PLANNED: usize = 1024;
+
+/// Writes and plans the cheapest candidates of a product; what has no room after all is none.
+pub(in crate::tiling) fn plan_cheapest(
+    cx: &StepCx<'_>,
+    space: &mut StepSpace,
+    write: &mut dyn FnMut(usize) -> Result<Func>,
+) {
+    let mut order: Vec<usize> = (0..space.candidates.len()).collect();
+    order.sort_by_key(|&number| space.candidates[number].cycles);
+    let mut refused = BTreeSet::new();
+    for number in order.into_iter().take(PLANNED) {
+        let planned = match write(number) {
+            Ok(func) => plan::plan(&func, cx.chip).map_err(Some),
+            Err(_) => Err(None),
+        };
+        let candidate = &mut space.candidates[number];
+        match planned {
+            Ok(_) => candidate.planned = true,
+            Err(overflow) => {
+                refused.insert(number);
+                let (values, cycles) = (candidate.values.clone(), candidate.cycles);
+                if let Some(overflow) = overflow {
+                    space.lacks(lack(values, cycles, &overflow));
+                }
+            }
+        }
+    }
+    let mut numbers = 0..;
+    (space.candidates).retain(|_| numbers.next().is_none_or(|n: usize| !refused.contains(&n)));
+}
+
+fn lack(values: Values, cycles: i64, overflow: &plan::Overflow) -> Lack {
+    Lack {
+        values,
+        cycles,
+        space: overflow.space,
+        needed: overflow.needed,
+        available: overflow.available,
+    }
 }
 
 /// Sizes worth trying with what each decides, as far as they agree with what is given; if none of the usual ones does,

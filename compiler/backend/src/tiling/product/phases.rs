@@ -42,27 +42,35 @@ pub(crate) fn emit(
         gm,
         copies: &copies,
     };
-    let (out, mut decided) = match epilogue {
-        Epilogue::Store => (phases.stored(out), Values::new()),
-        Epilogue::Fixpipe(fix) => (phases.converted(fix, out), [(Knob::Epilogue, 0)].into()),
-        Epilogue::Vector(defs) => phases.on_vector(defs, out)?,
-    };
+    let (out, mut decided) = phases.with(epilogue, out)?;
     decided.extend(tiles.values());
     let pitches = pad::KNOBS.into_iter().zip(pitches);
     decided.extend(pitches.filter_map(|(knob, pitch)| Some((knob, pitch?))));
     Ok((out, decided))
 }
 
-/// Every size of a product with its price.
+/// Every size of a product with its price, the cheapest planned.
 pub(crate) fn candidates(
     cx: &StepCx<'_>,
     (product, epilogue): (&Product, &Epilogue),
+    (base, gm): (Func, &GmMap),
     space: &mut StepSpace,
 ) -> Result<()> {
     let pitches = pad::decide(cx, product, epilogue)?;
     let padded = pad::padded(cx, product, pitches);
     let extents = Extents::of(cx, &padded).assumed(&cx.algo.symbols);
-    sizes::space(&task(cx, &padded, epilogue, &extents), space);
+    let tiles = sizes::space(&task(cx, &padded, epilogue, &extents), space);
+    let (base, copies) = pad::copy(cx, (product, &padded), base, gm);
+    trial::plan_cheapest(cx, space, &mut |number| {
+        let phases = Phases {
+            cx,
+            product: &padded,
+            tiles: &tiles[number],
+            gm,
+            copies: &copies,
+        };
+        Ok(phases.with(epilogue, base.clone())?.0)
+    });
     Ok(())
 }
 
@@ -104,6 +112,15 @@ struct Phases<'a> {
 }
 
 impl Phases<'_> {
+    /// The product with what follows it, behind what there is; what was decided beside the tiles.
+    fn with(&self, epilogue: &Epilogue, out: Func) -> Result<(Func, Values)> {
+        Ok(match epilogue {
+            Epilogue::Store => (self.stored(out), Values::new()),
+            Epilogue::Fixpipe(fix) => (self.converted(fix, out), [(Knob::Epilogue, 0)].into()),
+            Epilogue::Vector(defs) => self.on_vector(defs, out)?,
+        })
+    }
+
     fn span(&self) -> Span {
         span_of(self.cx, self.product.def)
     }

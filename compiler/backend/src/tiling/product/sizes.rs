@@ -139,10 +139,11 @@ pub(crate) fn choose(task: &Task<'_>) -> Option<Tiles> {
     best.map(|(_, tiles)| tiles)
 }
 
-/// Every size that can be made, and the best that cannot.
-pub(crate) fn space(task: &Task<'_>, into: &mut StepSpace) {
+/// Every size that can be made, and the best that cannot; gives the sizes in the order of the candidates.
+pub(crate) fn space(task: &Task<'_>, into: &mut StepSpace) -> Vec<Tiles> {
     let (chip, e, size) = (task.chip, task.extents, task.extents.size());
-    for (cycles, tiles) in candidates(task) {
+    let all = candidates(task);
+    for &(cycles, tiles) in &all {
         let (bound, binds) = match task.window {
             Some(_) => (0, Term::Cube),
             None => {
@@ -155,11 +156,13 @@ pub(crate) fn space(task: &Task<'_>, into: &mut StepSpace) {
             cycles,
             bound,
             binds,
+            planned: false,
         });
     }
     if task.window.is_none() {
         lacking(task, into);
     }
+    all.into_iter().map(|(_, tiles)| tiles).collect()
 }
 
 fn binding(terms: &Terms) -> Term {

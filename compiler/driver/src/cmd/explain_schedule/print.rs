@@ -57,8 +57,9 @@ pub(super) fn text(facts: &Facts<'_>) -> String {
 fn summary(facts: &Facts<'_>) -> String {
     let search = facts.search;
     let mut text = format!(
-        "search    {} candidates priced, {} of them left out by their bound, {} timed on a few blocks a core, {} more closely\n",
+        "search    {} candidates priced, {} of them planned and {} left out by their bound, {} timed on a few blocks a core, {} more closely\n",
         search.priced,
+        search.planned,
         search.pruned,
         search.timed,
         search.confirmed.len()
@@ -201,6 +202,7 @@ pub(super) fn json(facts: &Facts<'_>) -> String {
         "binding": binds.map(|roof| json!({ "resource": roof.resource, "cycles": roof.cycles })),
         "search": {
             "priced": search.priced,
+            "planned": search.planned,
             "pruned": search.pruned,
             "timed": search.timed,
             "by_rule": search.default_cycles,
