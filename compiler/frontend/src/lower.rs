@@ -65,6 +65,8 @@ struct Lower<'a> {
     /// Indices of the left side that is being defined, without context.
     left: Vec<Index>,
     names: BTreeSet<String>,
+    /// The number behind each name up to which all are taken.
+    numbered: BTreeMap<String, u32>,
     /// Parameters of `i4`.
     packed: BTreeMap<Tensor, packed::Packed>,
     packed_results: Vec<packed::PackedResult>,
@@ -172,6 +174,7 @@ impl<'a> Lower<'a> {
             depths: Vec::new(),
             left: Vec::new(),
             names: BTreeSet::new(),
+            numbered: BTreeMap::new(),
             packed: BTreeMap::new(),
             packed_results: Vec::new(),
             steps: 0,
@@ -270,12 +273,8 @@ impl<'a> Lower<'a> {
                 &format!("the size of `{name}` in bytes"),
             ));
         }
-        let mut unique = name.clone();
-        let mut number = 2;
-        while !self.names.insert(unique.clone()) {
-            unique = format!("{name}_{number}");
-            number += 1;
-        }
+        let unique = self.fresh_name(&name);
+        self.names.insert(unique.clone());
         let shape = shape.iter().copied().collect();
         Ok(self.func.tensors.push(TensorData {
             name: unique,

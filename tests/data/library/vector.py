@@ -311,6 +311,9 @@ kernel("elementwise.atan2_of", "3 ulp", *[
 kernel("elementwise.fmod_of", "exact", *[
     case(f"R={r} C={c} T={t}", real=real, x=floats(t, r, c, low=-6e4, high=6e4), y=floats(t, r, c, low=-1, high=1))
     for t, r, c, real in PAIRS
+], *[
+    case(f"R=4 C=100 T={t}", x=floats(t, 4, 100, low=-3e38, high=3e38), y=floats(t, 4, 100, low=-high, high=high))
+    for t, high in [("f32", 3e38), ("f32", 1e30), ("bf16", 1e37)]
 ])(lambda x, y: {"z": np.fmod(x, y)})
 kernel("elementwise.clip", "exact", *[
     case(f"R={r} C={c} T={t}", real=real, x=floats(t, r, c), low=floats(t, low=-0.5, high=-0.5), high=floats(t, low=0.25, high=0.25))

@@ -90,7 +90,7 @@ impl<'a> Lower<'a> {
             .items
             .get(call.item.0)
             .map_or("call", |item| item.name.as_str());
-        let name = self.fresh_prefix(&format!("{}{name}", f.prefix));
+        let name = self.fresh_name(&format!("{}{name}", f.prefix));
         let target = Target {
             tensor: None,
             name: name.clone(),
@@ -99,13 +99,17 @@ impl<'a> Lower<'a> {
         views.into_iter().next().ok_or(Stop)
     }
 
-    /// A name that no tensor has.
-    fn fresh_prefix(&self, name: &str) -> String {
-        let numbered = (2..).map(|n| format!("{name}_{n}"));
-        std::iter::once(name.to_owned())
-            .chain(numbered)
-            .find(|n| !self.names.contains(n))
-            .unwrap_or_default()
+    /// The name, or the name with the first number behind it, that no tensor has.
+    pub(super) fn fresh_name(&mut self, name: &str) -> String {
+        if !self.names.contains(name) {
+            return name.to_owned();
+        }
+        let mut number = self.numbered.get(name).copied().unwrap_or(2);
+        while self.names.contains(&format!("{name}_{number}")) {
+            number += 1;
+        }
+        self.numbered.insert(name.to_owned(), number);
+        format!("{name}_{number}")
     }
 
     /// A tensor function becomes definitions; gives its results in terms of the current definition.

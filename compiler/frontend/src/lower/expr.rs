@@ -107,8 +107,7 @@ impl<'a> Lower<'a> {
         elem: Elem,
         span: Span,
     ) -> Lowered<Expr> {
-        let same = self.func.exprs[value].elem == elem;
-        if same && (elem == Elem::F32 || elem.is_int()) {
+        if self.func.exprs[value].elem == elem {
             return Ok(value);
         }
         let widens = elem == Elem::F32 && self.func.exprs[value].elem.is_float();
