@@ -62,7 +62,13 @@ pub(super) fn cycles(form: &VecForm, base: u64, regs: &(impl Regs + ?Sized), chi
     let (reads, writes) = ports(form, regs);
     let steady = is_steady(&reads, &writes, repeats);
     let walked = repeats.min(if steady { GROUPS + 1 } else { MOST_REPEATS });
-    let one = |repeat| repeat_milli(repeat, &reads, &writes, base, chip);
+    let busy = |repeat| busiest(&reads, repeat).max(busiest(&writes, repeat));
+    // Ports that keep step turn the groups together, and the busiest one is as busy in every repeat.
+    let always = (keep_step(&reads) && keep_step(&writes)).then(|| busy(0));
+    let one = |repeat| {
+        let busiest = always.unwrap_or_else(|| busy(repeat));
+        1000 * base.max(busiest) + wait_milli(repeat, &reads, &writes, chip)
+    };
     let first: u64 = (0..walked).map(one).sum();
     let rest = repeats - walked;
     if rest == 0 {
@@ -131,31 +137,38 @@ fn is_steady(reads: &[Port], writes: &[Port], repeats: u64) -> bool {
     reads.iter().chain(writes).all(stays) && reads.iter().all(same_pace)
 }
 
-fn repeat_milli(repeat: u64, reads: &[Port], writes: &[Port], base: u64, chip: &Chip) -> u64 {
-    let busiest = busiest(reads, repeat).max(busiest(writes, repeat));
-    let mut milli = 1000 * base.max(busiest);
-    if repeat > 0 {
-        let pairs = || {
-            reads
-                .iter()
-                .flat_map(|read| writes.iter().map(move |write| (read, write)))
-        };
-        let clashes = |(read, write): (&Port, &Port)| {
-            read.bank(repeat) == write.bank(repeat - 1)
-                && read.groups(repeat) & write.groups(repeat - 1) != 0
-        };
-        let depends = |(read, write): (&Port, &Port)| read.overlaps(repeat, write, repeat - 1);
-        if pairs().any(depends) {
-            milli += 1000 * chip.vector.dependent;
-        } else if pairs().any(clashes) {
-            milli += chip.vector.clash_milli;
-        }
+/// Whether all ports go on by the same whole blocks from one repeat to the next.
+fn keep_step(ports: &[Port]) -> bool {
+    let first = ports.first().map_or(0, |port| port.rep);
+    first.is_multiple_of(BLOCK) && ports.iter().all(|port| port.rep == first)
+}
+
+/// What a repeat waits for those before it.
+fn wait_milli(repeat: u64, reads: &[Port], writes: &[Port], chip: &Chip) -> u64 {
+    if repeat == 0 {
+        return 0;
     }
-    milli
+    let pairs = || {
+        reads
+            .iter()
+            .flat_map(|read| writes.iter().map(move |write| (read, write)))
+    };
+    let clashes = |(read, write): (&Port, &Port)| {
+        read.bank(repeat) == write.bank(repeat - 1)
+            && read.groups(repeat) & write.groups(repeat - 1) != 0
+    };
+    let depends = |(read, write): (&Port, &Port)| read.overlaps(repeat, write, repeat - 1);
+    if pairs().any(depends) {
+        1000 * chip.vector.dependent
+    } else if pairs().any(clashes) {
+        chip.vector.clash_milli
+    } else {
+        0
+    }
 }
 
 /// Blocks of the group that has most.
 fn busiest(ports: &[Port], repeat: u64) -> u64 {
     let counts: u128 = ports.iter().map(|port| port.counts(repeat)).sum();
-    u64::from(counts.to_le_bytes().into_iter().max().unwrap_or(0))
+    u64::from(counts.to_le_bytes().into_iter().fold(0, u8::max))
 }

@@ -103,16 +103,21 @@ pub(super) fn exp_avx512<S: Single>(items: &mut [S]) {
             }
         }
     }
-    exp_exactly(rest);
+    for item in rest {
+        *item = S::from_value(exp_f32(item.value()));
+    }
 }
 
 /// The definition itself.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 #[inline(never)]
-fn exp_exactly<S: Single>(items: &mut [S]) {
-    for item in items {
-        *item = S::from_value(exp_f32(item.value()));
+fn exp_exactly<S: Single>(items: &mut [S; 16]) {
+    let values = items.map(S::value);
+    let mut results = [0.0; 16];
+    for (result, x) in results.iter_mut().zip(values) {
+        *result = exp_f32(x);
     }
+    *items = results.map(S::from_value);
 }
 
 /// Sixteen results, and those of which they may be wrong.
