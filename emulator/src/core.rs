@@ -214,8 +214,6 @@ pub(crate) struct Core<'a> {
     /// Instructions that each queue has got, and those it has done.
     pub(crate) executed: [u64; 7],
     pub(crate) done: [u64; 7],
-    /// What the queues had got when the instruction that runs now was dispatched.
-    pub(crate) seen: [u64; 7],
     pub(crate) mads: u64,
     /// Counts what changes the core, so that unchanged copies are known.
     pub(crate) version: u64,
@@ -292,7 +290,6 @@ impl<'a> Core<'a> {
             steps: 0,
             executed: [0; 7],
             done: [0; 7],
-            seen: [0; 7],
             mads: 0,
             version: 0,
             progressed: false,

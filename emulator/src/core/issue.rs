@@ -26,8 +26,6 @@ pub(super) struct Pending {
     /// What the scalar unit knew when it dispatched.
     known: Known,
     heard: Heard,
-    /// Instructions that each queue had got before.
-    seen: [u64; 7],
     /// What it waited for when it was last tried.
     waits: Option<WaitReason>,
 }
@@ -212,7 +210,6 @@ impl Core<'_> {
             true => Known::default(),
             false => self.dispatch_knowledge(),
         };
-        self.seen = self.executed;
         if self.queues[lane].is_empty() && self.late.is_none() {
             if !self.unordered {
                 self.order.learn(lane, &known);
@@ -235,7 +232,6 @@ impl Core<'_> {
             context,
             known,
             heard: self.heard[Pipe::S.index()].clone(),
-            seen: self.executed,
             waits,
         };
         self.queues[lane].push_back(pending);
@@ -282,7 +278,7 @@ impl Core<'_> {
         if self.is_held(lane) {
             return Ok(false);
         }
-        let Some(mut head) = self.queues[lane].pop_front() else {
+        let Some(head) = self.queues[lane].front_mut() else {
             return Ok(false);
         };
         // Only the scalar unit changes these registers.
@@ -291,23 +287,21 @@ impl Core<'_> {
             self.order.learn(lane, &head.known);
             hear(&mut self.heard[lane], &head.heard);
         }
-        self.seen = head.seen;
-        let program = self.program;
-        let at = head.pc as usize;
+        let (program, at) = (self.program, head.pc as usize);
         let outcome = self.execute(at, &program.code[at], lane);
-        std::mem::swap(&mut self.context, &mut head.context);
-        match outcome? {
-            None => {
-                self.waiting -= 1;
-                self.spare.push(head.context);
-                Ok(true)
-            }
-            waits => {
+        // It stays where it is meanwhile: moving it is what costs most here.
+        if let Some(head) = self.queues[lane].front_mut() {
+            std::mem::swap(&mut self.context, &mut head.context);
+            if let Ok(waits @ Some(_)) = outcome {
                 head.waits = waits;
-                self.queues[lane].push_front(head);
-                Ok(false)
+                return Ok(false);
             }
         }
+        let done = self.queues[lane].pop_front().map(|head| head.context);
+        outcome?;
+        self.waiting -= 1;
+        self.spare.extend(done);
+        Ok(true)
     }
 
     /// Whether what the head of a queue waited for when it was last tried is still not there, so that nobody who counts
