@@ -117,8 +117,10 @@ pub(crate) struct Stream<'c> {
     pub(crate) kinds: Vec<Kind>,
     /// What the copies move, in their order.
     pub(crate) traffic: Vec<Traffic>,
-    /// The latest kinds of each instruction.
+    /// The latest kinds of each instruction; empty until the first event, as most streams of values alone stay.
     latest: Vec<[u32; WAYS]>,
+    /// Instructions of the program.
+    length: usize,
     gap: u32,
     /// How many sets a wait of each mode takes.
     quorums: [u32; 3],
@@ -145,13 +147,12 @@ pub(crate) struct Written {
 impl<'c> Stream<'c> {
     /// The stream of a core that runs a program.
     pub(crate) fn new(chip: &'c Chip, quorums: [u32; 3], program: &Program) -> Stream<'c> {
-        let length = program.code.len();
         Stream {
-            // What a program asks for that goes through each of its loops twice.
-            events: Vec::with_capacity(2 * length),
-            kinds: Vec::with_capacity(length),
-            traffic: Vec::with_capacity(TRAFFIC),
-            latest: vec![[u32::MAX; WAYS]; length],
+            events: Vec::new(),
+            kinds: Vec::new(),
+            traffic: Vec::new(),
+            latest: Vec::new(),
+            length: program.code.len(),
             gap: 0,
             quorums,
             cache: DataCache::new(chip),
@@ -193,7 +194,8 @@ impl<'c> Stream<'c> {
     }
 
     /// Prices an instruction of a program with the registers as they are.
-    #[inline]
+    // Inlined, so that its parts are not put together to be taken apart at once.
+    #[inline(always)]
     pub(crate) fn prepare(&mut self, program: &Program, at: usize, regs: &impl Regs) -> Prepared {
         if let Some(kind) = program.kinds[at] {
             return Prepared {
@@ -308,6 +310,9 @@ impl<'c> Stream<'c> {
     /// Lists a kind, which forgets one of the same instruction.
     #[cold]
     fn list(&mut self, kind: Kind) -> u32 {
+        if self.latest.is_empty() {
+            self.make_room();
+        }
         let entry = self.kinds.len() as u32;
         self.kinds.push(kind);
         if let Some(ways) = self.latest.get_mut(kind.pc as usize) {
@@ -315,6 +320,14 @@ impl<'c> Stream<'c> {
             *ways = [entry, a, b, c];
         }
         entry
+    }
+
+    /// Makes room for what a program asks for that goes through each of its loops twice.
+    fn make_room(&mut self) {
+        self.events.reserve(2 * self.length);
+        self.kinds.reserve(self.length);
+        self.traffic.reserve(TRAFFIC);
+        self.latest = vec![[u32::MAX; WAYS]; self.length];
     }
 
     /// Ends the stream with the scalar cycles that are left.
@@ -414,7 +427,9 @@ fn global_side(inst: &Inst, regs: &impl Regs, cost: &Cost) -> Option<Traffic> {
 /// The scalar data cache: which lines are there, by address alone; direct mapped (we choose).
 #[derive(Clone, Debug)]
 struct DataCache {
+    /// Empty until the first access.
     lines: Vec<u64>,
+    count: usize,
     line_bytes: u64,
 }
 
@@ -422,16 +437,23 @@ impl DataCache {
     fn new(chip: &Chip) -> DataCache {
         let line_bytes = chip.scalar.cache_line.max(1);
         DataCache {
-            lines: vec![u64::MAX; (chip.scalar.cache_bytes / line_bytes).max(1) as usize],
+            lines: Vec::new(),
+            count: (chip.scalar.cache_bytes / line_bytes).max(1) as usize,
             line_bytes,
         }
     }
 
     /// Whether the line of an address is there; it is afterwards.
     fn hit(&mut self, address: u64) -> bool {
-        let line = address / self.line_bytes;
-        let slot = (line % self.lines.len() as u64) as usize;
+        self.lines.resize(self.count, u64::MAX);
+        let (line, slot) = self.place(address);
         std::mem::replace(&mut self.lines[slot], line) == line
+    }
+
+    /// The line of an address, and where it is kept.
+    fn place(&self, address: u64) -> (u64, usize) {
+        let line = address / self.line_bytes;
+        (line, (line % self.count as u64) as usize)
     }
 
     fn clear(&mut self) {
@@ -440,10 +462,9 @@ impl DataCache {
 
     /// Drops the line of an address.
     fn forget(&mut self, address: u64) {
-        let line = address / self.line_bytes;
-        let slot = (line % self.lines.len() as u64) as usize;
-        if self.lines[slot] == line {
-            self.lines[slot] = u64::MAX;
+        let (line, slot) = self.place(address);
+        if let Some(held) = self.lines.get_mut(slot).filter(|held| **held == line) {
+            *held = u64::MAX;
         }
     }
 }
