@@ -15,6 +15,18 @@ use crate::report::Path;
 
 type Done = Result<(), Halt>;
 
+/// The repeat part of a fill, in units of so many bytes.
+macro_rules! runs {
+    ($i:ident, $unit:expr) => {
+        Runs {
+            rep: $i.rep,
+            len: $i.len,
+            gap: $i.gap,
+            unit: $unit,
+        }
+    };
+}
+
 impl Core<'_> {
     /// Loads fractals from L1, one after the other in the destination with a gap.
     fn load_fractals(&mut self, to: Space, dst: u64, src: u64, load: Fractals) -> Result<(), Stop> {
@@ -213,36 +225,18 @@ fn transpose_nibbles(l1: &Local, from: [usize; 4], l0: &mut Local, at: [usize; 4
 
 impl Mte1Unit for Core<'_> {
     fn fill_l0a(&mut self, i: &FillL0a) -> Done {
-        let runs = Runs {
-            rep: i.rep,
-            len: i.len,
-            gap: i.gap,
-            unit: FRACTAL,
-        };
         let dst = self.address_of(i.dst.at);
-        Ok(self.fill(Space::L0a, dst, i.size, i.value, runs)?)
+        Ok(self.fill(Space::L0a, dst, i.size, i.value, runs!(i, FRACTAL))?)
     }
 
     fn fill_l0b(&mut self, i: &FillL0b) -> Done {
-        let runs = Runs {
-            rep: i.rep,
-            len: i.len,
-            gap: i.gap,
-            unit: FRACTAL,
-        };
         let dst = self.address_of(i.dst.at);
-        Ok(self.fill(Space::L0b, dst, i.size, i.value, runs)?)
+        Ok(self.fill(Space::L0b, dst, i.size, i.value, runs!(i, FRACTAL))?)
     }
 
     fn fill_l1(&mut self, i: &FillL1) -> Done {
-        let runs = Runs {
-            rep: i.rep,
-            len: i.len,
-            gap: i.gap,
-            unit: BLOCK,
-        };
         let dst = self.address_of(i.dst.at);
-        Ok(self.fill(Space::L1, dst, i.size, i.value, runs)?)
+        Ok(self.fill(Space::L1, dst, i.size, i.value, runs!(i, BLOCK))?)
     }
 
     fn mov_l1_bt_f16(&mut self, i: &MovL1BtF16) -> Done {
