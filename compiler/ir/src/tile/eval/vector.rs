@@ -22,82 +22,105 @@ const BLOCK: usize = 8;
 impl Core {
     /// Executes a vector operation.
     pub(super) fn vector(&mut self, machine: &Machine<'_>, op: &Op) -> Result<(), Fault> {
-        if let Op::Ew {
-            op,
-            dst,
-            a,
-            b,
-            c,
-            rows,
-            cols,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.ew(machine, *op, *dst, [Some(*a), *b, *c], extent);
+        match op {
+            Op::Ew {
+                op,
+                dst,
+                a,
+                b,
+                c,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.ew(machine, *op, *dst, [Some(*a), *b, *c], extent)
+            }
+            Op::Spread { dst, src, rows } => {
+                let extent = self.extent(*rows, Arg::Const(1))?;
+                self.spread(machine, *dst, *src, extent.rows)
+            }
+            Op::Transpose {
+                dst,
+                src,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.transpose(machine, *dst, *src, extent)
+            }
+            Op::Gather {
+                dst,
+                src,
+                at,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.gather(machine, [*dst, *src, *at], extent)
+            }
+            Op::Sort {
+                dst,
+                keys,
+                places,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.sort(machine, [*dst, *keys, *places], extent)
+            }
+            Op::Accumulate {
+                op,
+                acc,
+                src,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.accumulate(machine, *op, *acc, *src, extent)
+            }
+            Op::BlockReduce {
+                op,
+                dst,
+                src,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.block_reduce(machine, *op, [*dst, *src], extent)
+            }
+            Op::Lanes { op, dst, acc, rows } => {
+                let extent = self.extent(*rows, Arg::Const(1))?;
+                self.lanes(machine, *op, *dst, *acc, extent.rows)
+            }
+            Op::Scalar { .. }
+            | Op::Query { .. }
+            | Op::For { .. }
+            | Op::If { .. }
+            | Op::Next { .. }
+            | Op::Peek { .. }
+            | Op::PeekBuf { .. }
+            | Op::Poke { .. }
+            | Op::Load { .. }
+            | Op::Store { .. }
+            | Op::LoadTile { .. }
+            | Op::LoadWindow { .. }
+            | Op::LoadWords { .. }
+            | Op::Mad { .. }
+            | Op::Drain { .. }
+            | Op::Acquire { .. }
+            | Op::Publish { .. }
+            | Op::Take { .. }
+            | Op::Release { .. }
+            | Op::SetFlag { .. }
+            | Op::WaitFlag { .. }
+            | Op::Barrier { .. }
+            | Op::SyncAll
+            | Op::SetCross { .. }
+            | Op::WaitCross { .. } => {
+                debug_assert!(false, "the caller has these itself");
+                Ok(())
+            }
         }
-        if let Op::Spread { dst, src, rows } = op {
-            let extent = self.extent(*rows, Arg::Const(1))?;
-            return self.spread(machine, *dst, *src, extent.rows);
-        }
-        if let Op::Transpose {
-            dst,
-            src,
-            rows,
-            cols,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.transpose(machine, *dst, *src, extent);
-        }
-        if let Op::Gather {
-            dst,
-            src,
-            at,
-            rows,
-            cols,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.gather(machine, [*dst, *src, *at], extent);
-        }
-        if let Op::Sort {
-            dst,
-            keys,
-            places,
-            rows,
-            cols,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.sort(machine, [*dst, *keys, *places], extent);
-        }
-        if let Op::Accumulate {
-            op,
-            acc,
-            src,
-            rows,
-            cols,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.accumulate(machine, *op, *acc, *src, extent);
-        }
-        if let Op::BlockReduce {
-            op,
-            dst,
-            src,
-            rows,
-            cols,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.block_reduce(machine, *op, [*dst, *src], extent);
-        }
-        if let Op::Lanes { op, dst, acc, rows } = op {
-            let extent = self.extent(*rows, Arg::Const(1))?;
-            return self.lanes(machine, *op, *dst, *acc, extent.rows);
-        }
-        Ok(())
     }
 
     fn read(
