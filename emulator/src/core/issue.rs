@@ -288,20 +288,33 @@ impl Core<'_> {
             hear(&mut self.heard[lane], &head.heard);
         }
         let (program, at) = (self.program, head.pc as usize);
-        let outcome = self.execute(at, &program.code[at], lane);
+        let outcome = self.try_execute(at, &program.code[at], lane);
         // It stays where it is meanwhile: moving it is what costs most here.
         if let Some(head) = self.queues[lane].front_mut() {
             std::mem::swap(&mut self.context, &mut head.context);
-            if let Ok(waits @ Some(_)) = outcome {
-                head.waits = waits;
-                return Ok(false);
-            }
+        }
+        if let Err(halt) = outcome {
+            return self.put_off(at, halt, lane);
         }
         let done = self.queues[lane].pop_front().map(|head| head.context);
-        outcome?;
         self.waiting -= 1;
         self.spare.extend(done);
         Ok(true)
+    }
+
+    /// Lets the head of a queue wait on; a fault takes it out.
+    #[cold]
+    fn put_off(&mut self, at: usize, halt: Halt, lane: usize) -> Result<bool, Fault> {
+        let waits = self.halted(at, halt);
+        match (waits, self.queues[lane].front_mut()) {
+            (Ok(waits), Some(head)) => head.waits = waits,
+            (Ok(_), None) => {}
+            (Err(fault), _) => {
+                self.queues[lane].pop_front();
+                return Err(fault);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether what the head of a queue waited for when it was last tried is still not there, so that nobody who counts
