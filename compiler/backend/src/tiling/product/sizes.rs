@@ -213,11 +213,16 @@ pub(crate) fn check(task: &Task<'_>, given: &Given, name: &str) -> Result<()> {
     let unit = 32 / size.min(2);
     let k_unit = if size == 1 { 32 } else { 16 };
     let value = |knob: Knob| given.values.get(&knob).copied();
+    let (step_unit, packet_unit) = match task.window {
+        None => (k_unit, None),
+        Some(window) => (window.block, whole_elements(window)),
+    };
+    let step = value(Knob::Step).unwrap_or(step_unit);
     let multiples = [
         (Knob::Rows, Some(unit)),
         (Knob::Cols, Some(unit)),
-        (Knob::Step, Some(k_unit)),
-        (Knob::Packet, Some(value(Knob::Step).unwrap_or(k_unit))),
+        (Knob::Step, Some(step_unit)),
+        (Knob::Packet, Some(packet_unit.unwrap_or(step))),
     ];
     for (knob, unit) in multiples {
         if let (Some(value), Some(unit)) = (value(knob), unit)
@@ -225,6 +230,13 @@ pub(crate) fn check(task: &Task<'_>, given: &Given, name: &str) -> Result<()> {
         {
             return Err(errors::schedule::not_a_multiple(given, knob, value, unit));
         }
+    }
+    if let (Some(window), Some(step)) = (task.window, value(Knob::Step))
+        && !makes_steps(window, step, k_unit)
+    {
+        let by_rule = window_tiles((unit, unit), PACKETS[0], window).k_l0;
+        let possible = [[(Knob::Step, by_rule)].into()];
+        return Err(errors::schedule::no_such_size(given, Knob::Step, &possible));
     }
     let one = |knob: Knob, least: i64| value(knob).unwrap_or(least);
     let (m, n) = (one(Knob::Rows, unit), one(Knob::Cols, unit));
@@ -290,6 +302,21 @@ pub(crate) fn check(task: &Task<'_>, given: &Given, name: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a packet of a window is whole numbers of, where its channels are no whole blocks: all of them, for each element of
+/// the window then comes by itself.
+fn whole_elements(w: &Window) -> Option<i64> {
+    (w.channels != w.padded()).then(|| w.padded())
+}
+
+/// Whether steps may have that length: one load takes several elements of a window where a block is all of their channels,
+/// in whole fractals but for the last, and else a block of one element.
+fn makes_steps(w: &Window, step: i64, k_unit: i64) -> bool {
+    match w.padded() == w.block {
+        true => step % k_unit == 0 || step >= w.taps() * w.padded(),
+        false => step == w.block,
+    }
 }
 
 /// All sizes that the rule chooses from, each with the cycles that it reckons with.
