@@ -595,11 +595,16 @@ fn packet_cycles(chip: &Chip, t: &Tiles, e: &Extents, size: i64, repeated: [u64;
     let distant =
         chip.memory.hbm_effective_mbps / chip.cores.clock_mhz.max(1) / chip.cores.cube.max(1);
     let copy = |free: i64, side: usize| {
-        let (k_major, even, share) = (e.k_major[side], e.even[side], shares[side]);
+        let (k_major, share) = (e.k_major[side], shares[side]);
         let k = t.k_l1.min(e.k);
-        let (rows, cols) = if k_major { (k, free) } else { (free, k) };
+        let (rows, cols, all) = match k_major {
+            true => (k, free, [e.m, e.n][side]),
+            false => (free, k, e.k),
+        };
         let row = whole(cols * size);
-        let begins = row.is_multiple_of(chip.memory.l2_sector.max(1));
+        // Whole rows follow each other, wherever they begin.
+        let even = e.even[side] || cols == all;
+        let begins = cols == all || row.is_multiple_of(chip.memory.l2_sector.max(1));
         // Rows that begin inside a sector ask for whole lines, of which those at both ends come from afar each time.
         let line = chip.memory.l2_line;
         let rate = match (even, begins) {
