@@ -1,7 +1,8 @@
 //! How indices of two sizes could agree: two indices of an access exchanged, or another index that has the size.
 //!
 //! A way is proposed if it is the only one by which the sizes of every index of the statement agree; of several, if it is
-//! the only one that indexes its tensor as the other statements do. It knows sizes and names, not what was meant.
+//! the only one by which names of indices have the sizes that they have in other statements, or by which the tensor is indexed
+//! as there. It knows sizes and names, not what was meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,16 +33,23 @@ struct Change {
     to: Vec<(usize, IndexId)>,
 }
 
-/// Gives the findings from this one on a fix, where an index has two sizes and one way makes them agree; of several that the
-/// same fix mends the first is left. Gives the indices that the fix is about: nothing else should be said of their sizes.
-pub(crate) fn propose(cx: &mut Cx<'_, '_>, first: usize) -> BTreeSet<IndexId> {
-    let mut doubtful = BTreeSet::new();
-    let mut kept = cx.diagnostics.split_off(first);
+/// The indices that a change could be about which makes sizes agree, for the findings from this one on: nothing else should
+/// be said of their sizes.
+pub(crate) fn doubtful(cx: &Cx<'_, '_>, first: usize) -> BTreeSet<IndexId> {
+    let found = cx.diagnostics[first..]
+        .iter()
+        .filter_map(|found| place(cx, found));
+    let changes = found.flat_map(|at| agreeing(cx, cx.uses[at].index));
+    let touched = changes.flat_map(|change| change.to);
+    touched.map(|(_, index)| index).collect()
+}
+
+/// Gives findings of two sizes a fix where one way makes them agree; of several that the same fix mends the first is left.
+/// Asked when every statement is known.
+pub(crate) fn propose(cx: &mut Cx<'_, '_>) {
+    let mut kept = std::mem::take(&mut cx.diagnostics);
     for found in &mut kept {
-        let at = cx.uses.iter().position(|u| u.span == found.span());
-        let wrong = found.code == codes::E0304 && found.fix.is_none();
-        if let Some(change) = at.filter(|_| wrong).and_then(|at| evident(cx, at)) {
-            doubtful.extend(change.to.iter().map(|(_, index)| *index));
+        if let Some(change) = place(cx, found).and_then(|at| evident(cx, cx.uses[at].index)) {
             set(found, fix(cx, &change));
         }
     }
@@ -54,8 +62,14 @@ pub(crate) fn propose(cx: &mut Cx<'_, '_>, first: usize) -> BTreeSet<IndexId> {
         }
         Some(_) | None => true,
     });
-    cx.diagnostics.append(&mut kept);
-    doubtful
+    cx.diagnostics = kept;
+}
+
+/// The use that a finding of two sizes blames.
+fn place(cx: &Cx<'_, '_>, found: &Diagnostic) -> Option<usize> {
+    let wrong = found.code == codes::E0304 && found.fix.is_none();
+    let at = cx.uses.iter().position(|u| u.span == found.span());
+    at.filter(|_| wrong)
 }
 
 /// The fix says what the general advice cannot.
@@ -64,11 +78,19 @@ fn set(found: &mut Diagnostic, fix: Fix) {
     found.fix = Some(Box::new(fix));
 }
 
-/// The one change that makes the sizes of a use's index agree.
-fn evident(cx: &Cx<'_, '_>, at: usize) -> Option<Change> {
-    let wrong = cx.uses[at].index;
+/// The changes after which the sizes of an index agree.
+fn agreeing(cx: &Cx<'_, '_>, wrong: IndexId) -> Vec<Change> {
     let mut good = changes(cx, wrong);
     good.retain(|change| agrees(cx, wrong, change));
+    good
+}
+
+/// The one change that makes the sizes of an index agree, by what the other statements say.
+fn evident(cx: &Cx<'_, '_>, wrong: IndexId) -> Option<Change> {
+    let mut good = agreeing(cx, wrong);
+    if good.len() > 1 {
+        good.retain(|change| fits_names(cx, wrong, change));
+    }
     if good.len() > 1 {
         good.retain(|change| usual(cx, change));
     }
@@ -97,19 +119,42 @@ fn changes(cx: &Cx<'_, '_>, wrong: IndexId) -> Vec<Change> {
 
 /// Whether every index that the change touches then has one size, and still has a place that gives it.
 fn agrees(cx: &Cx<'_, '_>, wrong: IndexId, change: &Change) -> bool {
+    touched(wrong, change).all(|index| size_after(cx, index, change).is_some())
+}
+
+fn touched(wrong: IndexId, change: &Change) -> impl Iterator<Item = IndexId> {
+    change.to.iter().map(|(_, index)| *index).chain([wrong])
+}
+
+/// The one size that an index has after a change.
+fn size_after(cx: &Cx<'_, '_>, index: IndexId, change: &Change) -> Option<Poly> {
     let now = |at: usize| {
         let changed = change.to.iter().find(|(changed, _)| *changed == at);
         changed.map_or(cx.uses[at].index, |(_, index)| *index)
     };
-    let touched = change.to.iter().map(|(_, index)| *index).chain([wrong]);
-    touched.into_iter().all(|index| {
-        let places = (0..cx.uses.len()).filter(|&at| now(at) == index);
-        let sizes = places.map(|at| cx.unifier.resolve(&cx.uses[at].size));
-        let mut sizes = sizes.chain(declared(cx, index));
-        let Some(first) = sizes.next() else {
+    let places = (0..cx.uses.len()).filter(|&at| now(at) == index);
+    let sizes = places.map(|at| cx.unifier.resolve(&cx.uses[at].size));
+    let mut sizes = sizes.chain(declared(cx, index));
+    let first = sizes.next().filter(|size| !size.is_poison())?;
+    sizes.all(|size| size == first).then_some(first)
+}
+
+/// Whether no other statement has an index of the same name and another size.
+fn fits_names(cx: &Cx<'_, '_>, wrong: IndexId, change: &Change) -> bool {
+    let own: BTreeSet<IndexId> = touched(wrong, change).collect();
+    touched(wrong, change).all(|index| {
+        let Some(size) = size_after(cx, index, change) else {
             return false;
         };
-        !first.is_poison() && sizes.all(|size| size == first)
+        let name = &cx.item.body[index].name;
+        let others = (0..cx.item.body.indices.len()).map(IndexId);
+        let mut others = others.filter(|o| !own.contains(o) && cx.item.body[*o].name == *name);
+        others.all(|other| {
+            let uses = cx.uses.iter().filter(|u| u.index == other);
+            let sizes = uses.map(|u| cx.unifier.resolve(&u.size));
+            let mut sizes = sizes.chain(declared(cx, other));
+            sizes.all(|known| known.is_poison() || known == size)
+        })
     })
 }
 

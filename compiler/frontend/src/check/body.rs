@@ -34,6 +34,7 @@ pub(crate) fn check(world: &World<'_>, id: ItemId, diagnostics: &mut Vec<Diagnos
     }
     check_tail(&mut cx, callable.ast);
     report_undefined_results(&mut cx, &callable.ast.body, &definitions);
+    agree::propose(&mut cx);
     finish(&mut cx);
     cx.item.incomplete =
         callable.ast.body.has_errors() || cx.diagnostics.iter().any(Diagnostic::is_error);
@@ -110,7 +111,7 @@ fn check_stmt<'a>(cx: &mut Cx<'_, 'a>, stmt: &'a ast::Stmt, definition: &Definit
     check_definition(cx, stmt, definition);
     report_products(cx);
     if cx.diagnostics.len() > findings {
-        let doubtful = agree::propose(cx, findings);
+        let doubtful = agree::doubtful(cx, findings);
         forget_sizes(cx, |index| doubtful.contains(index));
         // What was reported may be why an index has no size.
         (first_index..cx.item.body.indices.len()).for_each(|number| cx.give_up_on(IndexId(number)));

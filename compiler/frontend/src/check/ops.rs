@@ -231,11 +231,72 @@ impl Cx<'_, '_> {
             (Ty::Int | Ty::Float, ty) => self.follow(a, ty),
             (left, right) if left == right => left,
             (left, right) => {
-                let (left, right) = (self.ty_name(left), self.ty_name(right));
-                let d = types::operands_differ(op, (&left, self.span(a)), (&right, self.span(b)));
-                self.report(d);
+                let names = (self.ty_name(left), self.ty_name(right));
+                let (at, bt) = (
+                    (names.0.as_str(), self.span(a)),
+                    (names.1.as_str(), self.span(b)),
+                );
+                let d = types::operands_differ(op, at, bt);
+                let fix = match (
+                    self.loses_nothing(left, right),
+                    self.loses_nothing(right, left),
+                ) {
+                    (true, false) => Some(self.conversion(a, &names.1)),
+                    (false, true) => Some(self.conversion(b, &names.0)),
+                    (true, true) | (false, false) => None,
+                };
+                self.report(match fix {
+                    Some(fix) => types::converted(d, fix),
+                    None => d,
+                });
                 Ty::Error
             }
+        }
+    }
+
+    /// Whether every value of a type is one of another: sizes are small enough for that, and a narrow type fits a wide one.
+    fn loses_nothing(&self, from: Ty, to: Ty) -> bool {
+        match (from, to) {
+            (Ty::Size, Ty::Elem(to)) => to == Elem::F32 || to == Elem::I32,
+            (Ty::Elem(from), Ty::Elem(to)) => {
+                from.is_float() && to == Elem::F32 && from.bytes() < to.bytes()
+            }
+            (Ty::Param(_), Ty::Elem(to)) => {
+                to == Elem::F32 && self.class(from) == Some(Class::Float)
+            }
+            (
+                Ty::Error
+                | Ty::Size
+                | Ty::Elem(_)
+                | Ty::I4
+                | Ty::Param(_)
+                | Ty::Acc(_)
+                | Ty::Int
+                | Ty::Float,
+                _,
+            ) => false,
+        }
+    }
+
+    /// The edits that convert an expression.
+    fn conversion(&self, e: ExprId, to: &str) -> Vec<(Span, String)> {
+        let span = self.span(e);
+        let alone = matches!(
+            self.item.body[e].kind,
+            ExprKind::Local(_)
+                | ExprKind::Access { .. }
+                | ExprKind::Size(_)
+                | ExprKind::Index(_)
+                | ExprKind::Int(_)
+                | ExprKind::ScalarCall(_)
+        );
+        let behind = |text: String| (span.shrink_to_end(), text);
+        match alone {
+            true => vec![behind(format!(" as {to}"))],
+            false => vec![
+                (span.shrink_to_start(), "(".to_owned()),
+                behind(format!(") as {to}")),
+            ],
         }
     }
 

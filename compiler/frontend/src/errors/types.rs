@@ -18,6 +18,16 @@ pub(crate) fn operands_differ(op: &str, left: (&str, Span), right: (&str, Span))
     ))
 }
 
+/// The same with the conversion that loses nothing, in the place of the general advice.
+pub(crate) fn converted(mut found: Diagnostic, edits: Vec<(Span, String)>) -> Diagnostic {
+    found.notes.clear();
+    found.with_fix(diag::Fix {
+        message: "convert the one whose values all fit the other type".to_owned(),
+        edits,
+        applicability: diag::Applicability::MachineApplicable,
+    })
+}
+
 pub(crate) fn mismatch(
     found: &str,
     wanted: &str,

@@ -238,12 +238,16 @@ pub(crate) fn lenses(
         slices.map(|slice| (slice.kernel.as_str(), slice)).collect();
     let mut lenses = Vec::new();
     for (kernel, range) in kernels {
-        for (at, what) in LENSES.iter().enumerate().filter(|(_, what)| what.of(form)) {
+        // Of a long text every kernel can be run, and the levels are shown of that under the cursor.
+        let slice = slices.get(kernel.as_str()).copied();
+        let near = slice.is_some_and(|slice| state.is_near(&key, slice));
+        let whole = document_number.is_none() || near;
+        let shown = |what: Lens| what.of(form) && (whole || what == Lens::Run);
+        for (at, what) in LENSES.iter().enumerate().filter(|(_, what)| shown(**what)) {
             let data = document_number.map(|number| json!([number, at, kernel]));
-            let command = data.is_none().then(|| {
-                let slice = slices.get(kernel.as_str()).copied();
-                what.command(state, &key, &kernel, slice)
-            });
+            let command = data
+                .is_none()
+                .then(|| what.command(state, &key, &kernel, slice));
             lenses.push(CodeLens {
                 range,
                 command,

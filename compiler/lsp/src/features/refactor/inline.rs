@@ -1,7 +1,7 @@
 //! A definition goes, and its value stands where its name was, with the indices of each place. Every element has the value it
 //! had: definitions have no effects, and one without a written type has the type of its value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use diag::Span;
@@ -108,12 +108,10 @@ impl<'a> Definition<'a> {
             return None;
         }
         let names = analysis.names();
-        if captures(names, self.value.span, &args) {
-            return None;
-        }
         let index = |binder: &IxBinder| names.at(binder.name.span.start).map(|found| found.def);
         let indices: Option<Vec<DefId>> = binders.iter().map(index).collect();
-        let value = self.substituted(names, text, &indices?, &args);
+        let inner = renamed(names, item, self.value.span, place);
+        let value = self.substituted(names, text, &indices?, &args, &inner);
         Some((span.range(), self.wrapped(&value)))
     }
 
@@ -124,8 +122,15 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// The value with other indices.
-    fn substituted(&self, names: &Names, text: &str, indices: &[DefId], args: &[&Expr]) -> String {
+    /// The value with other indices, its own called otherwise where they would mean others.
+    fn substituted(
+        &self,
+        names: &Names,
+        text: &str,
+        indices: &[DefId],
+        args: &[&Expr],
+        inner: &BTreeMap<DefId, String>,
+    ) -> String {
         let span = self.value.span.range();
         let mut value = String::new();
         let mut from = span.start;
@@ -134,20 +139,14 @@ impl<'a> Definition<'a> {
             .iter()
             .filter(|found| within(found.span, self.value.span))
         {
-            let Some(at) = indices.iter().position(|index| *index == found.def) else {
-                continue;
+            let at = indices.iter().position(|index| *index == found.def);
+            let new = match (at, inner.get(&found.def)) {
+                (Some(at), _) => argument(args[at], text),
+                (None, Some(name)) => name.clone(),
+                (None, None) => continue,
             };
-            let arg = &text[args[at].span.range()];
             value += &text[from..found.span.start as usize];
-            let alone = matches!(
-                args[at].kind,
-                ExprKind::Name(_) | ExprKind::Int(_) | ExprKind::Paren(_)
-            );
-            value += &if alone {
-                arg.to_owned()
-            } else {
-                format!("({arg})")
-            };
+            value += &new;
             from = found.span.end as usize;
         }
         value + &text[from..span.end]
@@ -183,12 +182,37 @@ fn within(inner: Span, outer: Span) -> bool {
     inner.file == outer.file && outer.start <= inner.start && inner.end <= outer.end
 }
 
-/// Whether an index of an argument would mean another one inside of the value.
-fn captures(names: &Names, value: Span, args: &[&Expr]) -> bool {
-    let bound = names.defs.iter();
-    let bound = bound.filter(|def| def.kind == DefKind::Index && within(def.span, value));
-    let bound: BTreeSet<&str> = bound.map(|def| def.name.as_str()).collect();
-    let used = |found: &Use| args.iter().any(|arg| within(found.span, arg.span));
-    let mut used = names.uses.iter().filter(|found| used(found));
-    used.any(|found| bound.contains(names.def(found.def).name.as_str()))
+/// An index of a place, in parentheses if it is more than a name.
+fn argument(arg: &Expr, text: &str) -> String {
+    let alone = matches!(
+        arg.kind,
+        ExprKind::Name(_) | ExprKind::Int(_) | ExprKind::Paren(_)
+    );
+    let text = &text[arg.span.range()];
+    if alone {
+        text.to_owned()
+    } else {
+        format!("({text})")
+    }
+}
+
+/// New names for the indices that a value binds, where the place knows others of their names: no index hides another.
+fn renamed(names: &Names, item: &Item, value: Span, place: &Use) -> BTreeMap<DefId, String> {
+    let known = names.visible(place.span.start).into_iter();
+    let known: BTreeSet<&str> = known.map(|id| names.def(id).name.as_str()).collect();
+    let inside = names.defs.iter().filter(|def| within(def.span, item.span));
+    let mut taken: BTreeSet<String> = inside.map(|def| def.name.clone()).collect();
+    let mut renamed = BTreeMap::new();
+    for (at, def) in names.defs.iter().enumerate() {
+        let bound = def.kind == DefKind::Index && within(def.span, value);
+        if !bound || !known.contains(def.name.as_str()) {
+            continue;
+        }
+        let mut numbered = (2..).map(|number| format!("{}{number}", def.name));
+        if let Some(name) = numbered.find(|name| !taken.contains(name)) {
+            taken.insert(name.clone());
+            renamed.insert(DefId(at), name);
+        }
+    }
+    renamed
 }
