@@ -249,6 +249,6 @@ pub(crate) enum ReportForm {
     /// A table for people
     #[default]
     Text,
-    /// One JSON object, schema 1
+    /// One JSON object that says its schema
     Json,
 }

@@ -291,7 +291,12 @@ fn fits(param: &Declared<'_>, value: &Value) -> Result<Option<(Elem, Vec<i64>)>,
 /// A number of the command line as one element.
 fn number(elem: Elem, text: &str) -> Option<Data> {
     if elem.is_float() {
-        return Some(Data::from_f64(elem, &[text.parse().ok()?]));
+        let value: f64 = text.parse().ok()?;
+        let data = Data::from_f64(elem, &[value]);
+        // `inf` may be said; a number that becomes it may not.
+        let said = value.is_infinite() && text.to_ascii_lowercase().contains("inf");
+        let kept = value.is_nan() || said || data.get_f64(elem, 0).is_finite();
+        return kept.then_some(data);
     }
     let value: i64 = match (elem, text) {
         (Elem::Bool, "true") => 1,

@@ -3,9 +3,11 @@
 use clap::Args;
 use emulator::{Options, Report, Sanitize};
 use ir::algo::Func;
+use ir::algo::data::Data;
 use isa::object::Object;
 
 use crate::args::{Compile, ReportForm, threads};
+use crate::arguments::Given;
 use crate::errors;
 use crate::files::Form;
 use crate::host::Stop;
@@ -39,7 +41,7 @@ impl Study {
         Ok((settings, func))
     }
 
-    /// What an object costs, without values.
+    /// What an object costs, without values; where these decide, with drawn ones, as a run has them.
     pub(crate) fn timed(
         &self,
         object: &Object,
@@ -53,7 +55,14 @@ impl Study {
             ..Options::default()
         };
         let inputs = vec![None; object.kernel.params.len()];
-        match emulator::run(object, &inputs, &settings.chip, &options) {
+        let timed = emulator::run(object, &inputs, &settings.chip, &options).or_else(|fault| {
+            let drawn = Given::default().bytes_for_object(&object.kernel, 0);
+            let (inputs, _) = drawn.map_err(|_| fault.clone())?;
+            let bytes = |data: Option<Data>| data.map(|data| data.bytes);
+            let inputs: Vec<_> = inputs.into_iter().map(bytes).collect();
+            emulator::run(object, &inputs, &settings.chip, &options).map_err(|_| fault)
+        });
+        match timed {
             Ok(outcome) => Ok(outcome.report),
             Err(fault) => Err(errors::fault::fault(&fault, object, &session.sources).into()),
         }

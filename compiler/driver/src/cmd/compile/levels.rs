@@ -163,13 +163,18 @@ fn kernel_levels(
     }
     let loaded = session.check_kernel(input, file)?;
     session.phase("parse and check");
-    levels.add(Kind::Ast, syntax::print_ast(&loaded.tree));
+    let asked = |kind| args.stats.is_some() || wanted.iter().any(|output| output.kind == kind);
+    if asked(Kind::Ast) {
+        levels.add(Kind::Ast, syntax::print_ast(&loaded.tree));
+    }
     let info = loaded.choose(args.compile.kernel.as_deref())?;
     let func = loaded.bind(&info, &settings.values, &std::collections::BTreeMap::new())?;
     session.phase("bind");
-    let mut text = algo::print::print(&func);
-    text.push_str(&backend::derived_text(&func));
-    levels.add(Kind::Algo, text);
+    if asked(Kind::Algo) {
+        let mut text = algo::print::print(&func);
+        text.push_str(&backend::derived_text(&func));
+        levels.add(Kind::Algo, text);
+    }
     if wanted
         .iter()
         .all(|output| matches!(output.kind, Kind::Ast | Kind::Algo | Kind::DepInfo))
