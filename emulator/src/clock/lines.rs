@@ -2,46 +2,48 @@
 //!
 //! L2 is fully associative with a clock hand for its least used line (we choose), written back when a line leaves. What is
 //! read past L2 comes from it if it is there and is not kept ([`isa::types::PAST_L2`]). This is
-//! the innermost loop of the clock, so a row is split into its lines once for all rows that lie alike. Knows no times but
-//! those it is given, and no bandwidth.
+//! the innermost loop of the clock, so lines that are asked for together have their state together (`group`), and a row is
+//! split into its lines once for all rows that lie alike (`rows`). Knows no times but those it is given, and no bandwidth.
 
-mod columns;
-mod each;
+mod group;
+mod rows;
+#[cfg(test)]
+mod tests;
 
 use isa::chip::Chip;
 
-pub(super) use self::columns::Rows;
-use self::columns::Shapes;
-use super::memory::Piece;
+use self::group::Group;
+pub(super) use self::rows::Rows;
 use crate::kernel::bring_near;
-use crate::stream::Traffic;
 
-/// Bytes of whole sectors that a piece touched, and of those that other cores read at the same time.
-#[derive(Copy, Clone, Debug, Default)]
+/// What a piece asked of L2, in bytes.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Touched {
+    /// Those of whole sectors that it touched.
     pub(super) bytes: u64,
+    /// Of those, what other cores read at the same time.
     pub(super) shared: u64,
-}
-
-/// What a piece moved between L2 and global memory, in bytes; in sectors while they are counted.
-#[derive(Copy, Clone, Debug, Default)]
-pub(super) struct Missed {
+    /// What came from global memory.
     pub(super) fetched: u64,
+    /// What was written back to make room.
     pub(super) evicted: u64,
 }
 
-/// What is counted of a piece that is looked up line by line.
+/// What is counted of a piece: bytes that it touched, and sectors that moved.
 #[derive(Copy, Clone, Debug, Default)]
 struct Count {
-    touched: Touched,
-    missed: Missed,
+    bytes: u64,
+    shared: u64,
+    fetched: u32,
+    evicted: u32,
 }
 
 /// What a row asks of a line; of none if there are no sectors.
 #[derive(Copy, Clone, Debug)]
 struct Part {
     mask: u8,
-    /// Whether what comes is kept.
+    /// Whether what comes is kept. What a read asks for only because it begins inside a sector is not, and neither is what
+    /// is read past L2.
     keep: bool,
     size: u64,
 }
@@ -52,6 +54,14 @@ impl Part {
         keep: false,
         size: 0,
     };
+
+    /// The same, kept only if `keep` says so.
+    fn kept_if(self, keep: bool) -> Part {
+        Part {
+            keep: self.keep && keep,
+            ..self
+        }
+    }
 }
 
 /// Who reads, and when.
@@ -66,10 +76,11 @@ pub(super) struct Visit {
 
 impl Visit {
     /// A visit of a core, to which reads of others within a window of cycles are at once.
+    #[inline]
     pub(super) fn new(now: u64, core: usize, window: u64) -> Visit {
         let window = window.min(1 << 30);
         // Behind the window, so that no line that was never read seems to have been read just now.
-        let when = now + 1 + window;
+        let when = (now + 1 + window).min(u64::from(u32::MAX));
         Visit {
             stamp: when << WHEN_SHIFT | (core as u64 & 0xff) << READER_SHIFT,
             earliest: (when - window + 1) << WHEN_SHIFT,
@@ -77,24 +88,19 @@ impl Visit {
         }
     }
 
-    /// Whether a line of that state was read by another core just now.
+    /// Whether lines of that state were read by another core just now.
     #[inline]
-    fn is_shared(self, line: u64) -> bool {
-        let just_now = line.wrapping_sub(self.earliest) < self.at_once;
-        just_now & ((line ^ self.stamp) & READER != 0)
+    fn is_shared(self, word: u64) -> bool {
+        let just_now = word.wrapping_sub(self.earliest) < self.at_once;
+        just_now & ((word ^ self.stamp) & READER != 0)
     }
 }
 
-// The state of a line is a word: in its lowest byte the sectors that are there, above them those that global memory does
-// not have yet, whether it was used since the clock hand came by, who read it last, and when. The bits between tell lines
-// whose state stands with another one's (see `columns`).
-const VALID: u64 = 0xff;
-const DIRTY: u64 = 0xff << DIRTY_SHIFT;
-const DIRTY_SHIFT: u32 = 8;
-const USED: u64 = 1 << 16;
+// Who read a line last, and when, in the word of its group.
 const READER: u64 = 0xff << READER_SHIFT;
 const READER_SHIFT: u32 = 24;
 const WHEN_SHIFT: u32 = 32;
+const STAMP: u64 = !((1 << READER_SHIFT) - 1);
 
 /// A size to divide by, mostly a power of two.
 #[derive(Copy, Clone, Debug)]
@@ -121,6 +127,10 @@ impl Size {
     }
 }
 
+/// Where the state of a line stands: the number of its group × 8 + its place there. Zero is that of a line that nobody has
+/// asked for.
+type Place = u32;
+
 /// The state of every line of the tensors.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -129,17 +139,16 @@ pub(super) struct Lines {
     /// The mask of a whole line.
     full: u8,
     first: u64,
-    lines: Vec<u64>,
-    /// Lines that are there, in the order of the clock hand.
-    ring: Vec<u32>,
+    places: Vec<Place>,
+    groups: Vec<Group>,
+    /// Lines that are there, in the order of the clock hand, by places that they have or had.
+    ring: Vec<Place>,
     capacity: usize,
     hand: usize,
-    shapes: Shapes,
-    /// Whether the latest piece found its lines together.
-    together: bool,
-    /// What the latest pieces missed, until somebody asks.
-    missed: Option<Missed>,
 }
+
+/// How many lines ahead of it the clock hand asks for states.
+const AHEAD: usize = 24;
 
 impl Lines {
     pub(super) fn new(chip: &Chip, extent: (u64, u64)) -> Lines {
@@ -154,64 +163,23 @@ impl Lines {
             sector_bytes: Size::new(sector_bytes),
             full: ((1_u16 << sectors) - 1) as u8,
             first,
-            lines: vec![0; count],
+            places: vec![0; count],
+            groups: vec![Group::NOBODY],
             ring: Vec::new(),
             capacity: (chip.memory.l2_bytes / line_bytes).max(1) as usize,
             hand: 0,
-            shapes: Shapes::default(),
-            together: false,
-            missed: None,
         }
     }
 
-    /// Looks up the sectors of the rows of a piece, one row after the other.
+    /// What was counted, in bytes.
     #[inline]
-    pub(super) fn touch(
-        &mut self,
-        traffic: &Traffic,
-        rows: Option<Rows>,
-        piece: Piece,
-        visit: Visit,
-    ) -> Touched {
-        if let Some(rows) = rows {
-            return self.read_column(rows.column(piece), rows.part, visit);
+    fn bytes(&self, count: Count) -> Touched {
+        Touched {
+            bytes: count.bytes,
+            shared: count.shared,
+            fetched: u64::from(count.fetched) * self.sector_bytes.bytes,
+            evicted: u64::from(count.evicted) * self.sector_bytes.bytes,
         }
-        self.together = false;
-        self.touch_rows(traffic, piece, visit)
-    }
-
-    /// Brings the states near that a piece will ask for, one of each row; the first one's alone if the piece before it found
-    /// its lines together.
-    #[inline]
-    pub(super) fn expect(&self, traffic: &Traffic, rows: Option<Rows>, piece: Piece) {
-        if self.together
-            && let Some(rows) = rows
-        {
-            return bring_near(&self.lines, rows.column(piece).first);
-        }
-        let start = traffic.address + piece.row * traffic.stride + piece.offset;
-        for row in 0..piece.rows {
-            let line = self.line_bytes.divide(start + row * traffic.stride).0;
-            bring_near(&self.lines, (line - self.first) as usize);
-        }
-    }
-
-    /// Keeps what was missed until somebody asks for it.
-    fn close(&mut self, out: Count) -> Touched {
-        let Missed { fetched, evicted } = out.missed;
-        if fetched | evicted != 0 {
-            self.missed = Some(Missed {
-                fetched: fetched * self.sector_bytes.bytes,
-                evicted: evicted * self.sector_bytes.bytes,
-            });
-        }
-        out.touched
-    }
-
-    /// What the latest piece missed; none if it missed nothing.
-    #[inline]
-    pub(super) fn missed(&mut self) -> Option<Missed> {
-        self.missed.take()
     }
 
     /// A whole line.
@@ -223,9 +191,9 @@ impl Lines {
         }
     }
 
-    /// What the bytes from `low` to `high` ask of their line.
-    fn part(&self, low: u64, high: u64, whole: bool) -> Part {
-        if whole {
+    /// What the bytes from `low` to `high` ask of their line; all of it in a read that is widened.
+    fn part(&self, low: u64, high: u64, widened: bool) -> Part {
+        if widened {
             return Part {
                 mask: self.full,
                 size: self.line_bytes.bytes,
@@ -241,74 +209,38 @@ impl Lines {
         }
     }
 
-    /// Reads sectors of a line.
-    #[inline]
-    fn read(&mut self, index: usize, part: Part, visit: Visit, out: &mut Count) {
-        self.part_company(index);
-        let line = &mut self.lines[index];
-        let before = *line;
-        let used = if part.keep { USED } else { 0 };
-        *line = before & (VALID | DIRTY | USED) | visit.stamp | used;
-        out.touched.shared += if visit.is_shared(before) {
-            part.size
-        } else {
-            0
-        };
-        let missing = part.mask & !(before as u8);
-        if missing != 0 {
-            self.fetch(index, missing, part.keep, out);
-        }
-    }
-
-    /// Brings sectors of a line in, throwing another line out if L2 is full; those of a line that is not kept only pass.
-    #[cold]
+    /// Puts lines into the ring, each throwing another one out if L2 is full; sectors that had to be written back for them.
     #[inline(never)]
-    fn fetch(&mut self, index: usize, missing: u8, keep: bool, out: &mut Count) {
-        out.missed.fetched += u64::from(missing.count_ones());
-        if !keep {
-            return;
+    fn make_room(&mut self, lines: &[Place]) -> u32 {
+        let free = (self.capacity - self.ring.len()).min(lines.len());
+        self.ring.extend_from_slice(&lines[..free]);
+        let mut written_back = 0;
+        for &line in &lines[free..] {
+            let (at, group, lane) = self.unused();
+            written_back += self.groups[group].leave(lane);
+            self.ring[at] = line;
         }
-        let line = &mut self.lines[index];
-        let absent = *line & VALID == 0;
-        *line |= u64::from(missing);
-        if absent {
-            out.missed.evicted += u64::from(self.make_room(index));
-        }
+        written_back
     }
 
-    /// Puts sectors into a line, throwing another line out if L2 is full.
+    /// Moves the hand behind the next line that was not used since it came by: its place in the ring, its group, and its
+    /// place there.
     #[inline]
-    fn write(&mut self, index: usize, mask: u8, out: &mut Count) {
-        self.part_company(index);
-        let line = &mut self.lines[index];
-        let absent = *line & VALID == 0;
-        let mask = u64::from(mask);
-        *line |= mask | mask << DIRTY_SHIFT | USED;
-        if absent {
-            out.missed.evicted += u64::from(self.make_room(index));
-        }
-    }
-
-    /// Puts a line into the ring; sectors that had to be written back for it.
-    #[cold]
-    fn make_room(&mut self, line: usize) -> u32 {
-        if self.ring.len() < self.capacity {
-            self.ring.push(line as u32);
-            return 0;
-        }
+    fn unused(&mut self) -> (usize, usize, u32) {
         loop {
             let at = self.hand;
-            self.part_company(self.ring[at] as usize);
-            let victim = &mut self.lines[self.ring[at] as usize];
             self.hand = if at + 1 == self.capacity { 0 } else { at + 1 };
-            if *victim & USED != 0 {
-                *victim &= !USED;
-                continue;
+            if let Some(ahead) = self.ring.get(at + AHEAD) {
+                bring_near(&self.groups, (ahead >> 3) as usize);
             }
-            let dirty = (*victim & DIRTY).count_ones();
-            *victim &= !(VALID | DIRTY);
-            self.ring[at] = line as u32;
-            return dirty;
+            let mut place = self.ring[at];
+            if self.groups[(place >> 3) as usize].is_gone() {
+                place = self.places[self.groups[(place >> 3) as usize].line(place & 7)];
+            }
+            let (group, lane) = ((place >> 3) as usize, place & 7);
+            if !self.groups[group].forget(lane) {
+                return (at, group, lane);
+            }
         }
     }
 }

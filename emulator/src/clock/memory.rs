@@ -7,7 +7,7 @@ use isa::chip::Chip;
 use isa::cost::GmPath;
 
 use super::TICKS;
-use super::lines::{Lines, Missed, Rows, Visit};
+use super::lines::{Lines, Rows, Touched, Visit};
 use super::record::{Resource, longest};
 use crate::stream::Traffic;
 
@@ -34,8 +34,6 @@ struct Server {
     /// Ticks for `unit` bytes.
     ticks: u64,
     unit: u64,
-    /// The latest size, and the ticks that it takes: pieces are mostly of one size.
-    latest: (u64, u64),
 }
 
 impl Server {
@@ -46,28 +44,45 @@ impl Server {
             free: 0,
             ticks: clock_mhz * TICKS,
             unit,
-            latest: (0, 0),
         }
     }
 
     /// When a request of that time and size is done.
     #[inline]
     fn serve(&mut self, at: u64, bytes: u64) -> u64 {
+        self.serve_again(at, bytes, &mut Took::default())
+    }
+
+    /// The same; what a request of the size before it took is not reckoned again.
+    #[inline]
+    fn serve_again(&mut self, at: u64, bytes: u64, took: &mut Took) -> u64 {
         if bytes == 0 {
             return at;
         }
-        self.free = self.free.max(at) + self.time(bytes);
+        if bytes != took.bytes {
+            *took = Took {
+                bytes,
+                ticks: bytes * self.ticks / self.unit,
+            };
+        }
+        self.free = self.free.max(at) + took.ticks;
         self.free
     }
+}
 
-    /// Ticks for a request.
-    #[inline]
-    fn time(&mut self, bytes: u64) -> u64 {
-        if bytes != self.latest.0 {
-            self.latest = (bytes, bytes * self.ticks / self.unit);
-        }
-        self.latest.1
-    }
+/// What a request of some size takes.
+#[derive(Copy, Clone, Debug, Default)]
+struct Took {
+    bytes: u64,
+    ticks: u64,
+}
+
+/// What the latest pieces of a copy took: of L2, of its reads, and of those while others read the same.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Taken {
+    l2: Took,
+    reads: Took,
+    shared: Took,
 }
 
 /// The way of one core to global memory, which copies in and copies out share.
@@ -144,29 +159,33 @@ impl Memory {
     }
 
     /// Moves rows `first..first + count` of a copy, or `count` bytes at `first` of its only row.
+    #[inline]
     pub(crate) fn serve(
         &mut self,
         at: u64,
         core: usize,
-        (traffic, rows): (&Traffic, Option<Rows>),
-        piece: Piece,
+        (traffic, rows): (&Traffic, Option<&mut Rows>),
+        piece: &Piece,
+        taken: &mut Taken,
     ) -> Served {
         let visit = Visit::new(at / TICKS, core, self.window);
-        let touched = self.lines.touch(traffic, rows, piece, visit);
-        self.counts.l2_bytes += touched.bytes;
-        let missed = self.lines.missed();
-        let missed = missed.map_or(Missed::default(), |missed| self.count(missed));
-        let l2 = self.all.serve(at, touched.bytes);
+        let touched = self.lines.touch(traffic, rows, piece, &visit);
+        self.count(touched);
+        let l2 = self.all.serve_again(at, touched.bytes, &mut taken.l2);
         let mut reads = 0;
         if !traffic.write {
             let slowed = touched.shared * (self.shared_milli - 1000) / 1000;
-            reads = self.reads.serve(at, touched.bytes + slowed);
+            let took = match slowed {
+                0 => &mut taken.reads,
+                _ => &mut taken.shared,
+            };
+            reads = self.reads.serve_again(at, touched.bytes + slowed, took);
         }
         let mut fix = 0;
         if traffic.path == GmPath::Fix {
             fix = self.fix.serve(at, piece.rows * piece.bytes);
         }
-        let hbm = self.hbm.serve(at, missed.fetched + missed.evicted);
+        let hbm = self.hbm.serve(at, touched.fetched + touched.evicted);
         // Each in its place: an array would be read again while it is being written.
         self.latest[Resource::L2 as usize] = l2;
         self.latest[Resource::L2Reads as usize] = reads;
@@ -175,19 +194,19 @@ impl Memory {
         let end = at.max(l2).max(reads).max(fix).max(hbm);
         Served {
             end,
-            missed: missed.fetched > 0,
+            missed: touched.fetched > 0,
         }
     }
 
     /// Prepares for a piece that will be served soon.
     #[inline]
-    pub(super) fn expect(&self, traffic: &Traffic, rows: Option<Rows>, piece: Piece) {
+    pub(super) fn expect(&self, traffic: &Traffic, rows: Option<&Rows>, piece: &Piece) {
         self.lines.expect(traffic, rows, piece);
     }
 
     /// How the rows of a copy lie in L2's lines, if they lie alike.
-    pub(super) fn rows(&self, traffic: &Traffic) -> Option<Rows> {
-        self.lines.rows(traffic)
+    pub(super) fn rows(&mut self, traffic: &Traffic, piece_rows: u64) -> Option<Rows> {
+        self.lines.rows(traffic, piece_rows)
     }
 
     /// What the latest piece waited for.
@@ -195,13 +214,16 @@ impl Memory {
         longest(&self.latest).unwrap_or(Resource::L2)
     }
 
-    #[cold]
-    fn count(&mut self, missed: Missed) -> Missed {
-        self.counts.hbm_read += missed.fetched;
-        self.counts.hbm_write += missed.evicted;
-        missed
+    #[inline]
+    fn count(&mut self, touched: Touched) {
+        self.counts.l2_bytes += touched.bytes;
+        self.counts.hbm_read += touched.fetched;
+        self.counts.hbm_write += touched.evicted;
     }
 }
+
+/// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
+pub(super) const PIECE_BYTES: u64 = 4096;
 
 /// A part of a copy: `rows` rows from `row` on, of each `bytes` bytes from `offset` on.
 #[derive(Copy, Clone, Debug)]

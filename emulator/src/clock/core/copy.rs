@@ -5,12 +5,9 @@ use isa::types::Pipe;
 use super::CoreSim;
 use crate::clock::TICKS;
 use crate::clock::lines::Rows;
-use crate::clock::memory::{Memory, Piece};
+use crate::clock::memory::{Memory, PIECE_BYTES, Piece, Taken};
 use crate::clock::record::{Resource, Waits, longest};
 use crate::stream::{Kind, Traffic, What};
-
-/// Bytes of a copy that take bandwidth in one piece: the grain at which cores share it (we choose).
-const PIECE_BYTES: u64 = 4096;
 
 /// A copy under way, with all that its pieces ask for in one place.
 #[derive(Copy, Clone, Debug)]
@@ -25,6 +22,7 @@ pub(super) struct Transfer {
     piece_rows: u64,
     /// How the rows lie in L2's lines, if they lie alike.
     rows: Option<Rows>,
+    taken: Taken,
     /// Bytes of the latest piece, and the ticks that the pipe alone would need for them.
     alone: (u64, u64),
     /// Ticks beyond what the pipe alone would need, by what they were spent on; counted for a record.
@@ -46,6 +44,7 @@ impl Transfer {
             missed: false,
             piece_rows: (PIECE_BYTES / u64::from(traffic.row_bytes).max(1)).max(1),
             rows: None,
+            taken: Taken::default(),
             alone: (0, 0),
             waits: Waits::default(),
         }
@@ -53,8 +52,8 @@ impl Transfer {
 
     /// Makes the first piece ready.
     #[cold]
-    fn start(&mut self, memory: &Memory) {
-        self.rows = memory.rows(&self.traffic);
+    fn start(&mut self, memory: &mut Memory) {
+        self.rows = memory.rows(&self.traffic, self.piece_rows);
         self.cut();
     }
 
@@ -134,9 +133,9 @@ impl<'a> CoreSim<'a> {
         if copy.piece.rows == 0 {
             copy.start(memory);
         }
-        let piece = copy.piece;
-        let served = memory.serve(at, self.number, (&copy.traffic, copy.rows), piece);
-        let bytes = piece.rows * piece.bytes;
+        let lies = (&copy.traffic, copy.rows.as_mut());
+        let served = memory.serve(at, self.number, lies, &copy.piece, &mut copy.taken);
+        let bytes = copy.piece.rows * copy.piece.bytes;
         let port_end = self.port.serve(at, copy.traffic.path, bytes);
         let alone = at + copy.ticks_alone(bytes);
         let end = served.end.max(port_end).max(alone);
@@ -150,7 +149,7 @@ impl<'a> CoreSim<'a> {
         }
         copy.missed |= served.missed;
         if copy.go_on() {
-            memory.expect(&copy.traffic, copy.rows, copy.piece);
+            memory.expect(&copy.traffic, copy.rows.as_ref(), &copy.piece);
             return Some(end);
         }
         self.end_copy(pipe, end, memory.miss_extra);
