@@ -27,7 +27,7 @@ pub use self::checkpoint::Checkpoint;
 pub use self::inspect::{Bytes, Tensor};
 pub use self::watch::{Reached, Stops, Watch, Writer, pcs_of_line};
 
-use self::groups::share_out;
+pub(crate) use self::groups::share_out;
 use self::watch::Writers;
 
 /// A launch in progress.

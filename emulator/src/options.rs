@@ -94,13 +94,14 @@ impl Pulse {
     /// Instructions of a core between two beats; a power of two.
     const BEAT: u64 = 1 << 12;
 
-    /// Counts the instructions of a core that has executed so many.
+    /// Counts the instructions of a core that had executed so many before, and has executed so many now.
     #[inline]
-    pub(crate) fn beat(pulse: Option<Pulse>, steps: u64) {
-        if steps.is_multiple_of(Pulse::BEAT)
+    pub(crate) fn beat(pulse: Option<Pulse>, before: u64, now: u64) {
+        let beats = now / Pulse::BEAT - before / Pulse::BEAT;
+        if beats > 0
             && let Some(Pulse(count)) = pulse
         {
-            count.fetch_add(Pulse::BEAT, Ordering::Relaxed);
+            count.fetch_add(beats * Pulse::BEAT, Ordering::Relaxed);
         }
     }
 }

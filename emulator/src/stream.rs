@@ -144,6 +144,14 @@ pub(crate) struct Written {
     traffic: Option<Traffic>,
 }
 
+/// How far a stream has come: events, copies, and scalar cycles since the last event.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) events: usize,
+    pub(crate) traffic: usize,
+    pub(crate) gap: u32,
+}
+
 impl<'c> Stream<'c> {
     /// The stream of a core that runs a program.
     pub(crate) fn new(chip: &'c Chip, quorums: [u32; 3], program: &Program) -> Stream<'c> {
@@ -292,6 +300,36 @@ impl<'c> Stream<'c> {
         let gap = std::mem::take(&mut self.gap);
         let kind = event.kind;
         self.events.push(Event { kind, gap });
+    }
+
+    /// How far it has come.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            events: self.events.len(),
+            traffic: self.traffic.len(),
+            gap: self.gap,
+        }
+    }
+
+    /// Writes events and copies as they were written before, and lets the scalar unit be busy behind them; false, and
+    /// nothing is written, if it has been so for too long.
+    #[inline]
+    pub(crate) fn again_all(&mut self, events: &[Event], traffic: &[Traffic], gap: u32) -> bool {
+        let Some(pause) = self
+            .gap
+            .checked_add(events.first().map_or(gap, |first| first.gap))
+        else {
+            return false;
+        };
+        self.gap = pause;
+        if !events.is_empty() {
+            let first = self.events.len();
+            self.events.extend_from_slice(events);
+            self.events[first].gap = pause;
+            self.gap = gap;
+        }
+        self.traffic.extend_from_slice(traffic);
+        true
     }
 
     /// Writes an event of a kind; the entry of the kind.

@@ -9,6 +9,7 @@
 mod block;
 mod memo;
 mod tally;
+mod turns;
 mod unknown;
 
 use isa::chip::Chip;
@@ -16,14 +17,15 @@ use isa::effects::ScalarAccess;
 use isa::inst::{Dir, Inst, Registers, Regs, ScalarMem};
 use isa::legal;
 use isa::object::{Object, ParamDir};
-use isa::types::Pipe;
-use rayon::prelude::*;
+use isa::types::{CoreKind, Pipe};
 
 use self::block::{Block, blocks};
 use self::memo::Memo;
+use self::turns::Turns;
 use self::unknown::{Unknown, Watch};
-use crate::core::{Context, Core, Halt, call};
+use crate::core::{Context, Core, Halt, Program, call};
 use crate::fault::{Fault, FaultKind, Stop};
+use crate::machine::share_out;
 use crate::options::{Options, Pulse, Sanitize};
 use crate::report::report;
 use crate::run::{self, Outcome};
@@ -79,25 +81,45 @@ fn without_values(
 
 /// Runs every core to its end; none waits for another, because nobody reads what others compute.
 fn record(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
-    let walk = |core: &mut Core<'_>| Walk::new(core).run();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    match pool {
-        Ok(pool) if threads != 1 => {
-            let ends: Vec<_> = pool.install(|| cores.par_iter_mut().map(walk).collect());
-            ends.into_iter().collect()
+    let kinds = [CoreKind::Cube, CoreKind::Vector];
+    let maps = kinds.map(|kind| {
+        let first = cores.iter().find(|core| core.kind() == kind);
+        first.map(|core| Map::new(core.program))
+    });
+    let walk = |core: &mut Core<'_>| match &maps[usize::from(core.kind() == CoreKind::Vector)] {
+        Some(map) => Walk::new(core, map).run(),
+        None => Ok(()),
+    };
+    let ends = share_out(cores.iter_mut().collect(), threads, walk);
+    ends.into_iter().collect()
+}
+
+/// What is known of a program beforehand.
+struct Map {
+    /// By instruction.
+    plans: Vec<Plan>,
+    blocks: Vec<Block>,
+}
+
+impl Map {
+    fn new(program: &Program) -> Map {
+        let code = program.code.iter().enumerate();
+        Map {
+            plans: code
+                .map(|(at, inst)| Plan::new(inst, program.cycles(at)))
+                .collect(),
+            blocks: blocks(&program.code, |at| program.cycles(at)),
         }
-        Ok(_) | Err(_) => cores.iter_mut().try_for_each(walk),
     }
 }
 
 /// One core on its way through its program.
 struct Walk<'a, 'b> {
     core: &'a mut Core<'b>,
+    map: &'a Map,
     unknown: Unknown,
     memo: Memo,
-    /// What is known of each instruction beforehand.
-    plans: Vec<Plan>,
-    blocks: Vec<Block>,
+    turns: Turns,
     /// Instructions that were executed in blocks.
     in_blocks: u64,
 }
@@ -115,11 +137,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(inst: &Inst, context: &Context, chip: &Chip) -> Plan {
-        let scalar = inst.queue() == Pipe::S;
+    fn new(inst: &Inst, cycles: Option<u32>) -> Plan {
         Plan {
             registers: inst.registers(),
-            cycles: memo::fixed_cycles(inst, context, chip).filter(|_| scalar),
+            cycles,
             memory: ScalarAccess::of(inst).is_some(),
             orders: is_order(inst),
         }
@@ -127,16 +148,14 @@ impl Plan {
 }
 
 impl<'a, 'b> Walk<'a, 'b> {
-    fn new(core: &'a mut Core<'b>) -> Walk<'a, 'b> {
+    fn new(core: &'a mut Core<'b>, map: &'a Map) -> Walk<'a, 'b> {
         let code = &core.program.code;
-        let plan = |inst| Plan::new(inst, &core.context, core.launch.chip);
-        let plans: Vec<_> = code.iter().map(plan).collect();
         Walk {
+            map,
             unknown: Unknown::NONE,
             memo: Memo::new(code.len()),
-            blocks: blocks(code, |at| plans[at].cycles),
+            turns: Turns::new(code),
             in_blocks: 0,
-            plans,
             core,
         }
     }
@@ -145,7 +164,12 @@ impl<'a, 'b> Walk<'a, 'b> {
         while !self.core.ended {
             match self.block() {
                 Some(block) => self.run_block(block)?,
+                None if self.repeat_loop() => {}
                 None => self.step()?,
+            }
+            if self.turns.has_ended(self.core.next) {
+                let state = self.memo.state();
+                self.turns.learn(self.core, state, self.in_blocks);
             }
         }
         self.core.executed[Pipe::S.index()] += self.in_blocks;
@@ -155,10 +179,22 @@ impl<'a, 'b> Walk<'a, 'b> {
     /// The run of scalar arithmetic that comes next, if all that it needs is known.
     #[inline]
     fn block(&self) -> Option<Block> {
-        let block = *self.blocks.get(self.core.next)?;
+        let block = *self.map.blocks.get(self.core.next)?;
         let fits = self.core.steps + u64::from(block.len) <= self.core.launch.max_steps;
         let known = self.unknown.x & block.registers.reads == 0;
         (block.len > 0 && fits && known).then_some(block)
+    }
+
+    /// Does again what the loop that begins here has done before, if it has.
+    #[inline]
+    fn repeat_loop(&mut self) -> bool {
+        if self.unknown != Unknown::NONE {
+            self.turns.spoil();
+            return false;
+        }
+        let state = self.memo.state();
+        let left = self.turns.repeat(self.core, state, self.in_blocks);
+        left.map(|state| self.memo.set_state(state)).is_some()
     }
 
     fn run_block(&mut self, block: Block) -> Result<(), Fault> {
@@ -171,7 +207,9 @@ impl<'a, 'b> Walk<'a, 'b> {
             }
         }
         self.core.next = first + len;
+        let before = self.core.steps;
         self.core.steps += u64::from(block.len);
+        Pulse::beat(self.core.launch.pulse, before, self.core.steps);
         self.in_blocks += u64::from(block.len);
         self.core.stream.pass(block.cycles, first as u32);
         self.unknown.set(block.registers.writes, false);
@@ -201,7 +239,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         };
         done.map_err(|kind| self.core.fault_at(at, *kind))?;
         self.core.steps += 1;
-        Pulse::beat(self.core.launch.pulse, self.core.steps);
+        Pulse::beat(self.core.launch.pulse, self.core.steps - 1, self.core.steps);
         self.core.executed[queue.index()] += 1;
         Ok(())
     }
@@ -209,13 +247,15 @@ impl<'a, 'b> Walk<'a, 'b> {
     /// Prices an instruction that names memory or waits in a queue, and counts what it would move.
     fn price(&mut self, at: usize, inst: &Inst) -> Result<(), Stop> {
         let Unknown { x, spr, lanes } = self.unknown;
-        if x & self.plans[at].registers.reads == 0 && spr == 0 && !lanes {
+        if x & self.map.plans[at].registers.reads == 0 && spr == 0 && !lanes {
             if self.core.program.queues[at] != Pipe::S && self.memo.repeat(self.core, at) {
                 return Ok(());
             }
+            self.turns.spoil();
             let context = *self.core.context;
             return self.record(at, inst, &context);
         }
+        self.turns.spoil();
         let context = *self.core.context;
         let watch = Watch::new(&context, self.unknown);
         let done = self.record(at, inst, &watch);
@@ -245,7 +285,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             cycles,
             memory,
             orders,
-        } = self.plans[at];
+        } = self.map.plans[at];
         if memory {
             return self.memory(at, inst);
         }

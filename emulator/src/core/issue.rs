@@ -101,6 +101,11 @@ impl Core<'_> {
         Ok(ran)
     }
 
+    /// Whether so many more instructions may be given to queues.
+    pub(crate) fn may_record(&self, more: u64) -> bool {
+        self.recorded + more <= self.launch.max_steps.div_ceil(RECORDED_SHARE)
+    }
+
     /// Stops a core that gives more instructions to its queues than are recorded for their time.
     pub(crate) fn check_record(&self, at: usize) -> Result<(), Fault> {
         let limit = self.launch.max_steps.div_ceil(RECORDED_SHARE);
@@ -144,7 +149,7 @@ impl Core<'_> {
         if went_on {
             self.version += 1;
             self.steps += 1;
-            Pulse::beat(self.launch.pulse, self.steps);
+            Pulse::beat(self.launch.pulse, self.steps - 1, self.steps);
             self.executed[queue.index()] += 1;
             self.progressed = true;
             self.blocked_on = None;

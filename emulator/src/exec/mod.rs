@@ -28,6 +28,7 @@ mod transpose;
 mod vector;
 mod vector_state;
 
+pub(crate) use scalar::LOOP_DEPTH;
 pub(crate) use vector_state::VectorState;
 
 use isa::inst::Addr;

@@ -12,7 +12,7 @@ use crate::hazard::STORES;
 /// Depth of the hardware call stack (we choose, as the row of `call` says).
 const CALL_DEPTH: usize = 16;
 /// Depth of nested hardware loops (we choose).
-const LOOP_DEPTH: usize = 16;
+pub(crate) const LOOP_DEPTH: usize = 16;
 
 type Done = Result<(), Halt>;
 

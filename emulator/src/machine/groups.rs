@@ -146,7 +146,7 @@ pub(super) fn host_threads(threads: usize) -> usize {
 }
 
 /// Calls `run` on every piece of work, on so many of the host's threads; the results in order.
-pub(super) fn share_out<W: Send, R: Send>(
+pub(crate) fn share_out<W: Send, R: Send>(
     work: Vec<W>,
     threads: usize,
     run: impl Fn(W) -> R + Sync,

@@ -50,7 +50,7 @@ pub(super) fn blocks(code: &[Inst], cycles: impl Fn(usize) -> Option<u32>) -> Ve
 }
 
 /// Whether an instruction does nothing but compute a register from others, and goes on to the next.
-fn is_plain(inst: &Inst) -> bool {
+pub(super) fn is_plain(inst: &Inst) -> bool {
     matches!(
         inst,
         Inst::Li(_)

@@ -8,7 +8,6 @@ use std::cell::Cell;
 
 use isa::chip::Chip;
 use isa::cost;
-use isa::effects::ScalarAccess;
 use isa::inst::{Addr, Dir, Inst, Lanes, Reg, Regs, Spr};
 use isa::types::{PAST_L2, Space};
 
@@ -105,6 +104,18 @@ impl Memo {
         }
     }
 
+    /// The number of what special registers and lanes hold.
+    #[inline]
+    pub(super) fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// Notes that they hold what they held under that number.
+    #[inline]
+    pub(super) fn set_state(&mut self, state: u64) {
+        self.state = state;
+    }
+
     /// Does again what was found, if it was and the addresses are good.
     #[inline]
     pub(super) fn repeat(&self, core: &mut Core<'_>, at: usize) -> bool {
@@ -132,6 +143,10 @@ impl Memo {
             return;
         }
         recent.news += 1;
+        // Most instructions of a short run come once.
+        if recent.news == 1 {
+            return;
+        }
         let Some(dependence) = dependence(inst, &core.context, chip) else {
             recent.news = NEWS;
             return;
@@ -182,7 +197,7 @@ impl Known {
         }
         for place in self.places.iter().filter(|place| place.writes) {
             if place.space != Space::Gm {
-                let end = core.context.reg(place.reg) + place.reach;
+                let end = (core.context.reg(place.reg) & !PAST_L2) + place.reach;
                 core.memory(place.space).touch(end as usize);
             }
         }
@@ -315,22 +330,4 @@ impl Regs for Probe<'_> {
     fn lanes(&self) -> Lanes {
         self.context.lanes()
     }
-}
-
-/// Cycles of an instruction of the scalar unit that no register decides; none for others.
-pub(super) fn fixed_cycles(inst: &Inst, context: &Context, chip: &Chip) -> Option<u32> {
-    let other = matches!(
-        inst,
-        Inst::Dcci(_)
-            | Inst::DcciLine(_)
-            | Inst::SetFlag(_)
-            | Inst::WaitFlag(_)
-            | Inst::Bar(_)
-            | Inst::Xset(_)
-            | Inst::Xwait(_)
-    );
-    let asked = Probe::new(context, 0);
-    let cost = cost::cost(inst, &asked, chip);
-    let other = other || ScalarAccess::of(inst).is_some();
-    (!other && asked.asked.get() == 0 && cost.gm.is_none()).then_some(cost.occ)
 }

@@ -394,3 +394,52 @@ fn a_write_that_nobody_waits_for_is_a_race_past_l2_too() {
     let fault = two_ways(text).expect_err("the copies are in different queues");
     assert_eq!(fault.kind.code(), "F0010", "{fault}");
 }
+
+#[test]
+fn loops_that_come_again_are_timed_like_those_that_run() {
+    // An inner loop whose count, flags, fractal and scale follow from outer ones: some of its walks come again.
+    let text = "li x1, 0
+         set_flag m, mte1, 0
+         set_flag m, mte1, 1
+         loop 9, outer
+         and x2, x1, 3
+         li x3, 0
+         wrspr fmatrix, x2
+         loop x2, inner
+         xor x4, x4, 1
+         wait_flag m, mte1, x4
+         shl x5, x4, 14
+         shl x6, x3, 9
+         ld2d_a l0a+x5, l1+x6, 4, 1, 0
+         li x7, 5
+         add x7, x7, x3
+         wrspr fmatrix, x7
+         set_flag mte1, m, x4
+         wait_flag mte1, m, x4
+         mmad.f16 l0c+0, l0a+x5, l0b+0, 16, 16, 64, x3, bt+0, unit_off
+         set_flag m, mte1, x4
+         add x3, x3, 1
+         inner:
+         endloop
+         add x1, x1, 1
+         outer:
+         endloop
+         wait_flag m, mte1, 0
+         wait_flag m, mte1, 1
+         end";
+    let kernel = object(vec![], text, "", 2);
+    let with = |timing_only| {
+        let options = Options {
+            threads: 1,
+            sanitize: Sanitize::NONE,
+            trace: true,
+            timing_only,
+            ..Options::default()
+        };
+        let outcome = run(&kernel, &[], &chip(), &options);
+        let outcome = outcome.unwrap_or_else(|f| panic!("{f}"));
+        (outcome.report, outcome.trace)
+    };
+    let (timed, ran) = (with(true), with(false));
+    assert_eq!(timed, ran);
+}
