@@ -182,7 +182,8 @@ impl Joint {
         };
         let level = cores[0].levels.all.len() - 1;
         let failed = |core: &Core| core.levels.all.last().is_none_or(|level| level.failed);
-        if cores.iter().any(failed) {
+        // What failed before the period that counts does not bind it.
+        if record.before.is_some() && cores.iter().any(failed) {
             watched.banned.push(record.period);
             self.give_up(depth, cores, world);
             return Ok(());

@@ -100,6 +100,11 @@ fn missing(refusal: &Refusal) -> Option<String> {
             "missing: `xset {from}, …` behind instruction {} of {}, and an `xwait` for it on {to} before instruction {} of {}",
             earlier.pc, earlier.core, later.pc, later.core
         )
+    } else if earlier.pc == later.pc && from == to {
+        format!(
+            "missing: `bar {to}` between instruction {} and itself, a round later",
+            earlier.pc
+        )
     } else if from == to {
         format!(
             "missing: `bar {to}` between instructions {} and {}",
