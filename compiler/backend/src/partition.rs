@@ -10,7 +10,7 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ir::algo::{Affine, Func, Index, Order, Reduce, ReduceOp, Role, Tensor};
+use ir::algo::{Affine, Atom, Func, Index, Order, Reduce, ReduceOp, Role, Tensor};
 
 use self::product::fix_epilogue;
 use crate::pass::parts::Parts;
@@ -83,8 +83,34 @@ pub(crate) struct Factor {
     pub(crate) k_major: bool,
     /// Distance of stored rows.
     pub(crate) pitch: i64,
+    /// What quotients and remainders of batch indices add to the offset.
+    pub(crate) grouped: Vec<Grouped>,
     /// Data says which part of the tensor it is.
     pub(crate) chosen: Option<Chosen>,
+}
+
+/// A quotient or a remainder of indices that are the same for a whole block of a product: several batches of one factor
+/// share a part of the other, as heads share keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Grouped {
+    /// What is divided: never negative, and only of indices.
+    pub(crate) of: Affine,
+    /// By what.
+    pub(crate) by: i64,
+    /// Whether the remainder is meant.
+    pub(crate) remainder: bool,
+    /// Elements for each.
+    pub(crate) step: i64,
+}
+
+impl Grouped {
+    /// The indices that it depends on.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = Index> {
+        self.of.terms.iter().filter_map(|(_, atom)| match atom {
+            Atom::Index(index) => Some(*index),
+            Atom::Div(..) | Atom::Mod(..) | Atom::Clamp(..) => None,
+        })
+    }
 }
 
 /// A number from a tensor, the same for a whole block of a product, that is added to a factor's offset.

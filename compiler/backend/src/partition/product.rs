@@ -3,14 +3,15 @@
 //! Only the form counts: strides of accesses, casts and their roundings.
 
 use ir::algo::{
-    BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Reduce, Round, Tensor, UnaryOp,
+    Affine, Atom, BinaryOp, Def, Expr, ExprKind, Func, Index, Overflow, Reduce, Round, Tensor,
+    UnaryOp,
 };
 use isa::types::Elem;
 
 use super::window::window;
-use super::{Chosen, Factor, FixEpilogue, Product, Scale};
+use super::{Chosen, Factor, FixEpilogue, Grouped, Product, Scale};
 use crate::pass::normalize::is_product_sum;
-use crate::tiling::access::{Linear, collapse, flatten, pitches};
+use crate::tiling::access::{Linear, collapse, flatten, pitches, range};
 
 /// Reads a definition as a product that the cube can compute.
 pub(crate) fn product(func: &Func, number: usize) -> Option<Product> {
@@ -40,10 +41,10 @@ fn plain(func: &Func, number: usize) -> Option<Product> {
         .find(long)
         .or(reduce.axes.first())?;
     let (a, b, n) = assign_columns(def, x, y)?;
-    if !(in_even_steps(func, reduce, &a.1) && in_even_steps(func, reduce, &b.1)) {
+    if !(in_even_steps(func, reduce, &a.at) && in_even_steps(func, reduce, &b.at)) {
         return None;
     }
-    let moves = |access: &Access, i: Index| access.1.stride(i) != 0 || func.indices[i].extent == 1;
+    let moves = |access: &Access, i: Index| access.at.stride(i) != 0 || func.indices[i].extent == 1;
     if !(moves(&a, k) && moves(&b, k) && moves(&b, n)) {
         return None;
     }
@@ -52,18 +53,15 @@ fn plain(func: &Func, number: usize) -> Option<Product> {
         .iter()
         .rev()
         .copied()
-        .find(|&i| i != n && a.1.stride(i) != 0 && b.1.stride(i) == 0 && !chooses(&b, i));
+        .find(|&i| i != n && a.at.stride(i) != 0 && b.at.stride(i) == 0 && !b.depends(i));
     let outer: Vec<Index> = def
         .indices
         .iter()
         .copied()
         .filter(|&i| i != n && Some(i) != m)
         .collect();
-    let chosen = [&a.2, &b.2].into_iter().flatten();
-    for index in chosen.flat_map(|chosen| chosen.at.strides.keys()) {
-        if !outer.contains(index) {
-            return None;
-        }
+    if !(a.of_blocks(&outer) && b.of_blocks(&outer)) {
+        return None;
     }
     Some(Product {
         def: number,
@@ -106,18 +104,35 @@ fn in_even_steps(func: &Func, reduce: &Reduce, at: &Linear) -> bool {
     collapse(&dims).is_some()
 }
 
-/// Whether data at an index chooses which part of a factor's tensor is meant.
-fn chooses(access: &Access, index: Index) -> bool {
-    let chosen = access.2.as_ref();
-    chosen.is_some_and(|chosen| chosen.at.stride(index) != 0)
+/// What a factor reads.
+struct Access {
+    tensor: Tensor,
+    at: Linear,
+    grouped: Vec<Grouped>,
+    chosen: Option<Chosen>,
 }
 
-type Access = (Tensor, Linear, Option<Chosen>);
+impl Access {
+    /// Whether an index says which part of the tensor is meant, by data or by a quotient.
+    fn depends(&self, index: Index) -> bool {
+        let chosen = self.chosen.as_ref();
+        chosen.is_some_and(|chosen| chosen.at.stride(index) != 0)
+            || (self.grouped.iter()).any(|grouped| grouped.indices().any(|i| i == index))
+    }
+
+    /// Whether what says which part is meant is the same for a whole block of the product.
+    fn of_blocks(&self, outer: &[Index]) -> bool {
+        let chosen = self.chosen.iter();
+        let chosen = chosen.flat_map(|chosen| chosen.at.strides.keys().copied());
+        let grouped = self.grouped.iter().flat_map(Grouped::indices);
+        chosen.chain(grouped).all(|index| outer.contains(&index))
+    }
+}
 
 /// Names the factors so that the last index of the result belongs to the right one.
 fn assign_columns(def: &Def, x: Access, y: Access) -> Option<(Access, Access, Index)> {
     let n = def.indices.last().copied()?;
-    match (x.1.stride(n) != 0, y.1.stride(n) != 0) {
+    match (x.at.stride(n) != 0, y.at.stride(n) != 0) {
         (true, true) => None,
         (true, false) => Some((y, x, n)),
         (false, true | false) => Some((x, y, n)),
@@ -142,15 +157,66 @@ fn factor_load(func: &Func, expr: Expr) -> Option<Access> {
             at: flatten(func, numbers, place)?,
             step,
         };
-        return Some((*tensor, flatten(func, *tensor, at)?, Some(chosen)));
+        return Some(Access {
+            tensor: *tensor,
+            at: flatten(func, *tensor, at)?,
+            grouped: Vec::new(),
+            chosen: Some(chosen),
+        });
     }
     let (tensor, at, None) = func.load(expr)? else {
         return None;
     };
-    Some((tensor, flatten(func, tensor, at)?, None))
+    let (at, grouped) = flatten_grouped(func, tensor, at)?;
+    Some(Access {
+        tensor,
+        at,
+        grouped,
+        chosen: None,
+    })
 }
 
-fn factor((tensor, at, chosen): Access, free: Option<Index>, k: Index) -> Option<Factor> {
+/// The flat offset of an access that is linear in its indices but for quotients and remainders of some.
+fn flatten_grouped(func: &Func, tensor: Tensor, at: &[Affine]) -> Option<(Linear, Vec<Grouped>)> {
+    let mut grouped = Vec::new();
+    let mut rest = at.to_vec();
+    for (coordinate, pitch) in rest.iter_mut().zip(pitches(&func.tensors[tensor].shape)) {
+        let terms = std::mem::take(&mut coordinate.terms);
+        for (factor, atom) in terms {
+            let (of, by, remainder) = match &atom {
+                Atom::Index(_) => {
+                    coordinate.terms.push((factor, atom));
+                    continue;
+                }
+                Atom::Div(of, by) => (of, *by, false),
+                Atom::Mod(of, by) => (of, *by, true),
+                Atom::Clamp(..) => return None,
+            };
+            let plain = of
+                .terms
+                .iter()
+                .all(|(_, atom)| matches!(atom, Atom::Index(_)));
+            if !plain || range(func, of).0 < 0 {
+                return None;
+            }
+            grouped.push(Grouped {
+                of: (**of).clone(),
+                by,
+                remainder,
+                step: factor.checked_mul(pitch)?,
+            });
+        }
+    }
+    Some((flatten(func, tensor, &rest)?, grouped))
+}
+
+fn factor(access: Access, free: Option<Index>, k: Index) -> Option<Factor> {
+    let Access {
+        tensor,
+        at,
+        grouped,
+        chosen,
+    } = access;
     let along_free = free.map_or(0, |i| at.stride(i));
     let along_k = at.stride(k);
     let (k_major, pitch) = match (along_free, along_k) {
@@ -163,6 +229,7 @@ fn factor((tensor, at, chosen): Access, free: Option<Index>, k: Index) -> Option
         at,
         k_major,
         pitch,
+        grouped,
         chosen,
     })
 }

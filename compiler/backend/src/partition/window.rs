@@ -323,6 +323,7 @@ fn weights_factor(
         at,
         k_major,
         pitch,
+        grouped: Vec::new(),
         chosen: None,
     })
 }
@@ -339,6 +340,7 @@ fn image_factor(func: &Func, (tensor, at): (Tensor, &[Affine]), seen: &Seen) -> 
         at: linear,
         k_major: false,
         pitch: *steps.get(seen.across.dim)?,
+        grouped: Vec::new(),
         chosen: None,
     })
 }

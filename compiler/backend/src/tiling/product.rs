@@ -15,7 +15,9 @@ pub(crate) mod vector;
 mod window;
 pub(crate) mod words;
 
-use ir::algo::Index;
+use std::collections::BTreeMap;
+
+use ir::algo::{Atom, Index};
 use ir::symbols::Symbols;
 use ir::tile::{Arg, Chan, ChanData, Tensor};
 use isa::types::{CoreKind, Elem};
@@ -25,7 +27,7 @@ use super::StepCx;
 use super::access::pitches;
 use super::builder::Builder;
 use super::expr::decode;
-use crate::partition::Product;
+use crate::partition::{Factor, Product};
 
 /// Extents of a product.
 #[derive(Copy, Clone, Debug)]
@@ -186,4 +188,30 @@ fn result_offset(
     let pitch = product.m.map_or(0, pitch_of);
     let down = b.mul(m0, pitch);
     (b.add(at, down), pitch)
+}
+
+/// An offset with what quotients and remainders of batch indices add to it.
+pub(crate) fn add_grouped(
+    b: &mut Builder,
+    factor: &Factor,
+    mut at: Arg,
+    values: &BTreeMap<Index, Arg>,
+) -> Arg {
+    for grouped in &factor.grouped {
+        let mut of = Arg::Const(grouped.of.constant);
+        for (times, atom) in &grouped.of.terms {
+            if let Atom::Index(index) = atom {
+                let value = values.get(index).copied().unwrap_or(Arg::Const(0));
+                let term = b.mul(value, *times);
+                of = b.add(of, term);
+            }
+        }
+        let part = match grouped.remainder {
+            true => b.rem(of, grouped.by),
+            false => b.div(of, grouped.by),
+        };
+        let term = b.mul(part, grouped.step);
+        at = b.add(at, term);
+    }
+    at
 }

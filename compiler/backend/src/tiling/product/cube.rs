@@ -7,7 +7,7 @@ use isa::types::{Elem, Layout, Space};
 use super::sizes::Tiles;
 use super::window::{self, Image};
 use super::words::load_words;
-use super::{Extents, Output, Walk, result_offset};
+use super::{Extents, Output, Walk, add_grouped, result_offset};
 use crate::partition::{Chosen, Factor, Product};
 use crate::tiling::StepCx;
 use crate::tiling::builder::{Builder, Shape, whole};
@@ -101,6 +101,8 @@ impl<'a> Side<'a> {
             let term = b.mul(value, factor.at.stride(index));
             at = b.add(at, term);
         }
+        let values = product.outer.iter().copied().zip(outer.iter().copied());
+        at = add_grouped(b, factor, at, &values.collect());
         if let Some(chosen) = &factor.chosen {
             let number = read_number(b, chosen, (product, outer, gm));
             let term = b.mul(number, chosen.step);

@@ -14,7 +14,7 @@ use super::phases::task;
 use super::sizes;
 use crate::Level;
 use crate::errors;
-use crate::partition::{Epilogue, Factor, Product};
+use crate::partition::{Epilogue, Factor, Grouped, Product};
 use crate::schedule::{Form, Knob, Slot, Values};
 use crate::tiling::access::Linear;
 use crate::tiling::builder::{Builder, Shape, whole};
@@ -84,6 +84,17 @@ fn moved(cx: &StepCx<'_>, factor: &Factor, pitch: i64) -> Option<Factor> {
         };
         at.strides.insert(*index, new);
     }
+    let grouped = factor.grouped.iter().map(|known| {
+        let step = match known.step % old {
+            0 => (known.step / old).checked_mul(pitch)?,
+            _ => return None,
+        };
+        Some(Grouped {
+            step,
+            ..known.clone()
+        })
+    });
+    let grouped = grouped.collect::<Option<Vec<Grouped>>>()?;
     let chosen = match &factor.chosen {
         Some(chosen) if chosen.step % old != 0 => return None,
         Some(chosen) => {
@@ -96,6 +107,7 @@ fn moved(cx: &StepCx<'_>, factor: &Factor, pitch: i64) -> Option<Factor> {
     (cells % old == 0 && last < old).then(|| Factor {
         at,
         pitch,
+        grouped,
         chosen,
         ..factor.clone()
     })

@@ -9,6 +9,7 @@ use crate::Level;
 use crate::partition::{Factor, Product};
 use crate::tiling::builder::{Builder, Shape, whole};
 use crate::tiling::expr::round_up;
+use crate::tiling::product::add_grouped;
 
 /// Appends the cube program to the current block of `b`.
 pub(super) fn emit(pass: &Pass<'_>, b: &mut Builder) {
@@ -86,7 +87,8 @@ fn base(pass: &Pass<'_>, b: &mut Builder, product: &Product, factor: &Factor, ro
         let term = b.mul(*value, factor.at.stride(*index));
         at = b.add(at, term);
     }
-    at
+    let values = own.iter().copied().zip(rows.outer.iter().copied());
+    add_grouped(b, factor, at, &values.collect())
 }
 
 /// Brings part of a factor to L1, as it is stored: capacity and number along its free index and along the reduced one.
