@@ -27,6 +27,7 @@ use crate::core::{Context, Core, Halt, Program, call};
 use crate::fault::{Fault, FaultKind, Stop};
 use crate::machine::share_out;
 use crate::options::{Options, Pulse, Sanitize};
+use crate::price::Prices;
 use crate::report::report;
 use crate::run::{self, Outcome};
 use crate::setup::Setup;
@@ -90,8 +91,19 @@ fn record(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
         Some(map) => Walk::new(core, map).run(),
         None => Ok(()),
     };
-    let ends = share_out(cores.iter_mut().collect(), threads, walk);
-    ends.into_iter().collect()
+    if threads != 1 {
+        let ends = share_out(cores.iter_mut().collect(), threads, walk);
+        return ends.into_iter().collect();
+    }
+    // What one core has learnt of prices the next one knows.
+    let mut known: [Prices; 2] = Default::default();
+    cores.iter_mut().try_for_each(|core| {
+        let prices = &mut known[usize::from(core.kind() == CoreKind::Vector)];
+        std::mem::swap(&mut core.stream.prices, prices);
+        walk(core)?;
+        std::mem::swap(&mut core.stream.prices, prices);
+        Ok(())
+    })
 }
 
 /// What is known of a program beforehand.
