@@ -23,6 +23,7 @@ pub use emit::Resolver;
 pub use lower::{Lowered, lower};
 pub use schedule::space::StepSpace;
 pub use schedule::{Knob, Schedule, Values};
+use tiling::Passes;
 pub use tiling::{Tiled, derived_text, remarks, tile};
 
 /// How hard the compiler tries.
@@ -149,7 +150,10 @@ pub fn space(
         passes,
         wanted,
     };
-    tiling::space(func, &task(true)).or_else(|_| tiling::space(func, &task(false)))
+    let space = |passes| tiling::space(func, &task(passes));
+    space(Passes::Across)
+        .or_else(|_| space(Passes::Within))
+        .or_else(|_| space(Passes::None))
 }
 
 fn compile_once(
@@ -183,12 +187,17 @@ fn compile_once(
 /// What is too much for one pass over several reductions is computed one after the other; what was decided is not
 /// decided otherwise.
 fn with_passes_or_without<T>(
-    made: &dyn Fn(bool) -> Result<T, Vec<Diagnostic>>,
+    made: &dyn Fn(Passes) -> Result<T, Vec<Diagnostic>>,
 ) -> Result<T, Vec<Diagnostic>> {
-    made(true).or_else(|found| match found.iter().any(about_schedule) {
-        true => Err(found),
-        false => made(false),
-    })
+    let less = |passes| {
+        move |found: Vec<Diagnostic>| match found.iter().any(about_schedule) {
+            true => Err(found),
+            false => made(passes),
+        }
+    };
+    made(Passes::Across)
+        .or_else(less(Passes::Within))
+        .or_else(less(Passes::None))
 }
 
 /// Whether a finding is about what was decided.

@@ -55,6 +55,8 @@ pub(crate) struct StepCx<'a> {
     pub(crate) algo: &'a algo::Func,
     pub(crate) chip: &'a Chip,
     pub(crate) level: Level,
+    /// Whether a pass goes on from one block of rows into the next.
+    pub(crate) crosses: bool,
     pub(crate) groups: u32,
     stored: &'a BTreeSet<usize>,
     /// Boxes of results.
@@ -115,7 +117,10 @@ pub fn tile(
         passes,
         wanted: None,
     };
-    tile_as(func, &task(true)).or_else(|_| tile_as(func, &task(false)))
+    let tiled = |passes| tile_as(func, &task(passes));
+    tiled(Passes::Across)
+        .or_else(|_| tiled(Passes::Within))
+        .or_else(|_| tiled(Passes::None))
 }
 
 /// How a kernel is tiled.
@@ -124,9 +129,20 @@ pub(crate) struct Task<'a> {
     pub(crate) chip: &'a Chip,
     pub(crate) level: Level,
     /// Whether several reductions may become one pass.
-    pub(crate) passes: bool,
+    pub(crate) passes: Passes,
     /// Decisions besides those that are written.
     pub(crate) wanted: Option<&'a Schedule>,
+}
+
+/// How much is made in one pass over several reductions.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Passes {
+    /// Each reduction by itself.
+    None,
+    /// A block of rows after the other.
+    Within,
+    /// From one block of rows into the next, where that can be: more is known at a time, and scalars are few.
+    Across,
 }
 
 /// Tiles a kernel, with passes over several reductions at once or without.

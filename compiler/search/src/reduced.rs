@@ -5,7 +5,7 @@
 //! that loop takes in the long run is what a few rounds more take; the last round, in which only some cores have a block,
 //! stays as it is. Knows nothing of what is computed.
 
-use ir::tile::{Arg, Func, Inst, Op};
+use ir::tile::{Arg, Func, Inst, Op, ScalarOp, Value};
 
 /// Rounds that are left of a long walk, and what comes to them when it is timed once more.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -64,14 +64,34 @@ pub(crate) fn walks(func: &Func, rounds: Rounds) -> Vec<Walk> {
 fn rounds_of(func: &Func, inst: Inst) -> Option<i64> {
     let Op::For {
         lo: Arg::Val(_),
-        hi: Arg::Const(count),
+        hi,
         step,
         ..
     } = func.insts[inst].op
     else {
         return None;
     };
+    let count = match hi {
+        Arg::Const(count) => count,
+        Arg::Val(value) => number(func, value)?.1,
+    };
     (step > 0).then(|| count.div_euclid(step) + i64::from(count.rem_euclid(step) > 0))
+}
+
+/// The operation that gives a value that is a number, and the number.
+fn number(func: &Func, value: Value) -> Option<(Inst, i64)> {
+    func.insts.iter().find_map(|(inst, data)| {
+        let Op::Scalar {
+            dst,
+            op: ScalarOp::Add,
+            a: Arg::Const(number),
+            b: Arg::Const(0),
+        } = data.op
+        else {
+            return None;
+        };
+        (dst == value).then_some((inst, number))
+    })
 }
 
 /// The kernel with so many rounds of each walk; the last one as full as it was.
@@ -79,13 +99,23 @@ pub(crate) fn shortened(func: &Func, walks: &[(&Walk, i64)]) -> Func {
     let mut short = func.clone();
     for (walk, rounds) in walks {
         for &inst in &walk.loops {
-            if let Op::For {
-                hi: Arg::Const(count),
-                step,
-                ..
-            } = &mut short.insts[inst].op
-            {
-                *count -= (walk.rounds - rounds) * *step;
+            let Op::For { hi, step, .. } = &mut short.insts[inst].op else {
+                continue;
+            };
+            let fewer = (walk.rounds - rounds) * *step;
+            match *hi {
+                Arg::Const(count) => *hi = Arg::Const(count - fewer),
+                Arg::Val(value) => {
+                    // What depends on the last round reads the same value.
+                    let found = number(&short, value).map(|(inst, _)| inst);
+                    if let Some(Op::Scalar {
+                        a: Arg::Const(count),
+                        ..
+                    }) = found.map(|inst| &mut short.insts[inst].op)
+                    {
+                        *count -= fewer;
+                    }
+                }
             }
         }
     }

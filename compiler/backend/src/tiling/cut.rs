@@ -7,7 +7,7 @@ use ir::algo::{self, Role};
 use ir::tile::{Func, Stage, TensorData, TensorRole};
 
 use super::expr::GmMap;
-use super::{StepCx, Task, slots, work};
+use super::{Passes, StepCx, Task, slots, work};
 use crate::partition::{Step, Stream, members, partition};
 use crate::pass::derive::{self, Cascade};
 use crate::pass::normalize;
@@ -43,7 +43,7 @@ pub(super) fn cut<'a>(
     let written = resolve::applicable(func, chip);
     let early = resolve::early(written, task.wanted);
     let mut keep = Vec::new();
-    let derived = match task.passes && !early.keeps {
+    let derived = match task.passes != Passes::None && !early.keeps {
         true => derive::run(&mut algo, &is_one_pass),
         false => {
             keep = derive::fields(&algo, &is_one_pass);
@@ -83,6 +83,7 @@ impl Cut<'_> {
             algo: &self.algo,
             chip: task.chip,
             level: task.level,
+            crosses: task.passes == Passes::Across,
             groups: self.groups,
             stored: &self.stored,
             parts: &self.parts,

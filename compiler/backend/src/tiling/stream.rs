@@ -7,21 +7,28 @@
 //!
 //! Here is what the programs of both kinds of core must agree on: sizes, the walk over blocks, channels.
 
+mod across;
 mod cube;
+mod gather;
 mod mask;
+mod sum;
 mod vector;
+mod walk;
 
 use std::collections::BTreeSet;
 
 use diag::Span;
 use ir::algo::{self, Index};
-use ir::tile::{Arg, Chan, ChanData, Func, Phase};
+use ir::tile::{Arg, Chan, ChanData, Func, Phase, Tensor};
+use isa::chip::Chip;
+use isa::cost;
 use isa::types::{CoreKind, Elem, Space};
 
+use self::gather::Left;
 use self::mask::Limits;
 use super::builder::Builder;
 use super::expr::{GmMap, ceil_div, decode, round_up};
-use super::{Result, StepCx, workspace};
+use super::{Result, StepCx, vector_phase, workspace};
 use crate::Level;
 use crate::partition::{Product, Stream};
 use crate::schedule::{Given, Knob, Values};
@@ -39,10 +46,15 @@ pub(crate) struct Size {
     copies: u32,
     /// Items whose scores go through L0 at a time.
     scores: i64,
+    /// Accumulators for them.
+    dots: u32,
     /// Items whose products with their weights go through L0 at a time.
     steps: i64,
-    /// Items that come to L1 at a time.
+    /// Items that come to L1 at a time, and copies of them.
     packet: i64,
+    packets: u32,
+    /// How much of each of them comes at a time; where that is not all, a packet has the items of one tile of scores.
+    slice: i64,
     /// Columns of products with the weights that L0C takes at a time; where they are not all, the weights of a whole block
     /// stay in L1 for as many turns.
     columns: i64,
@@ -52,6 +64,8 @@ pub(crate) struct Size {
     ahead: u32,
     /// Whether the rows' factors stay in L0A for as long as the block of rows is.
     resident: bool,
+    /// Whether all groups have as many blocks of items, and what they have of one block of rows is merged at last.
+    split: bool,
 }
 
 impl Size {
@@ -174,7 +188,12 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
         Level::O1 | Level::O3 => (&[128, 96, 64, 32], &[LONGEST, 256, 128, 64, 16]),
     };
     let groups = i64::from(cx.groups);
+    let longest = lengths.iter().find(|n| **n < items + 64).copied();
     let time = |m: i64| {
+        let work = Work::new(cx, stream, (m, longest.unwrap_or(16)));
+        if may_cross(cx, stream) {
+            return work.whole().min(work.even()).saturating_mul(m + START_UP);
+        }
         let blocks = outer.saturating_mul(ceil_div(rows, m));
         ceil_div(blocks, groups).saturating_mul(m + START_UP)
     };
@@ -187,6 +206,10 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
         for &n in lengths.iter().filter(|n| **n == 16 || **n < items + 64) {
             let scores = (SCORES / m / 16 * 16).clamp(16, 128).min(n);
             let columns = columns(cx, stream, (m, scores));
+            let (scores, dots) = match alternating(cx, stream, (m, columns), n) {
+                Some(scores) => (scores, 1),
+                None => (scores, 2),
+            };
             let steps = (VALUES / columns / 16 * 16).clamp(16, 64).min(n);
             // Scores are read once at first and weights written at last, so one copy of each hides as well.
             for (rows, copies) in [(16, 2), (16, 1), (8, 2), (8, 1)] {
@@ -196,12 +219,16 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
                     rows,
                     copies,
                     scores,
+                    dots,
                     steps,
                     packet: steps.max(scores),
+                    packets: 2,
+                    slice: i64::MAX,
                     columns,
                     values: steps,
                     ahead: 2,
                     resident: false,
+                    split: false,
                 };
                 sizes.push(size.with_room(cx, stream));
             }
@@ -209,6 +236,65 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
     }
     sizes
 }
+
+/// Whether the walk goes on from one block of rows into the next: where all blocks of items count for every row, and there
+/// are products that come later than their weights.
+fn may_cross(cx: &StepCx<'_>, stream: &Stream) -> bool {
+    let limits = || Limits::of(cx.algo, &stream.cascade);
+    cx.crosses && cx.level != Level::O0 && !stream.sums.is_empty() && limits().is_none()
+}
+
+/// What there is to do with blocks of rows and items of some size, in units of one block of each.
+struct Work {
+    /// Blocks of rows, units of each, groups.
+    blocks: i64,
+    per: i64,
+    groups: i64,
+    /// Bytes of what is accumulated of a block of rows, and bytes that a unit moves.
+    kept: i64,
+    moved: i64,
+}
+
+impl Work {
+    fn new(cx: &StepCx<'_>, stream: &Stream, (m, n): (i64, i64)) -> Work {
+        let extent = |index: Index| cx.algo.indices[index].extent;
+        let depths: i64 = stream.scores.iter().map(|p| extent(p.k)).sum();
+        let widths: i64 = stream.sums.iter().map(|(_, p)| extent(p.n)).sum();
+        let rows = stream.cascade.rows.last().copied().unwrap_or(1);
+        let outer: i64 = stream.cascade.rows.iter().product::<i64>() / rows.max(1);
+        let kept = m.saturating_mul(widths).saturating_mul(4);
+        // Both factors of the items; scores there and back, weights there and back, products there and back.
+        let moved = n * (depths + widths) * 2 + m * n * 12 + 2 * kept;
+        Work {
+            blocks: outer.saturating_mul(ceil_div(rows, m)),
+            per: ceil_div(stream.cascade.items, n),
+            groups: i64::from(cx.groups),
+            kept,
+            moved,
+        }
+    }
+
+    /// Units of the group that has most, if every block of rows is one group's.
+    fn whole(&self) -> i64 {
+        ceil_div(self.blocks, self.groups).saturating_mul(self.per)
+    }
+
+    /// Units of a group if all have as many, and what it takes to leave and merge what they accumulated; that many are
+    /// not worth it where groups have few.
+    fn even(&self) -> i64 {
+        let units = self.blocks.saturating_mul(self.per);
+        if units < FEWEST_UNITS * self.groups {
+            return i64::MAX / 1024;
+        }
+        let places = ceil_div(self.blocks, self.groups) + 1;
+        let merging = ceil_div(places.saturating_mul(2 * self.kept), self.moved.max(1));
+        ceil_div(units, self.groups) + merging + MEETING
+    }
+}
+
+/// Units that a group has at least where blocks of rows are cut, and units as long as all cores take to meet (we choose).
+const FEWEST_UNITS: i64 = 4;
+const MEETING: i64 = 1;
 
 /// Columns of the widest product with the weights.
 fn widest(cx: &StepCx<'_>, stream: &Stream) -> i64 {
@@ -228,6 +314,19 @@ fn columns(cx: &StepCx<'_>, stream: &Stream, (m, scores): (i64, i64)) -> i64 {
     }
 }
 
+/// Items whose scores are made at a time where these take turns with columns of products: a tile of each is in L0C, and
+/// while one drains the other one is filled. None if products are not made column by column, or if L0C has no room.
+fn alternating(cx: &StepCx<'_>, stream: &Stream, (m, columns): (i64, i64), n: i64) -> Option<i64> {
+    let room = i64::try_from(cx.chip.usable_bytes(Space::L0c)).unwrap_or(0);
+    let left = (room / (4 * m) - columns) / 16 * 16;
+    let scores = left.min(MOST_SCORES).min(n);
+    let turns = columns < widest(cx, stream) && may_cross(cx, stream) && stream.scores.len() == 1;
+    (turns && scores >= LEAST_ALTERNATING).then_some(scores)
+}
+
+/// Items whose scores take as long as a drain of what was made before them, about (we choose).
+const LEAST_ALTERNATING: i64 = 64;
+
 impl Size {
     /// With packets as long as L1 has room for two of each kind, and the rows' factors in L0A if there is room beside the
     /// weights.
@@ -237,6 +336,7 @@ impl Size {
             return Size {
                 packet: least,
                 resident: false,
+                split: false,
                 ..self
             };
         }
@@ -258,10 +358,90 @@ impl Size {
             resident: rows / 2 + weights <= room(Space::L0a) && right <= room(Space::L0b),
             ..self
         };
-        match self.columns < widest(cx, stream) {
-            true => size.in_turns(room(Space::L1), depths, sums),
-            false => size,
+        let crosses = may_cross(cx, stream);
+        let work = Work::new(cx, stream, (self.m, self.n));
+        let size = Size {
+            split: crosses && work.even() < work.whole(),
+            ..size
+        };
+        match (self.columns < widest(cx, stream), crosses) {
+            (true, true) => {
+                let l1 = (cx.chip, room(Space::L1));
+                size.in_turns_beside(l1, (depths, widths, sums), work.per)
+            }
+            (true, false) => size.in_turns(room(Space::L1), depths, sums),
+            (false, _) => size,
         }
+    }
+
+    /// With packets of what L1 has room for beside the weights of a whole block, of which there is one: those of the next
+    /// block come while scores are made. What is copied in the least time is the best.
+    fn in_turns_beside(
+        self,
+        (chip, room): (&Chip, i64),
+        (depths, widths, sums): (i64, i64, i64),
+        per: i64,
+    ) -> Size {
+        let rows = self.m * depths * 2;
+        let weights = sums * self.m * self.n * 2;
+        let lengths = |least: i64| {
+            let all = PACKETS.into_iter().filter(move |n| *n > least);
+            all.filter(|n| *n <= self.n).chain([least])
+        };
+        let time = |rows: i64, columns: i64| {
+            let whole = |x: i64| u64::try_from(x).unwrap_or(0);
+            let cycles =
+                cost::nd2nz_cycles(whole(rows), whole(columns * 2), chip.mte2.nd2nz_port, chip);
+            i64::try_from(cycles).unwrap_or(i64::MAX / 4096)
+        };
+        let turns = ceil_div(widths, self.columns);
+        let mut best: Option<(i64, Size)> = None;
+        for (ahead, packets) in [(2, 2), (1, 2), (2, 1), (1, 1)] {
+            // Rows that have no second place come where blocks of rows meet.
+            let late = if ahead == 1 {
+                time(self.m, depths) / per.max(1)
+            } else {
+                0
+            };
+            for values in lengths(self.steps) {
+                let of_values = turns * ceil_div(self.n, values) * time(values, self.columns);
+                for (packet, slice) in lengths(self.scores).flat_map(|n| self.slices(n, depths)) {
+                    let needs = rows * i64::from(ahead)
+                        + weights
+                        + sums * self.columns * values * 4
+                        + slice * packet * 2 * i64::from(packets);
+                    let loads = ceil_div(self.n, packet) * ceil_div(depths, slice);
+                    // What has no second place comes when nothing is made of it.
+                    let exposed = if packets == 1 { 2 } else { 1 };
+                    let of_items = loads * time(packet, slice) * exposed;
+                    let cycles = of_items + of_values + late;
+                    if needs <= room && best.is_none_or(|(least, _)| cycles < least) {
+                        let size = Size {
+                            packet,
+                            packets,
+                            slice,
+                            values,
+                            ahead,
+                            resident: false,
+                            ..self
+                        };
+                        best = Some((cycles, size));
+                    }
+                }
+            }
+        }
+        best.map_or(self, |(_, size)| size)
+    }
+
+    /// How much of the items of a packet may come at a time: all, or whole steps of those of one tile.
+    fn slices(self, packet: i64, depths: i64) -> impl Iterator<Item = (i64, i64)> {
+        let even = move |slice: &i64| depths % slice == 0 && packet == self.scores;
+        let some = (1..4).map(|steps| steps * SCORE_DEPTH).filter(even);
+        // Of several products each has its own depth.
+        let one = some.filter(move |_| self.dots == 1);
+        std::iter::once(depths)
+            .chain(one)
+            .map(move |slice| (packet, slice))
     }
 
     /// With packets of what L1 has room for beside the weights of a whole block.
@@ -314,6 +494,10 @@ struct Pass<'a> {
     scores: Vec<Chan>,
     weights: Vec<Chan>,
     parts: Vec<Chan>,
+    /// Where the products lie that are merged.
+    rings: Vec<Tensor>,
+    /// Where groups leave what they accumulated, if they have parts of blocks of rows.
+    left: Option<Left>,
     limits: Option<Limits>,
 }
 
@@ -341,18 +525,31 @@ pub(crate) fn emit(
         .map_or(Span::NONE, |def| cx.algo.defs[*def].span);
     let mut pass = Pass::new(cx, stream, *size, gm);
     pass.channels(&mut func, span);
+    pass.left = size.split.then(|| Left::new(&pass, &mut func, span));
+    let across = may_cross(cx, stream);
     let mut b = Builder::new(func);
     b.span = span;
     let cube = b.block;
-    cube::emit(&pass, &mut b);
+    match across {
+        true => across::cube(&pass, &mut b),
+        false => cube::emit(&pass, &mut b),
+    }
     let mut b = Builder::new(b.func);
     b.span = span;
     let vector = b.block;
-    let mut b = vector::emit(&pass, b)?;
+    let mut b = match across {
+        true => across::vector(&pass, b)?,
+        false => vector::emit(&pass, b)?,
+    };
     b.func.phases.push(Phase {
         cube: Some(cube),
         vector: Some(vector),
     });
+    let Some(left) = &pass.left else {
+        return Ok(b.func);
+    };
+    let mut b = vector_phase(b.func, span);
+    b = gather::emit(&pass, left, b)?;
     Ok(b.func)
 }
 
@@ -372,6 +569,8 @@ impl<'a> Pass<'a> {
             scores: Vec::new(),
             weights: Vec::new(),
             parts: Vec::new(),
+            rings: Vec::new(),
+            left: None,
             limits: Limits::of(cx.algo, &stream.cascade),
         }
     }
@@ -410,6 +609,7 @@ impl<'a> Pass<'a> {
                 span,
             );
             self.parts.push(chan);
+            self.rings.push(func.chans[chan].tensor);
         }
     }
 
@@ -471,6 +671,11 @@ impl<'a> Pass<'a> {
 
     fn items(&self) -> i64 {
         self.stream.cascade.items
+    }
+
+    /// Blocks of items of a block of rows, where all of them count.
+    fn turns(&self) -> i64 {
+        ceil_div(self.items(), self.size.n)
     }
 
     /// Blocks of rows over all outer indices.

@@ -4,8 +4,8 @@ use ir::algo::{CmpOp, Index};
 use ir::tile::{Arg, Buf, Chan, CoreQuery, FixCast, Op, Tensor, View};
 use isa::types::{Elem, Layout, Space};
 
+use super::sum::Sum;
 use super::{Pass, Rows, SCORE_DEPTH};
-use crate::Level;
 use crate::partition::{Factor, Product};
 use crate::tiling::builder::{Builder, Shape, whole};
 use crate::tiling::expr::round_up;
@@ -58,14 +58,19 @@ pub(super) fn emit(pass: &Pass<'_>, b: &mut Builder) {
 }
 
 /// The rows of a left factor, in L1 for as long as the block of rows is, and in L0A too if there is room.
-struct Side<'a> {
-    product: &'a Product,
+pub(super) struct Side<'a> {
+    pub(super) product: &'a Product,
     buf: Buf,
     near: Option<Buf>,
 }
 
 impl<'a> Side<'a> {
-    fn rows(pass: &Pass<'_>, b: &mut Builder, product: &'a Product, rows: &Rows) -> Side<'a> {
+    pub(super) fn rows(
+        pass: &Pass<'_>,
+        b: &mut Builder,
+        product: &'a Product,
+        rows: &Rows,
+    ) -> Side<'a> {
         let depth = pass.extent(product.k);
         let at = base(pass, b, product, &product.a, rows);
         let m = (pass.size.m, rows.m);
@@ -80,7 +85,13 @@ impl<'a> Side<'a> {
 }
 
 /// The offset of a factor's first element for a block of rows.
-fn base(pass: &Pass<'_>, b: &mut Builder, product: &Product, factor: &Factor, rows: &Rows) -> Arg {
+pub(super) fn base(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    product: &Product,
+    factor: &Factor,
+    rows: &Rows,
+) -> Arg {
     let own = &pass.cx.algo.defs[product.def].indices;
     let mut at = Arg::Const(factor.at.constant);
     for (index, value) in own.iter().zip(rows.outer.iter().chain([&rows.m0])) {
@@ -100,21 +111,61 @@ fn packet(
     free: (i64, Arg),
     depth: (i64, Arg),
 ) -> Buf {
+    let dst = packet_room(pass, b, (factor, copies), free, depth);
+    bring(pass, b, (factor, dst), at, free.1, depth.1);
+    dst
+}
+
+/// Room in L1 for part of a factor.
+pub(super) fn packet_room(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    (factor, copies): (&Factor, u32),
+    free: (i64, Arg),
+    depth: (i64, Arg),
+) -> Buf {
+    let extents = match factor.k_major {
+        true => (depth.0, free.0),
+        false => (free.0, depth.0),
+    };
+    room(pass, b, memory(pass, factor), extents, copies)
+}
+
+fn memory(pass: &Pass<'_>, factor: &Factor) -> Tensor {
     let tensor = pass.gm.get(&factor.tensor).copied();
     debug_assert!(tensor.is_some(), "partition: factors are in global memory");
-    let tensor = tensor.unwrap_or(Tensor::from_u32(0));
+    tensor.unwrap_or(Tensor::from_u32(0))
+}
+
+/// Brings part of a factor to its room.
+pub(super) fn bring(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    (factor, dst): (&Factor, Buf),
+    at: Arg,
+    free: Arg,
+    depth: Arg,
+) {
     let (rows, cols) = match factor.k_major {
         true => (depth, free),
         false => (free, depth),
     };
-    load(pass, b, (tensor, at, factor.pitch), (rows, cols), copies)
+    b.push(Op::Load {
+        dst: whole(dst),
+        tensor: memory(pass, factor),
+        at,
+        rows,
+        cols,
+        pitch: Arg::Const(factor.pitch),
+    });
 }
 
-fn load(
+/// Room in L1 for part of a tensor.
+pub(super) fn room(
     pass: &Pass<'_>,
     b: &mut Builder,
-    (tensor, at, pitch): (Tensor, Arg, i64),
-    (rows, cols): ((i64, Arg), (i64, Arg)),
+    tensor: Tensor,
+    (rows, cols): (i64, i64),
     copies: u32,
 ) -> Buf {
     let data = &b.func.tensors[tensor];
@@ -124,23 +175,34 @@ fn load(
         space: Space::L1,
         layout: Layout::NZ,
         depth: copies.min(pass.cx.depth()),
-        rows: round_up(rows.0, 16),
-        cols: round_up(cols.0, 16),
+        rows: round_up(rows, 16),
+        cols: round_up(cols, 16),
     };
-    let buf = b.buf(&name, shape);
+    b.buf(&name, shape)
+}
+
+/// Brings part of a tensor to L1: capacity and number of its rows and columns.
+pub(super) fn load(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    (tensor, at, pitch): (Tensor, Arg, i64),
+    (rows, cols): ((i64, Arg), (i64, Arg)),
+    copies: u32,
+) -> Buf {
+    let dst = room(pass, b, tensor, (rows.0, cols.0), copies);
     b.push(Op::Load {
-        dst: whole(buf),
+        dst: whole(dst),
         tensor,
         at,
         rows: rows.1,
         cols: cols.1,
         pitch: Arg::Const(pitch),
     });
-    buf
+    dst
 }
 
 /// A matrix in L0, from a place in L1; capacity and number of its rows and columns.
-fn tile(
+pub(super) fn tile(
     pass: &Pass<'_>,
     b: &mut Builder,
     (space, depth): (Space, u32),
@@ -175,7 +237,7 @@ fn tile(
 }
 
 /// The part of a packet from a position along the reduced index on.
-fn from(packet: Buf, factor: &Factor, k: Arg) -> View {
+pub(super) fn from(packet: Buf, factor: &Factor, k: Arg) -> View {
     let zero = Arg::Const(0);
     let (row, col) = if factor.k_major { (k, zero) } else { (zero, k) };
     View {
@@ -185,7 +247,13 @@ fn from(packet: Buf, factor: &Factor, k: Arg) -> View {
     }
 }
 
-fn accumulator(pass: &Pass<'_>, b: &mut Builder, name: &str, cols: i64, depth: u32) -> Buf {
+pub(super) fn accumulator(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    name: &str,
+    cols: i64,
+    depth: u32,
+) -> Buf {
     let shape = Shape {
         elem: Elem::F32,
         space: Space::L0c,
@@ -198,7 +266,7 @@ fn accumulator(pass: &Pass<'_>, b: &mut Builder, name: &str, cols: i64, depth: u
 }
 
 /// A loop over parts of a length: capacity, number and first position of each.
-fn parts(
+pub(super) fn parts(
     b: &mut Builder,
     (most, length): (i64, Arg),
     step: i64,
@@ -222,35 +290,81 @@ fn parts(
 
 /// One block of scores, in tiles of as many items as L0 takes.
 fn scores(pass: &Pass<'_>, b: &mut Builder, (side, chan): (&Side<'_>, Chan), rows: &Rows, j: Arg) {
-    let product = side.product;
     let (first, count) = pass.items_of(b, j);
     let slot = b.func.add_value();
     b.push(Op::Acquire { dst: slot, chan });
-    let right = base(pass, b, product, &product.b, rows);
-    let depth = pass.extent(product.k);
+    let right = base(pass, b, side.product, &side.product.b, rows);
     let most = pass.size.n.min(round_up(pass.items(), 16));
+    let ring = (chan, Arg::Val(slot));
     parts(b, (most, count), pass.size.packet, |b, n1, in_packet| {
-        let item = b.add(first, n1);
-        let down = b.mul(item, product.b.at.stride(product.n));
-        let at = b.add(right, down);
-        let items = packet(
-            pass,
-            b,
-            (&product.b, 2),
-            at,
-            in_packet,
-            (depth, Arg::Const(depth)),
-        );
-        parts(b, in_packet, pass.size.scores, |b, n0, n| {
-            let c = accumulator(pass, b, "dots", n.0, 2);
-            dots(pass, b, side, c, (items, n0), (rows.m, n));
-            let within = b.add(n1, n0);
-            let at = b.add(Arg::Val(slot), within);
-            let ring = b.func.chans[chan].tensor;
-            drain(b, ring, at, c, (rows.m, n.1), pass.size.n);
-        });
+        packet_of_scores(pass, b, side, ring, rows.m, (right, first, n1, in_packet));
     });
     b.push(Op::Publish { chan });
+}
+
+/// The scores of a packet: where the first item of all lies, the first of the block, how far behind that the packet
+/// begins, and its length.
+pub(super) fn packet_of_scores(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    side: &Side<'_>,
+    (chan, slot): (Chan, Arg),
+    m: Arg,
+    (right, first, n1, in_packet): (Arg, Arg, Arg, (i64, Arg)),
+) {
+    let product = side.product;
+    let depth = full(pass, product.k);
+    let item = b.add(first, n1);
+    let down = b.mul(item, product.b.at.stride(product.n));
+    let at = b.add(right, down);
+    let ring = b.func.chans[chan].tensor;
+    if pass.size.slice < depth.0 {
+        let c = in_slices(pass, b, side, (m, in_packet), at);
+        let to = b.add(slot, n1);
+        return drain(b, ring, to, c, (m, in_packet.1), pass.size.n);
+    }
+    let copies = pass.size.packets;
+    let items = packet(pass, b, (&product.b, copies), at, in_packet, depth);
+    parts(b, in_packet, pass.size.scores, |b, n0, n| {
+        let c = accumulator(pass, b, "dots", n.0, pass.size.dots);
+        dots(pass, b, side, c, (items, n0), (m, n));
+        let within = b.add(n1, n0);
+        let at = b.add(slot, within);
+        drain(b, ring, at, c, (m, n.1), pass.size.n);
+    });
+}
+
+/// A tile of scores whose items come slice by slice.
+fn in_slices(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    side: &Side<'_>,
+    (m, n): (Arg, (i64, Arg)),
+    at: Arg,
+) -> Buf {
+    let product = side.product;
+    let c = accumulator(pass, b, "dots", n.0, pass.size.dots);
+    parts(
+        b,
+        full(pass, product.k),
+        pass.size.slice,
+        |b, k1, in_slice| {
+            let across = b.mul(k1, product.b.at.stride(product.k));
+            let at = b.add(at, across);
+            let copies = pass.size.packets;
+            let items = packet(pass, b, (&product.b, copies), at, n, in_slice);
+            parts(b, in_slice, SCORE_DEPTH, |b, k0, k| {
+                let position = b.add(k1, k0);
+                let left = from(side.buf, &product.a, position);
+                let rows = (pass.size.m, m);
+                let a0 = tile(pass, b, (Space::L0a, 2), left, (rows, k), product.a.k_major);
+                let right = from(items, &product.b, k0);
+                let b0 = tile(pass, b, (Space::L0b, 2), right, (k, n), !product.b.k_major);
+                multiply(b, c, (a0, b0), (m, k.1, n.1), position);
+            });
+        },
+    );
+    c
 }
 
 /// A tile of scores: all of the rows' factor at once if it stays in L0A, else part by part.
@@ -288,7 +402,7 @@ fn dots(
     });
 }
 
-fn multiply(
+pub(super) fn multiply(
     b: &mut Builder,
     c: Buf,
     (left, right): (Buf, Buf),
@@ -308,7 +422,14 @@ fn multiply(
     });
 }
 
-fn drain(b: &mut Builder, tensor: Tensor, at: Arg, src: Buf, (rows, cols): (Arg, Arg), pitch: i64) {
+pub(super) fn drain(
+    b: &mut Builder,
+    tensor: Tensor,
+    at: Arg,
+    src: Buf,
+    (rows, cols): (Arg, Arg),
+    pitch: i64,
+) {
     b.push(Op::Drain {
         tensor,
         at,
@@ -323,131 +444,36 @@ fn drain(b: &mut Builder, tensor: Tensor, at: Arg, src: Buf, (rows, cols): (Arg,
 
 /// The weights of one block times its values.
 fn part(pass: &Pass<'_>, b: &mut Builder, number: usize, rows: &Rows, block: Arg) {
-    let (Some((_, product)), Some(&weights), Some(&out)) = (
-        pass.stream.sums.get(number),
-        pass.weights.get(number),
-        pass.parts.get(number),
-    ) else {
+    let Some(sum) = Sum::new(pass, b, number, (rows, block)) else {
         return;
     };
-    let width: (i64, Arg) = full(pass, product.n);
-    if pass.size.columns < width.0 {
-        return part_in_turns(pass, b, product, rows, block, (weights, out));
+    if sum.in_turns() {
+        let taken = sum.take(b);
+        let left = sum.weights_room(b, 2);
+        sum.bring_weights(b, left, taken);
+        sum.release(b);
+        let at = sum.acquire(b);
+        let (each, _) = sum.turns();
+        parts(b, full(pass, sum.product.n), each, |b, n0, n| {
+            let c = sum.some_columns(b, left, (n0, n));
+            sum.drain(b, c, at, (n0, n.1));
+        });
+        return sum.publish(b);
     }
-    let (first, count) = pass.items_of(b, block);
-    let right = base(pass, b, product, &product.b, rows);
-    let values = |b: &mut Builder, k1: Arg, k: (i64, Arg), copies: u32| {
-        let item = b.add(first, k1);
-        let down = b.mul(item, product.b.at.stride(product.k));
-        let at = b.add(right, down);
-        packet(pass, b, (&product.b, copies), at, width, k)
-    };
-    let most = pass.size.n.min(round_up(pass.items(), 16));
-    // The values of the whole block come while the weights are waited for, where they take no more room.
-    let early = (pass.cx.level != Level::O0 && pass.size.n <= 2 * pass.size.packet)
-        .then(|| values(b, Arg::Const(0), (most, count), 1));
-    let taken = b.func.add_value();
-    b.push(Op::Take {
-        dst: taken,
-        chan: weights,
-    });
-    let c = accumulator(pass, b, "sums", width.0, 1);
-    let ring = b.func.chans[weights].tensor;
-    parts(b, (most, count), pass.size.packet, |b, k1, in_packet| {
-        let m = (pass.size.m, rows.m);
-        let at = b.add(Arg::Val(taken), k1);
-        let left = load(pass, b, (ring, at, pass.size.n), (m, in_packet), 2);
-        let items = early.unwrap_or_else(|| values(b, k1, in_packet, 2));
-        parts(b, in_packet, pass.size.steps, |b, k0, k| {
-            let weights = View {
-                col: k0,
-                ..whole(left)
-            };
-            let a0 = tile(pass, b, (Space::L0a, 2), weights, (m, k), false);
-            let turned = !product.b.k_major;
-            let position = b.add(k1, k0);
-            let within = if early.is_some() { position } else { k0 };
-            let values = from(items, &product.b, within);
-            let b0 = tile(pass, b, (Space::L0b, 2), values, (k, width), turned);
-            multiply(b, c, (a0, b0), (rows.m, k.1, width.1), position);
-        });
-    });
-    b.push(Op::Release { chan: weights });
-    let at = b.func.add_value();
-    b.push(Op::Acquire { dst: at, chan: out });
-    let ring = b.func.chans[out].tensor;
-    drain(
-        b,
-        ring,
-        Arg::Val(at),
-        c,
-        (rows.m, width.1),
-        pass.width(product),
-    );
-    b.push(Op::Publish { chan: out });
-}
-
-/// The same where L0C takes some columns at a time: the weights of the block stay in L1, and its values come column by
-/// column.
-fn part_in_turns(
-    pass: &Pass<'_>,
-    b: &mut Builder,
-    product: &Product,
-    rows: &Rows,
-    block: Arg,
-    (weights, out): (Chan, Chan),
-) {
-    let (first, count) = pass.items_of(b, block);
-    let right = base(pass, b, product, &product.b, rows);
-    let most = pass.size.n.min(round_up(pass.items(), 16));
-    let m = (pass.size.m, rows.m);
-    let taken = b.func.add_value();
-    b.push(Op::Take {
-        dst: taken,
-        chan: weights,
-    });
-    let ring = b.func.chans[weights].tensor;
-    let left = load(
-        pass,
-        b,
-        (ring, Arg::Val(taken), pass.size.n),
-        (m, (most, count)),
-        2,
-    );
-    b.push(Op::Release { chan: weights });
-    let at = b.func.add_value();
-    b.push(Op::Acquire { dst: at, chan: out });
-    parts(b, full(pass, product.n), pass.size.columns, |b, n0, n| {
-        let across = b.mul(n0, product.b.at.stride(product.n));
-        let right = b.add(right, across);
-        let c = accumulator(pass, b, "sums", n.0, 1);
-        parts(b, (most, count), pass.size.values, |b, k1, in_packet| {
-            let item = b.add(first, k1);
-            let down = b.mul(item, product.b.at.stride(product.k));
-            let at = b.add(right, down);
-            let items = packet(pass, b, (&product.b, 2), at, n, in_packet);
-            parts(b, in_packet, pass.size.steps, |b, k0, k| {
-                let position = b.add(k1, k0);
-                let weights = View {
-                    col: position,
-                    ..whole(left)
-                };
-                let a0 = tile(pass, b, (Space::L0a, 2), weights, (m, k), false);
-                let turned = !product.b.k_major;
-                let values = from(items, &product.b, k0);
-                let b0 = tile(pass, b, (Space::L0b, 2), values, (k, n), turned);
-                multiply(b, c, (a0, b0), (rows.m, k.1, n.1), position);
-            });
-        });
-        let ring = b.func.chans[out].tensor;
-        let to = b.add(Arg::Val(at), n0);
-        drain(b, ring, to, c, (rows.m, n.1), pass.width(product));
-    });
-    b.push(Op::Publish { chan: out });
+    let early = sum.early(b);
+    if let Some(values) = early {
+        sum.bring_all(b, values);
+    }
+    let taken = sum.take(b);
+    let c = sum.at_once(b, taken, early);
+    sum.release(b);
+    let at = sum.acquire(b);
+    sum.drain(b, c, at, (Arg::Const(0), sum.width.1));
+    sum.publish(b);
 }
 
 /// All of an index: capacity and number.
-fn full(pass: &Pass<'_>, index: Index) -> (i64, Arg) {
+pub(super) fn full(pass: &Pass<'_>, index: Index) -> (i64, Arg) {
     let extent = pass.extent(index);
     (extent, Arg::Const(extent))
 }

@@ -10,6 +10,7 @@ use ir::tile::{Arg, Buf, Chan, CoreQuery, EwOp, Op, Operand, View};
 use isa::types::{Elem, Layout};
 
 use super::Pass;
+use super::gather::{self, Left};
 use crate::partition::Rows as Space;
 use crate::pass::derive::{Field, Part};
 use crate::tiling::Result;
@@ -20,7 +21,7 @@ use crate::tiling::rows::{Block, Plan, column_unit};
 
 /// What stays in the unified buffer from the first block of items to the last: of each field a buffer in which the
 /// strips of a core's rows lie one behind the other.
-struct Kept {
+pub(super) struct Kept {
     /// The accumulator; where its columns are merged part by part, the rows of a part follow those of the one before.
     state: Vec<Buf>,
     /// The record of the last block, and of the one before, of fields of the rows.
@@ -33,7 +34,7 @@ struct Kept {
 }
 
 /// A strip of a core's rows: those that are computed with at a time.
-struct Strip {
+pub(super) struct Strip {
     /// First row inside the block of rows, and in the tensor.
     inside: Arg,
     row0: Arg,
@@ -55,7 +56,7 @@ pub(super) fn emit(pass: &Pass<'_>, b: Builder) -> Result<Builder> {
     Ok(em.b)
 }
 
-fn items_extent(pass: &Pass<'_>) -> Extent {
+pub(super) fn items_extent(pass: &Pass<'_>) -> Extent {
     let unit = column_unit(pass.cx.algo, &pass.stream.defs);
     let width = round_up(pass.size.n.min(round_up(pass.items(), 16)), unit.max(16));
     Extent {
@@ -111,7 +112,7 @@ fn block_of_rows(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg) -> Result<()
 }
 
 /// Computes before the loops what neither rows nor items change.
-fn hoist(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Result<()> {
+pub(super) fn hoist(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Result<()> {
     let algo = pass.cx.algo;
     em.extent = items_extent(pass);
     bind_maps(pass, em);
@@ -135,7 +136,7 @@ fn hoist(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Result<()> {
 }
 
 /// Runs a part of the program where a scalar is not 0, as a scope of its own.
-fn when(
+pub(super) fn when(
     em: &mut Emitter<'_>,
     cond: Arg,
     body: impl FnOnce(&mut Emitter<'_>) -> Result<()>,
@@ -153,7 +154,7 @@ fn when(
 }
 
 /// Where the indices of every member get their values.
-fn place(pass: &Pass<'_>, em: &mut Emitter<'_>, outer: &[Arg]) {
+pub(super) fn place(pass: &Pass<'_>, em: &mut Emitter<'_>, outer: &[Arg]) {
     let algo = pass.cx.algo;
     let last = pass.outer.len();
     for &def in &pass.stream.defs {
@@ -178,12 +179,29 @@ fn place(pass: &Pass<'_>, em: &mut Emitter<'_>, outer: &[Arg]) {
     }
 }
 
-fn is_row(field: &Field) -> bool {
+pub(super) fn is_row(field: &Field) -> bool {
     field.weights.is_none()
 }
 
+impl Kept {
+    /// The record of a field of the rows that is merged next.
+    pub(super) fn record(&self, pass: &Pass<'_>, number: usize) -> Option<Buf> {
+        let records = match pass.parts.is_empty() {
+            true => &self.next,
+            false => &self.last,
+        };
+        records.get(number).copied().flatten()
+    }
+}
+
+/// Columns of a field that is a product.
+pub(super) fn width(pass: &Pass<'_>, number: usize) -> i64 {
+    let product = pass.stream.sums.iter().find(|(field, _)| *field == number);
+    product.map_or(1, |(_, product)| pass.extent(product.n))
+}
+
 /// Makes room for accumulators and records; the accumulators are those of nothing.
-fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
+pub(super) fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
     let fields = &pass.stream.cascade.fields;
     let mut kept = Kept {
         state: Vec::new(),
@@ -195,14 +213,11 @@ fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
     };
     for (number, field) in fields.iter().enumerate() {
         let kind = kind_of(field);
-        let start = Operand::Bits(float_bits(field.start, Elem::F32));
         em.extent = field_extent(pass, number, Arg::Const(0));
         let (all, part) = room(pass, em, (kind, columns_parts(pass, number)));
         kept.state.push(all);
         kept.strip_state.push(part);
-        let shape = &em.b.func.bufs[all];
-        let dims = (Arg::Const(shape.rows), Arg::Const(shape.cols));
-        em.b.ew(EwOp::Copy, all, start, None, dims);
+        set_to_start(em, field, all);
         for (of_all, of_strip) in [
             (&mut kept.next, &mut kept.strip_next),
             (&mut kept.last, &mut kept.strip_last),
@@ -213,6 +228,21 @@ fn keep_room(pass: &Pass<'_>, em: &mut Emitter<'_>) -> Kept {
         }
     }
     kept
+}
+
+/// Fills a buffer with what merging with changes nothing.
+pub(super) fn set_to_start(em: &mut Emitter<'_>, field: &Field, buf: Buf) {
+    let start = Operand::Bits(float_bits(field.start, Elem::F32));
+    let shape = &em.b.func.bufs[buf];
+    let dims = (Arg::Const(shape.rows), Arg::Const(shape.cols));
+    em.b.ew(EwOp::Copy, buf, start, None, dims);
+}
+
+/// Lets the accumulators be those of nothing.
+pub(super) fn clear(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept) {
+    for (field, state) in pass.stream.cascade.fields.iter().zip(&kept.state) {
+        set_to_start(em, field, *state);
+    }
 }
 
 /// Elements that a value of the rows has of each strip.
@@ -250,7 +280,7 @@ fn room(pass: &Pass<'_>, em: &mut Emitter<'_>, (kind, parts): (Kind, i64)) -> (B
 }
 
 /// Runs code for each strip of a core's rows. Where it lies is computed in each anew: scalars are few.
-fn strips(
+pub(super) fn strips(
     pass: &Pass<'_>,
     em: &mut Emitter<'_>,
     block: Arg,
@@ -380,7 +410,7 @@ fn all_rows(pass: &Pass<'_>) -> i64 {
 }
 
 /// The record of the last block becomes the one before.
-fn turn(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept) {
+pub(super) fn turn(pass: &Pass<'_>, em: &mut Emitter<'_>, kept: &Kept) {
     let dims = (Arg::Const(1), Arg::Const(all_rows(pass)));
     for (next, last) in kept.next.iter().zip(&kept.last) {
         if let (Some(next), Some(last)) = (next, last) {
@@ -404,7 +434,13 @@ fn enter(em: &mut Emitter<'_>, strip: &Strip) {
 
 // ---- one block of items ----
 
-fn items(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg, kept: &Kept, j: Arg) -> Result<()> {
+pub(super) fn items(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    block: Arg,
+    kept: &Kept,
+    j: Arg,
+) -> Result<()> {
     let whole = pass.limits.as_ref().map(|limits| {
         let within = pass.items_of(&mut em.b, j);
         let (outer, m0, m) = pass.rows_of(&mut em.b, block);
@@ -607,7 +643,7 @@ fn hand_over(pass: &Pass<'_>, em: &mut Emitter<'_>, (weights, given): (&[Buf], &
 // ---- merging ----
 
 /// Merges the record of a block into every accumulator: the one before with products of the cube, else the last.
-fn merge(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg, kept: &Kept) -> Result<()> {
+pub(super) fn merge(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg, kept: &Kept) -> Result<()> {
     let slots = each(em, &pass.parts, |dst, chan| Op::Take { dst, chan });
     em.scoped(|em| merge_all(pass, em, block, kept, &slots))?;
     for &chan in &pass.parts {
@@ -617,7 +653,7 @@ fn merge(pass: &Pass<'_>, em: &mut Emitter<'_>, block: Arg, kept: &Kept) -> Resu
 }
 
 /// Values of the rows at once, products strip by strip.
-fn merge_all(
+pub(super) fn merge_all(
     pass: &Pass<'_>,
     em: &mut Emitter<'_>,
     block: Arg,
@@ -761,14 +797,14 @@ fn part(
     else {
         return Internal::Pending(Kind::Full);
     };
-    let (Some(chan), Some(slot)) = (pass.parts.get(sum), slots.get(sum)) else {
+    let (Some(&ring), Some(slot)) = (pass.rings.get(sum), slots.get(sum)) else {
         return Internal::Pending(Kind::Full);
     };
     let pitch = pass.width(product);
     let down = em.b.mul(strip.inside, pitch);
     let at = em.b.add(*slot, down);
     Internal::Block {
-        ring: em.b.func.chans[*chan].tensor,
+        ring,
         at: em.b.add(at, from),
         pitch,
     }
@@ -776,8 +812,75 @@ fn part(
 
 // ---- results ----
 
+/// What follows from the merged fields of a block of rows, or those of its fields that a group has.
+pub(super) fn finish(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    (block, group): (Arg, Arg),
+    kept: &Kept,
+) -> Result<()> {
+    let Some(left) = &pass.left else {
+        return strips(pass, em, block, kept, |em, strip| {
+            results(pass, em, strip, kept)
+        });
+    };
+    let at = gather::place(pass, &mut em.b, (block, group));
+    strips(pass, em, block, kept, |em, strip| {
+        leave(pass, em, (strip, kept), (left, at))
+    })
+}
+
+/// Leaves what a strip has accumulated in memory.
+fn leave(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    (strip, kept): (&Strip, &Kept),
+    (left, at): (&Left, Arg),
+) -> Result<()> {
+    let at = em.b.add(at, strip.inside);
+    let fields = pass.stream.cascade.fields.iter().enumerate();
+    for ((number, field), &tensor) in fields.zip(&left.fields) {
+        let src = whole(kept.strip_state[number]);
+        if is_row(field) {
+            em.b.push(Op::Store {
+                tensor,
+                at,
+                src,
+                rows: Arg::Const(1),
+                cols: strip.rows,
+                pitch: Arg::Const(pass.size.m),
+            });
+            continue;
+        }
+        let width = width(pass, number);
+        let each = field_extent(pass, number, Arg::Const(0))
+            .cap_cols
+            .min(width);
+        let parts = (columns_parts(pass, number), each);
+        let at = em.b.mul(at, width);
+        each_part(pass, em, (strip, kept), parts, |em, first| {
+            let at = em.b.add(at, first);
+            em.b.push(Op::Store {
+                tensor,
+                at,
+                src,
+                rows: strip.rows,
+                cols: Arg::Const(each),
+                pitch: Arg::Const(width),
+            });
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 /// Computes and stores what follows from the merged fields.
-fn results(pass: &Pass<'_>, em: &mut Emitter<'_>, strip: &Strip, kept: &Kept) -> Result<()> {
+pub(super) fn results(
+    pass: &Pass<'_>,
+    em: &mut Emitter<'_>,
+    strip: &Strip,
+    kept: &Kept,
+) -> Result<()> {
     let algo = pass.cx.algo;
     bind_maps(pass, em);
     for (field, buf) in pass.stream.cascade.fields.iter().zip(&kept.strip_state) {
