@@ -74,7 +74,6 @@ fn converted(
         message,
         tags: tag(&code).filter(|_| state.abilities.tags),
         data: fix_of(found).filter(|_| state.abilities.data),
-        ..lsp_types::Diagnostic::default()
     }
 }
 
