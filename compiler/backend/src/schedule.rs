@@ -154,6 +154,15 @@ impl Knob {
     }
 }
 
+/// The order of blocks that goes down strips of so many rows of blocks, column by column: the value of
+/// [`Knob::Order`] for `swizzle(rows)`.
+pub const fn swizzle(rows: i64) -> i64 {
+    -rows
+}
+
+/// The order of blocks `swizzle(?)`: in strips, of whatever height the rule finds best.
+pub const ANY_SWIZZLE: i64 = i64::MIN;
+
 /// Elements of the reduction that a step in L0 usually has.
 const STEP: i64 = 64;
 

@@ -230,7 +230,7 @@ pub(crate) fn order(word: &Name) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::new(codes::E0404, what)
             .primary(word.span, "no such order here")
-            .help("`order row` and `order diagonal(1)` are possible"),
+            .help("`order row`, `order diagonal(1)` and `order swizzle(4)` are possible"),
     )
 }
 

@@ -49,6 +49,7 @@ impl StepSchedule {
         if !blocks.is_empty() {
             let order = match self.values.get(&Knob::Order) {
                 Some(beside) if *beside > 0 => format!(" order diagonal({beside})"),
+                Some(rows) if *rows < 0 => format!(" order swizzle({})", rows.unsigned_abs()),
                 Some(_) | None => String::new(),
             };
             lines.push(format!("grid {}{order}", blocks.join(", ")));

@@ -263,6 +263,13 @@ impl Scope<'_> {
                 Some(beside) if beside < 1 => return Err(errors::order(word)),
                 Some(_) | None => *number,
             },
+            Some((word, Some(number))) if word.text == "swizzle" => match number.value {
+                Some(rows) if rows < 1 => return Err(errors::order(word)),
+                rows => Number {
+                    value: Some(rows.map_or(super::ANY_SWIZZLE, super::swizzle)),
+                    span: number.span,
+                },
+            },
             Some((word, _)) => return Err(errors::order(word)),
         };
         let over = |slot: &Slot| matches!(&slot.form, Form::Grid(axis) if means(axis, block));

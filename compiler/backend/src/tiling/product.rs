@@ -104,6 +104,7 @@ struct Walk {
     outer: Vec<i64>,
     blocks_n: Arg,
     blocks_m: Arg,
+    /// As [`Tiles::diagonal`].
     diagonal: i64,
 }
 
@@ -137,14 +138,36 @@ impl Walk {
         let mut extents: Vec<Arg> = self.outer.iter().map(|&e| Arg::Const(e)).collect();
         extents.extend([self.blocks_m, self.blocks_n]);
         let mut values = decode(b, t, &extents);
-        let n = values.pop().unwrap_or(Arg::Const(0));
+        let mut n = values.pop().unwrap_or(Arg::Const(0));
         let mut m = values.pop().unwrap_or(Arg::Const(0));
-        if self.diagonal > 0 {
-            let down = b.div(n, self.diagonal);
-            let down = b.add(m, down);
-            m = b.rem(down, self.blocks_m);
+        match self.diagonal {
+            0 => {}
+            1.. => {
+                let down = b.div(n, self.diagonal);
+                let down = b.add(m, down);
+                m = b.rem(down, self.blocks_m);
+            }
+            _ => (m, n) = self.in_strip(b, (m, n)),
         }
         (values, b.mul(m, tiles.m), b.mul(n, tiles.n))
+    }
+
+    /// The block of a strip that comes when the strip's blocks are counted column by column; the last strip may be lower.
+    fn in_strip(&self, b: &mut Builder, (m, n): (Arg, Arg)) -> (Arg, Arg) {
+        let height = self.diagonal.saturating_neg();
+        let inner = b.rem(m, height);
+        let first = b.sub(m, inner);
+        let rows = match self.blocks_m {
+            Arg::Const(all) if all % height == 0 => Arg::Const(height),
+            all => {
+                let left = b.sub(all, first);
+                b.min(left, height)
+            }
+        };
+        let before = b.mul(inner, self.blocks_n);
+        let number = b.add(before, n);
+        let down = b.rem(number, rows);
+        (b.add(first, down), b.div(number, rows))
     }
 }
 

@@ -8,7 +8,7 @@ use super::Extents;
 use crate::errors;
 use crate::partition::Window;
 use crate::schedule::space::{Candidate, Lack, StepSpace, Term};
-use crate::schedule::{Given, Knob, Values};
+use crate::schedule::{ANY_SWIZZLE, Given, Knob, Values, swizzle};
 use crate::tiling::Result;
 use crate::tiling::expr::{ceil_div, round_up};
 
@@ -30,7 +30,7 @@ pub(crate) struct Tiles {
     /// Accumulators in L0C.
     pub(crate) acc_depth: u32,
     /// The order of blocks: 0 row by row; else so many blocks beside each other share their rows, and the next so many
-    /// are one row of blocks further down.
+    /// are one row of blocks further down; below 0 strips of so many rows of blocks, each column by column.
     pub(crate) diagonal: i64,
 }
 
@@ -80,7 +80,10 @@ impl Tiles {
             l1_depth: copies(Knob::PacketDepth, self.l1_depth),
             l0_depth: copies(Knob::StepDepth, self.l0_depth),
             acc_depth: copies(Knob::AccDepth, self.acc_depth),
-            diagonal: size(Knob::Order, self.diagonal),
+            diagonal: match size(Knob::Order, self.diagonal) {
+                ANY_SWIZZLE => swizzle(STRIPS[0]),
+                order => order,
+            },
         }
     }
 
@@ -353,10 +356,14 @@ fn for_each(task: &Task<'_>, found: &mut dyn FnMut(i64, Tiles)) {
     }
 }
 
+/// Heights of a strip worth trying, in rows of blocks.
+const STRIPS: [i64; 4] = [4, 2, 3, 8];
+
 /// Orders of blocks worth trying: that of rows, and the one in which cores at work have different rows and columns.
 fn orders(task: &Task<'_>, t: &Tiles) -> Vec<i64> {
     let e = task.extents;
     match task.given.get(&Knob::Order) {
+        Some(&ANY_SWIZZLE) => STRIPS.into_iter().map(swizzle).collect(),
         Some(order) => vec![*order],
         None if e.m > t.m && e.n > t.n => vec![0, 1],
         None => vec![0],
@@ -545,6 +552,14 @@ struct AtOnce {
 impl AtOnce {
     fn of(groups: i64, t: &Tiles, e: &Extents) -> AtOnce {
         let (rows, cols) = (ceil_div(e.m, t.m), ceil_div(e.n, t.n));
+        if t.diagonal < 0 {
+            let high = rows.min(t.diagonal.saturating_neg()).clamp(1, groups);
+            let wide = ceil_div(groups, high).min(cols);
+            return AtOnce {
+                rows: high,
+                cols: wide.max(1),
+            };
+        }
         let wide = groups.min(cols);
         let high = ceil_div(groups, cols);
         let rows = match t.diagonal {
