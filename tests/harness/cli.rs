@@ -25,7 +25,10 @@ pub(crate) fn check(path: &str) {
             copy(copied, &folder);
         } else if let Some(name) = line.strip_prefix("file ") {
             let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "end").collect();
-            fs::write(folder.join(name), body.join("\n") + "\n").expect("the folder is ours");
+            let path = folder.join(name);
+            let parent = path.parent().expect("it lies in the folder");
+            fs::create_dir_all(parent).expect("the folder is ours");
+            fs::write(path, body.join("\n") + "\n").expect("the folder is ours");
         } else {
             assert!(
                 line.is_empty() || line.starts_with('#'),

@@ -82,6 +82,9 @@ pub(crate) struct Findings {
     /// The highest level of any lint: allow, warn, deny or forbid
     #[arg(long, value_name = "LEVEL", global = true)]
     pub(crate) cap_lints: Option<String>,
+    /// Another folder below which `use` looks for files, after that of the file itself
+    #[arg(short = 'I', value_name = "DIR", global = true)]
+    pub(crate) roots: Vec<String>,
     /// Shows no progress
     #[arg(short = 'q', long, global = true)]
     pub(crate) quiet: bool,

@@ -226,10 +226,10 @@ fn in_session(
     if findings.warn.iter().any(|lint| lint == "help") {
         return session.host.print(&lints::list());
     }
-    let ended = match session.set_lints(args, findings) {
-        Ok(()) => body(&mut session),
-        Err(stop) => Err(stop),
-    };
+    let ended = session
+        .set_lints(args, findings)
+        .and_then(|()| session.check_roots())
+        .and_then(|()| body(&mut session));
     match ended {
         Ok(()) => {
             session.show_warnings();

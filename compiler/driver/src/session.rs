@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use diag::{Diagnostic, FileId, Look, SourceFile, SourceMap};
@@ -46,6 +46,8 @@ pub(crate) struct Session<'h, 'w> {
     pub(crate) error_limit: Option<usize>,
     /// Beginnings of paths, and what is shown in their place.
     pub(crate) remap: Vec<(String, String)>,
+    /// Folders besides a file's own below which `use` looks, in order.
+    roots: Vec<String>,
     phases: Vec<Phase>,
     /// When the last phase ended.
     since: Instant,
@@ -77,6 +79,7 @@ impl<'h, 'w> Session<'h, 'w> {
             json: findings.json.clone(),
             error_limit: None,
             remap: Vec::new(),
+            roots: findings.roots.clone(),
             phases: Vec::new(),
             since: Instant::now(),
         }
@@ -210,7 +213,16 @@ impl<'h, 'w> Session<'h, 'w> {
         }
     }
 
-    /// Reads, parses and checks a `.vn` file; `use` finds files in its folder, and below it, before those of the library.
+    /// Refuses folders of `-I` that are none.
+    pub(crate) fn check_roots(&self) -> Result<(), Stop> {
+        for root in &self.roots {
+            fs::read_dir(self.host.path(root)).map_err(|e| errors::cannot_read(root, &e))?;
+        }
+        Ok(())
+    }
+
+    /// Reads, parses and checks a `.vn` file; `use` finds files in its folder, and below it, then below those of `-I`, before
+    /// those of the library.
     pub(crate) fn load_kernel(&mut self, path: &str) -> Result<KernelFile, Vec<Diagnostic>> {
         let file = self.read_text(path).map_err(|e| vec![e])?;
         self.check_kernel(path, file)
@@ -226,12 +238,16 @@ impl<'h, 'w> Session<'h, 'w> {
         let folder = Path::new(folder).parent().unwrap_or(Path::new(""));
         let place = self.host.path("");
         let remap = self.remap.clone();
-        let beside = |module: &str| {
-            let name = folder.join(format!("{module}.vn"));
+        let roots: Vec<PathBuf> = std::iter::once(folder.to_owned())
+            .chain(self.roots.iter().map(PathBuf::from))
+            .collect();
+        let below = |root: &PathBuf, module: &str| {
+            let name = root.join(format!("{module}.vn"));
             let name = name.to_string_lossy().into_owned();
             let text = fs::read_to_string(place.join(paths::real(&name))).ok()?;
             Some((shown_name(&remap, &name), text))
         };
+        let beside = |module: &str| roots.iter().find_map(|root| below(root, module));
         let mut found = Vec::new();
         let loaded = kernel::load_with(file, &mut self.sources, &mut found, &beside)?;
         self.lints.level(&mut found);
