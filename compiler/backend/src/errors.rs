@@ -17,8 +17,8 @@ pub(crate) fn needs_fixed(span: Span) -> Diagnostic {
 
 /// A rounding that only the cube does, somewhere else.
 pub(crate) fn hf32_alone(span: Span) -> Diagnostic {
-    let what = "rounding to `hf32` outside a matrix product is not compiled yet";
-    Diagnostic::new(codes::E0502, what)
+    let what = "rounding to `hf32` outside a matrix product";
+    Diagnostic::new(codes::E0506, what)
         .primary(
             span,
             "the cube rounds both factors of a product, nothing else does",
@@ -68,7 +68,7 @@ pub fn not_compiled(span: Span, what: &str) -> Box<Diagnostic> {
 
 /// More scalars alive at once than the machine has registers.
 pub fn too_many_scalars(span: Span) -> Diagnostic {
-    Diagnostic::new(codes::E0502, "too many live scalars")
+    Diagnostic::new(codes::E0505, "too many live scalars")
         .primary(span, "no register is left here")
         .help("split the kernel or use fewer size-dependent offsets in one loop")
 }
@@ -76,7 +76,7 @@ pub fn too_many_scalars(span: Span) -> Diagnostic {
 /// More channels than cross-core counters.
 pub fn too_many_channels(found: usize, limit: usize, span: Span) -> Diagnostic {
     Diagnostic::new(
-        codes::E0502,
+        codes::E0505,
         format!("{found} channels where {limit} have a cross-core counter"),
     )
     .primary(span, "used here")
@@ -85,7 +85,7 @@ pub fn too_many_channels(found: usize, limit: usize, span: Span) -> Diagnostic {
 /// A channel deeper than its counter can count.
 pub fn channel_too_deep(name: &str, depth: u32, limit: u32, span: Span) -> Diagnostic {
     Diagnostic::new(
-        codes::E0502,
+        codes::E0505,
         format!("channel `{name}` has {depth} slots, its counter holds {limit}"),
     )
     .primary(span, "declared here")
@@ -94,7 +94,7 @@ pub fn channel_too_deep(name: &str, depth: u32, limit: u32, span: Span) -> Diagn
 /// An operand that no encoding has room for.
 pub fn operand_too_large(span: Span, what: &str, value: i64, limit: i64) -> Diagnostic {
     Diagnostic::new(
-        codes::E0502,
+        codes::E0505,
         format!("{what} of {value} where at most {limit} is encoded"),
     )
     .primary(span, "needed here")

@@ -78,7 +78,8 @@ impl Compiled {
 /// Compiles a kernel with bound sizes for a chip. `resolve` says where a span stands in the source.
 ///
 /// # Errors
-/// What fits no buffer at any size (E0501), and what is not compiled yet (E0502).
+/// What fits no buffer at any size (E0501), what is not compiled yet (E0502), and what the machine has no registers or
+/// counters for (E0505).
 pub fn compile(
     func: &algo::Func,
     chip: &Chip,
@@ -102,7 +103,7 @@ pub fn compile_as(
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let once = |func: &algo::Func| compile_once(func, chip, options, wanted, resolve);
     let first = once(func);
-    let again = |found: &[Diagnostic]| found.iter().any(|d| d.code == codes::E0502);
+    let again = |found: &[Diagnostic]| found.iter().any(|d| d.code == codes::E0505);
     match first {
         // Sizes that live through the program may have taken the registers.
         Err(found) if !func.symbols.is_empty() && again(&found) => {

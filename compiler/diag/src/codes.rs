@@ -107,6 +107,9 @@ codes! {
     E0501 Error "buffer-overflow" "does not fit a buffer of the target";
     E0502 Error "not-compiled-yet" "not compiled yet";
     E0503 Error "not-supported-by-target" "not supported by the target";
+    E0504 Error "kernel-too-large" "kernel that is too large after its functions are expanded";
+    E0505 Error "no-room-in-machine" "more than the machine has registers, counters or bits for";
+    E0506 Error "hf32-outside-product" "`hf32` that is no factor of a matrix product";
 
     E0601 Error "assembly-syntax" "assembly line that cannot be read";
     E0602 Error "operand-out-of-range" "operand out of range";

@@ -32,6 +32,9 @@ use isa::types::Elem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Tensors of one kernel: far more than any kernel has that is compiled in bearable time.
+const MOST_TENSORS: usize = 1 << 14;
+
 /// Binds sizes and types and lowers a kernel.
 pub(crate) fn bind(
     items: &[Arc<Item>],
@@ -272,6 +275,10 @@ impl<'a> Lower<'a> {
                 span,
                 &format!("the size of `{name}` in bytes"),
             ));
+        }
+        if self.func.tensors.len() >= MOST_TENSORS {
+            let limit = format!("more than {MOST_TENSORS} tensors");
+            return self.stop(resolve::too_large(&limit, span));
         }
         let unique = self.fresh_name(&name);
         self.names.insert(unique.clone());

@@ -41,11 +41,25 @@ fn report_unknown_extents(cx: &mut Cx<'_, '_>) {
             .resolve(&index.extent)
             .any_atom(|a| matches!(a, Atom::Unknown(_)));
         if unknown {
-            let d = sizes::index_without_extent(&index.name, index.span);
+            let d = match of_a_part(cx, IndexId(number)) {
+                true => sizes::part_without_extent(&index.name, index.span),
+                false => sizes::index_without_extent(&index.name, index.span),
+            };
             cx.report(d);
             cx.give_up_on(IndexId(number));
         }
     }
+}
+
+/// Whether an index stands in the left side of a definition in parts.
+fn of_a_part(cx: &Cx<'_, '_>, index: IndexId) -> bool {
+    cx.item.body.stmts.iter().any(|stmt| match &stmt.kind {
+        StmtKind::Parts { parts, .. } => parts.iter().any(|part| part.indices.contains(&index)),
+        StmtKind::Whole { .. }
+        | StmtKind::Indexed { .. }
+        | StmtKind::Tuple { .. }
+        | StmtKind::Fold(_) => false,
+    })
 }
 
 fn resolve_sizes(cx: &mut Cx<'_, '_>) {

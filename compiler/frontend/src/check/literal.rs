@@ -14,6 +14,11 @@ impl Cx<'_, '_> {
     pub(crate) fn float_literal(&mut self, text: &str, span: Span) -> ExprId {
         let digits: String = text.chars().filter(|c| *c != '_').collect();
         match (digits.parse::<f64>(), digits.parse::<f32>()) {
+            (Ok(double), Ok(_)) if double.is_infinite() => {
+                let range = format!("the largest value is {:e}", largest(Elem::F32));
+                let d = types::literal_out_of_range(text, "f32", span, &range);
+                self.fail(d)
+            }
             (Ok(double), Ok(single)) => {
                 self.scalar(ExprKind::Float(Literal { double, single }), Ty::Float, span)
             }
@@ -36,7 +41,7 @@ impl Cx<'_, '_> {
                 let d = types::mismatch(
                     &self.ty_name(from),
                     &self.ty_name(to),
-                    self.span(e),
+                    (self.span(e), self.conversion(e, &self.ty_name(to))),
                     &operands,
                     because,
                 );
@@ -125,7 +130,8 @@ impl Cx<'_, '_> {
     fn retype_integer(&mut self, e: ExprId, value: i128, to: Ty, span: Span) -> bool {
         let problem = match to {
             Ty::Elem(Elem::Bool) => {
-                Some(types::mismatch("integer literal", "bool", span, &[], None))
+                let value = (span, Vec::new());
+                Some(types::mismatch("integer literal", "bool", value, &[], None))
             }
             Ty::Elem(elem) if elem.is_float() => (!exact_in(elem, value))
                 .then(|| types::literal_inexact(&value.to_string(), elem.name(), span)),

@@ -279,7 +279,7 @@ impl Cx<'_, '_> {
     }
 
     /// The edits that convert an expression.
-    fn conversion(&self, e: ExprId, to: &str) -> Vec<(Span, String)> {
+    pub(crate) fn conversion(&self, e: ExprId, to: &str) -> Vec<(Span, String)> {
         let span = self.span(e);
         let alone = matches!(
             self.item.body[e].kind,

@@ -288,7 +288,7 @@ pub(crate) fn schedule_not_applied(word: &str, span: Span) -> Diagnostic {
 
 pub(crate) fn too_large(limit: &str, span: Span) -> Diagnostic {
     Diagnostic::new(
-        codes::E0502,
+        codes::E0504,
         format!("the kernel is too large after its functions are expanded: {limit}"),
     )
     .primary(span, "while this was expanded")

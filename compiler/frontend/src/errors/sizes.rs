@@ -307,6 +307,19 @@ pub(crate) fn index_without_extent(name: &str, span: Span) -> Diagnostic {
     .help(format!("write its extent: `{name}: N`"))
 }
 
+/// As [`index_without_extent`], for an index of a part's left side, where no extent can be written.
+pub(crate) fn part_without_extent(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        codes::E0312,
+        format!("the size of the index `{name}` is not known"),
+    )
+    .primary(span, "it stands alone in no access")
+    .help(format!(
+        "name the values of this part first, where the extent has a place: `let part[{name}: N] = …;`, \
+         and read `part[{name}]` here"
+    ))
+}
+
 pub(crate) fn cannot_infer(what: &str, name: &str, span: Span, declared: Span) -> Diagnostic {
     let d = Diagnostic::new(codes::E0314, format!("cannot infer {what} `{name}`"))
         .primary(span, "in this call");

@@ -28,10 +28,11 @@ pub(crate) fn converted(mut found: Diagnostic, edits: Vec<(Span, String)>) -> Di
     })
 }
 
+/// A value that has another type than is wanted; `edits` convert it.
 pub(crate) fn mismatch(
     found: &str,
     wanted: &str,
-    span: Span,
+    (span, edits): (Span, Vec<(Span, String)>),
     operands: &[Span],
     because: Option<(Span, &str)>,
 ) -> Diagnostic {
@@ -58,10 +59,7 @@ pub(crate) fn mismatch(
     }
     d.with_fix(Fix {
         message: format!("convert it to `{wanted}`"),
-        edits: vec![
-            (span.shrink_to_start(), "(".to_owned()),
-            (span.shrink_to_end(), format!(") as {wanted}")),
-        ],
+        edits,
         applicability: Applicability::MaybeIncorrect,
     })
 }
@@ -155,7 +153,7 @@ pub(crate) fn i4_alone(name: &str, span: Span) -> Diagnostic {
 pub(crate) fn not_on_any_target(name: &str, span: Span) -> Diagnostic {
     if name == "hf32" {
         return Diagnostic::new(
-            codes::E0502,
+            codes::E0506,
             "elements are not stored as `hf32`",
         )
         .primary(span, "needs another type")

@@ -99,7 +99,7 @@ impl<'a> Lower<'a> {
         }
     }
 
-    /// A conversion; the ones that cannot change anything are left out.
+    /// A conversion; the ones that change nothing are left out: to the type that a value has, whatever the value.
     fn cast(
         &mut self,
         value: Expr,

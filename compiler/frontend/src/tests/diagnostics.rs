@@ -193,7 +193,7 @@ fn not_yet() {
         ("y[i] = v[i]; y[N + j] = x[j];", &["E0305 x[j]"]),
     ]);
     expect(&[
-        ("fn f(x: hf32) -> f32 { 1.0 }", &["E0502 hf32"]),
+        ("fn f(x: hf32) -> f32 { 1.0 }", &["E0506 hf32"]),
         ("fn f(x: mxfp4) -> f32 { 1.0 }", &["E0503 mxfp4"]),
         (
             "kernel k<N>(x: f32[N]) -> y: f32[N] { y = x; } schedule k { unroll i: 4; }",
@@ -331,5 +331,5 @@ fn expansion_is_bounded() {
     let (diagnostics, checked) = checked(&text);
     assert!(diagnostics.is_empty());
     let diagnostics = bind(&checked, "k", &sizes(&[("N", 1)])).expect_err("reports");
-    assert_eq!(diagnostics[0].code.as_str(), "E0502");
+    assert_eq!(diagnostics[0].code.as_str(), "E0504");
 }
