@@ -3,6 +3,7 @@
 //!
 //! Before: `y[m, n] = gelu((sum(k) a[m, k] * b[k, n]) + bias[n])`.
 //! After: `y.sum0[m, n] = sum(k) a[m, k] * b[k, n]` and `y[m, n] = gelu(y.sum0[m, n] + bias[n])`.
+//! The factors of a masked product are 0 where the mask is not, if both can be: no unit multiplies under a mask.
 //! Bits do not change: a new tensor holds the value in the type it had. Reductions to conditions and places are first
 //! written as maxima and minima ([`super::places`]).
 
@@ -132,10 +133,17 @@ impl Copier<'_> {
         let depth = scope.indices.len();
         let outer = std::mem::take(&mut scope.done);
         let axes = reduce.axes.iter().map(|&i| self.bind(scope, i)).collect();
-        let mask = reduce.mask.map(|m| self.copy(m, scope));
+        let cleared = reduce.mask.and_then(|mask| self.cleared(reduce, mask));
+        let mask = match cleared {
+            Some(_) => None,
+            None => reduce.mask.map(|m| self.copy(m, scope)),
+        };
         let guards = scope.guards.len();
         scope.guards.extend(reduce.mask.map(|mask| (mask, true)));
-        let body = self.copy_body(reduce, scope);
+        let body = match cleared {
+            Some(factors) => self.copy_cleared(reduce, factors, scope),
+            None => self.copy_body(reduce, scope),
+        };
         scope.guards.truncate(guards);
         scope.indices.truncate(depth);
         scope.done = outer;
@@ -148,6 +156,56 @@ impl Copier<'_> {
             exact_product: reduce.exact_product,
         }));
         self.like(expr, kind)
+    }
+
+    /// The factors of a masked sum that is a matrix product but for its mask, each with the mask that it is cleared by, if
+    /// every masked item is then 0 · 0: the same sum, for no sum that begins with +0 is ever -0. A factor that does not
+    /// depend on all that the mask depends on cannot be cleared, and must not be: a weight of 0 makes 0 of any integer, but
+    /// not of an infinity.
+    fn cleared(&self, reduce: &Reduce, mask: Expr) -> Option<[(Expr, Option<Expr>); 2]> {
+        let plain = Reduce {
+            mask: None,
+            ..reduce.clone()
+        };
+        if !is_product_sum(&plain, &|e| self.old.exprs[e].clone()) {
+            return None;
+        }
+        let ExprKind::Binary(_, a, b) = self.old.exprs[reduce.body].kind else {
+            return None;
+        };
+        // The same items twice, as in a variance, are no matter for the cube.
+        if self.free(a) == self.free(b) {
+            return None;
+        }
+        let wanted = self.free(mask);
+        let mut any = false;
+        let mut factor = |e: Expr| {
+            let rounded = matches!(self.old.exprs[e].kind, ExprKind::Unary(UnaryOp::Hf32, _));
+            let covers = wanted.is_subset(&self.free(e));
+            any |= covers;
+            match covers {
+                true if !rounded => Some((e, Some(mask))),
+                false if !self.old.exprs[e].elem.is_float() => Some((e, None)),
+                true | false => None,
+            }
+        };
+        let factors = [factor(a)?, factor(b)?];
+        any.then_some(factors)
+    }
+
+    /// The body of a masked matrix product whose factors are 0 where the mask is not.
+    fn copy_cleared(
+        &mut self,
+        reduce: &Reduce,
+        [(a, of_a), (b, of_b)]: [(Expr, Option<Expr>); 2],
+        scope: &mut Scope,
+    ) -> Expr {
+        let mut factor = |e: Expr, other: Expr, mask: Option<Expr>| match mask {
+            Some(mask) => self.hoist_where(e, Some(mask), "factor", scope),
+            None => self.copy_factor(e, other, scope),
+        };
+        let (a, b) = (factor(a, b, of_a), factor(b, a, of_b));
+        self.like(reduce.body, ExprKind::Binary(BinaryOp::Mul, a, b))
     }
 
     fn copy_body(&mut self, reduce: &Reduce, scope: &mut Scope) -> Expr {
@@ -344,7 +402,13 @@ impl Copier<'_> {
     /// Gives an expression a tensor of its own, over the indices it depends on. What may fault in it takes its guards
     /// along, and the indices of these.
     fn hoist(&mut self, expr: Expr, role: &str, scope: &Scope) -> Expr {
+        self.hoist_where(expr, None, role, scope)
+    }
+
+    /// As [`Copier::hoist`], 0 where a condition does not hold.
+    fn hoist_where(&mut self, expr: Expr, mask: Option<Expr>, role: &str, scope: &Scope) -> Expr {
         let mut free = self.free(expr);
+        free.extend(mask.iter().flat_map(|mask| self.free(*mask)));
         let guards = match self.seeks(expr) {
             true => scope.guards.clone(),
             false => Vec::new(),
@@ -366,7 +430,10 @@ impl Copier<'_> {
             .iter()
             .map(|&i| self.bind(&mut inner, i))
             .collect::<Vec<_>>();
-        let value = self.copy_root(expr, &mut inner);
+        let value = match mask {
+            None => self.copy_root(expr, &mut inner),
+            Some(mask) => self.copy_or_zero(expr, mask, &mut inner),
+        };
         let span = self.old.exprs[expr].span;
         let name = format!(
             "{}.{role}{}",
@@ -407,6 +474,18 @@ impl Copier<'_> {
                 border: None,
             },
         )
+    }
+
+    /// The value of an expression where a condition holds, elsewhere 0.
+    fn copy_or_zero(&mut self, expr: Expr, mask: Expr, scope: &mut Scope) -> Expr {
+        let condition = self.copy(mask, scope);
+        let value = self.copy_where(expr, (mask, true), scope);
+        let zero = match self.old.exprs[expr].elem.is_float() {
+            true => ExprKind::Float(0.0),
+            false => ExprKind::Int(0),
+        };
+        let zero = self.like(expr, zero);
+        self.like(expr, ExprKind::Select(condition, value, zero))
     }
 
     fn like(&mut self, old: Expr, kind: ExprKind) -> Expr {
