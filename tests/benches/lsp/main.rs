@@ -21,7 +21,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use client::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 use texts::{Place, Text};
 
 /// Requests of each kind.
