@@ -159,7 +159,7 @@ impl Walk {
         let first = b.sub(m, inner);
         let rows = match self.blocks_m {
             Arg::Const(all) if all % height == 0 => Arg::Const(height),
-            all => {
+            all @ (Arg::Const(_) | Arg::Val(_)) => {
                 let left = b.sub(all, first);
                 b.min(left, height)
             }
