@@ -456,6 +456,7 @@ impl<'f> Shadow<'f> {
 
     fn fold(&mut self, reduce: &'f Reduce, elem: Elem) -> Result<Near, EvalError> {
         let (op, mut total) = near::fold_start(reduce.op, elem);
+        let mut partial = near::PartialProducts::default();
         for item in 0..self.item_count(reduce) {
             let mask = self.enter(reduce, item)?;
             if mask == Near::exact(0.0) {
@@ -465,6 +466,9 @@ impl<'f> Shadow<'f> {
                 Err(_) if mask.error > 0.0 => Near::unknown(),
                 value => value?,
             };
+            if reduce.op == ReduceOp::Prod && elem.is_float() {
+                partial.multiply(value);
+            }
             let joined = near::binary(op, elem, total, value).unwrap_or(Near::unknown());
             total = if mask.error == 0.0 {
                 joined
@@ -472,7 +476,7 @@ impl<'f> Shadow<'f> {
                 joined.or(total)
             };
         }
-        Ok(total)
+        Ok(partial.widen(total))
     }
 
     fn best_position(&mut self, reduce: &'f Reduce) -> Result<Near, EvalError> {

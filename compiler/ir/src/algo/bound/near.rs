@@ -583,6 +583,64 @@ pub(super) fn fold_start(op: ReduceOp, elem: Elem) -> (BinaryOp, Near) {
     (op, Near::exact(start))
 }
 
+/// What products of some of the items of a product may come to, in whatever order it joins them: one that leaves the range
+/// of f32 is infinite, or loses digits that later items would show.
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct PartialProducts {
+    /// Sums of the binary logarithms of items above and below 1.
+    above: f64,
+    below: f64,
+    items: f64,
+}
+
+impl PartialProducts {
+    pub(super) fn multiply(&mut self, item: Near) {
+        let most = item.value.abs() + item.error;
+        let least = (item.value.abs() - item.error).max(0.0);
+        self.items += 1.0;
+        self.above += log2_within(most).1.max(0.0);
+        // Zero is exact, and so is what it makes of the rest.
+        if most > 0.0 {
+            self.below += (-log2_within(least).0).max(0.0);
+        }
+    }
+
+    /// A product with what its parts may have lost.
+    pub(super) fn widen(self, product: Near) -> Near {
+        if self.above > f64::from(f32::MAX_EXP - 1) {
+            return Near::unknown();
+        }
+        match self.below > f64::from(1 - f32::MIN_EXP) {
+            true => Near {
+                error: product.error + SMALLEST * self.items * two_to(self.above),
+                ..product
+            },
+            false => product,
+        }
+    }
+}
+
+/// Numbers between which the binary logarithm of a number that is not negative is: its chord between powers of two, and a
+/// parabola above that.
+fn log2_within(x: f64) -> (f64, f64) {
+    if x == 0.0 || !x.is_finite() {
+        let end = if x == 0.0 { f64::NEG_INFINITY } else { x };
+        return (end, end);
+    }
+    let exponent = i32::try_from(x.to_bits() >> 52).unwrap_or(0) - 1023;
+    let fraction = (x.to_bits() & ((1 << 52) - 1)) as f64 / (1_u64 << 52) as f64;
+    let chord = f64::from(exponent) + fraction;
+    (chord, chord + 0.4427 * fraction * (1.0 - fraction))
+}
+
+/// The next power of two to 2 to a number from 0 to 127.
+fn two_to(x: f64) -> f64 {
+    (1_u128 << (x.ceil().clamp(0.0, 127.0) as u32)) as f64
+}
+
+/// The distance of the smallest numbers of f32.
+const SMALLEST: f64 = 1.0 / (1_u128 << 126) as f64 / (1 << 23) as f64;
+
 /// The first position of the greatest or least item; every position that may be it is within the error.
 pub(super) fn best_position(op: ReduceOp, items: &[(usize, Near)]) -> Near {
     let sign = if op == ReduceOp::ArgMin { -1.0 } else { 1.0 };

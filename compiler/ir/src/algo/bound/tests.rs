@@ -212,3 +212,26 @@ fn samples_are_spread_from_the_first_to_the_last() {
     assert_eq!(spread_sample(101, 5), [0, 25, 50, 75, 100]);
     assert_eq!(spread_sample(10, 1), [0]);
 }
+
+#[test]
+fn a_product_whose_parts_leave_the_range_is_not_bounded() {
+    let mut b = Builder::new("product");
+    let x = b.param("x", Elem::F32, &[4]);
+    let i = b.index("i", 4);
+    let load = b.load(x, &[i]);
+    let product = b.reduce(ReduceOp::Prod, &[i], None, load, Order::Lanes(64));
+    b.result("p", &[], product);
+    for (items, bounded) in [
+        ([1e-30, 1e-30, 1e38, 1e38], false),
+        ([3e38, 3e38, 1e-38, 1e-38], false),
+        ([1e-30, 1e-30, 1e30, 1e7], true),
+        ([2.0, 3.0, 0.5, 7.0], true),
+    ] {
+        let data = Data::from_f32s(&items);
+        let got = eval(&b.func, std::slice::from_ref(&data)).expect("valid");
+        let reference = eval_bounded(&b.func, &[data], None).expect("valid");
+        let (value, error) = reference[0][0];
+        assert_eq!(error.is_finite(), bounded, "{items:?}");
+        assert!(compare(Elem::F32, &got[0], &[(0, value, error)]).within);
+    }
+}
