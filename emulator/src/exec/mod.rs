@@ -1,6 +1,7 @@
 //! What instructions do: one file a unit, one method a row of the table. No cycles here.
 
 mod atomic;
+mod compare;
 mod convert;
 mod cube;
 mod direct;
@@ -11,6 +12,7 @@ mod fixpipe;
 mod fused;
 mod gather;
 mod img2col;
+mod items;
 mod lanes;
 mod mixed;
 mod mte;

@@ -7,8 +7,9 @@ use isa::inst::*;
 use isa::num::{self, Overflow, Round};
 use isa::types::Space;
 
+use super::items::Item;
 use super::lanes::{Walk, Work};
-use super::rows::{self, InPlace, Item};
+use super::rows::{self, InPlace};
 use crate::core::{Core, Halt};
 use crate::fault::{FaultKind, Stop};
 
