@@ -33,6 +33,9 @@ impl Emitter<'_> {
     }
 
     pub(super) fn iota(&mut self, kind: Kind, extents: &[i64], dim: usize, start: Arg) -> Val {
+        if extents.get(dim) == Some(&1) {
+            return Val::Scalar(Arg::Const(0));
+        }
         let dst = self.temp(kind, Elem::I32);
         let dims = self.dims(kind);
         if extents.iter().filter(|&&e| e > 1).count() <= 1 {
