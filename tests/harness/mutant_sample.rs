@@ -44,7 +44,11 @@ fn five_hundred_wrong_binaries_are_refused() {
     let tally = sum.into_inner().expect("no thread panics");
     assert!(tally.missed.is_empty(), "{:#?}", tally.missed);
     // Otherwise the sample says little.
-    assert!(tally.exposed * 10 >= COUNT * 3, "{} are wrong", tally.exposed);
+    assert!(
+        tally.exposed * 10 >= COUNT * 3,
+        "{} are wrong",
+        tally.exposed
+    );
 }
 
 /// Mutants of larger launches, which are only verified.

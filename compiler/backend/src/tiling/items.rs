@@ -153,8 +153,6 @@ pub(crate) fn emit(
             };
             e.place.insert(*last, place);
         }
-        // What is the same for all items is computed once.
-        e.hoist(reduce.body, &|kind| kind == Kind::Col)?;
         let acc = match plan.way {
             Way::Tree => plan.tree(e, reduce, Arg::Const(0), plan.items)?,
             Way::Cells(cells) => plan.cells_in_turn(e, reduce, cells)?,

@@ -249,7 +249,7 @@ impl Emitter<'_> {
                     pitch: Arg::Const(0),
                 });
             }
-            (Kind::Full, Some(pitch)) if pitch > 0 => {
+            (Kind::Full, Some(pitch)) if pitch > 0 && !self.overlaps(pitch) => {
                 let (row0, col0) = (self.extent.row0, self.extent.col0);
                 let down = self.b.mul(row0, pitch);
                 let row = self.b.add(base, down);
@@ -338,6 +338,19 @@ impl Emitter<'_> {
             cols,
             pitch,
         });
+    }
+
+    /// Whether rows of a block so far apart share elements: no copy brings them together.
+    fn overlaps(&self, pitch: i64) -> bool {
+        let symbols = &self.algo.symbols;
+        let width = self
+            .extent
+            .cols
+            .iter()
+            .try_fold(1_i64, |n, &extent| n.checked_mul(extent));
+        let known = |n: i64| !symbols.is_symbolic(n);
+        let width = width.filter(|&width| known(width)).unwrap_or(i64::MAX);
+        known(pitch) && pitch < width.min(self.extent.cap_cols)
     }
 
     /// Rows that no single pitch reaches: one load a row.
