@@ -161,6 +161,8 @@ pub(crate) struct Core {
     /// Instructions that have left each queue.
     runs: [u64; Pipe::ALL.len()],
     pub(crate) ended: bool,
+    /// Whether a register was left without its value by rounds that were not followed.
+    pub(crate) lost: bool,
     pub(crate) progressed: bool,
     pub(crate) wake: bool,
     blocked_on: Option<WaitsFor>,
@@ -216,6 +218,7 @@ impl Core {
             queues: Default::default(),
             runs: Default::default(),
             ended: false,
+            lost: false,
             progressed: false,
             wake: false,
             blocked_on: None,

@@ -221,10 +221,12 @@ impl Counter {
     /// Of a set it has to be known that all waits but the last fifteen are over, which asks for a wait that may lie far
     /// before a period, or for none if there were no fifteen yet. If each set of the period knows of a later wait, one of
     /// the last few before the period or one in it, each set of further periods does, and so of the one asked for.
-    pub(crate) fn regard(&mut self) {
+    ///
+    /// A period `inside` of another one that is being followed does not forget what spoke against that one.
+    pub(crate) fn regard(&mut self, inside: bool) {
         let waits = self.waits.as_ref().map_or(0, |(_, waits)| waits.len());
         self.regarded = waits.min(FEW);
-        self.early = false;
+        self.early &= inside;
     }
 
     /// The lane that waits, and its last waits, at most as many as are regarded at the start.

@@ -18,7 +18,6 @@
 use isa::inst::Reg;
 
 use crate::core::Core;
-use crate::cross::Counter;
 use crate::order::{LANES, lane_pipe};
 use crate::refusal::{Place, Refusal};
 use crate::state::single;
@@ -176,6 +175,8 @@ impl Joint {
         cores: &mut [Core],
         world: &mut World<'_>,
     ) -> Result<(), Refusal> {
+        let followed = |outer: &Watched| outer.record.as_ref().is_some_and(|r| r.before.is_some());
+        let inside = self.watched[..depth].iter().any(followed);
         let watched = &mut self.watched[depth];
         let Some(record) = &mut watched.record else {
             return Ok(());
@@ -191,7 +192,7 @@ impl Joint {
         let now = Whole::of(cores);
         record.left = watched.left;
         let Some(before) = record.before.take() else {
-            record.begin(now, cores, world);
+            record.begin(now, cores, world, inside);
             return Ok(());
         };
         let early = |core: &Core| core.counters.iter().any(|counter| counter.early);
@@ -209,7 +210,7 @@ impl Joint {
                 watched.tries += 1;
                 match watched.tries >= TRIES {
                     true => self.give_up(depth, cores, world),
-                    false => record.begin(now, cores, world),
+                    false => record.begin(now, cores, world, inside),
                 }
                 return Ok(());
             }
@@ -228,7 +229,8 @@ impl Joint {
         for outer in 0..level {
             let turned = before.turned(&now, outer);
             for (core, registers) in cores.iter_mut().zip(turned) {
-                core.levels.all[outer].vague |= registers;
+                // Others may turn in the rounds that are left out.
+                core.levels.all[outer].failed |= registers != 0;
             }
         }
         close(cores, world, i64::from(rounds));
@@ -240,10 +242,11 @@ impl Joint {
 
 impl Record {
     /// Begins to follow a period from here.
-    fn begin(&mut self, now: Whole, cores: &mut [Core], world: &World<'_>) {
+    fn begin(&mut self, now: Whole, cores: &mut [Core], world: &World<'_>, inside: bool) {
         for core in cores {
             core.levels.begin_again();
-            core.counters.iter_mut().for_each(Counter::regard);
+            let counters = core.counters.iter_mut();
+            counters.for_each(|counter| counter.regard(inside));
         }
         self.before = Some(now);
         self.trail = world.trail.len();
@@ -453,6 +456,7 @@ impl Core {
                 let way = level.slope[r].wrapping_mul(i64::from(rounds));
                 self.regs.x[r] = self.regs.x[r].wrapping_add_signed(way);
             } else {
+                self.lost = true;
                 self.regs.put_unknown(Reg(r as u8), crate::scalar::NOWHERE);
             }
         }

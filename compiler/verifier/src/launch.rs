@@ -106,7 +106,11 @@ fn run_groups(
         }
         run_together(&mut cores, world)?;
         let further = copies::further(cores.iter().map(|core| &core.levels));
-        let further = further.min(groups - 1 - group);
+        // Without a level of the groups the first one is a loop's.
+        let further = match alike {
+            true => further.min(groups - 1 - group),
+            false => 0,
+        };
         group += 1;
         let trail = std::mem::take(&mut world.trail);
         let step = (further, size as u32);
@@ -143,6 +147,7 @@ fn run_together(cores: &mut [Core], world: &mut World<'_>) -> Result<(), Refusal
         }
     }
     joint.leave(0, cores, world);
+    world.lost |= cores.iter().any(|core| core.lost);
     cores.iter().try_for_each(|core| core.check_end(world))
 }
 

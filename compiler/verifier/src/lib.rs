@@ -140,6 +140,10 @@ fn attempt(object: &Object, chip: &Chip, most: u64, induct: bool) -> Result<Proo
     let mut world = world::World::new(chip, &programs, gm, most);
     world.induct = induct;
     launch::run(&names, groups, &mut world)?;
+    if world.lost && !world.assumed.is_empty() {
+        // What is taken for data may be such a value.
+        return Err(whole("a value that rounds left out had"));
+    }
     Ok(Proof {
         steps: world.steps,
         footprints: world.footprints.all.len(),

@@ -275,6 +275,10 @@ impl Levels {
 
     /// Follows integer arithmetic, before it is done.
     pub(crate) fn calc(&mut self, regs: &Registers, (calc, dst): (Calc, Reg), a: XVal, b: XVal) {
+        if let (Calc::Div | Calc::Rem | Calc::Udiv | Calc::Urem, XVal::Reg(by)) = (calc, b) {
+            // One that changed might become 0.
+            self.pin(1 << by.index());
+        }
         let (of_a, of_b, vague) = self.both(a, b);
         let still = [0; LEVELS];
         let (Some(x), Some(y)) = (regs.value(a), regs.value(b)) else {

@@ -22,7 +22,7 @@ pub(crate) struct State {
     /// What waits in queues stays there meanwhile.
     backlog: [(usize, u64); Pipe::ALL.len()],
     pub(crate) unknown: u32,
-    region: [u8; Reg::COUNT],
+    pub(crate) region: [u8; Reg::COUNT],
 }
 
 impl State {

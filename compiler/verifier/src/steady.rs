@@ -330,6 +330,7 @@ impl Core {
                 let way = level.slope[r].wrapping_mul(far);
                 self.regs.x[r] = self.regs.x[r].wrapping_add_signed(way);
             } else if self.regs.unknown & bit == 0 {
+                self.lost = true;
                 self.regs.put_unknown(Reg(r as u8), crate::scalar::NOWHERE);
             }
         }

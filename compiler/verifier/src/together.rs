@@ -108,7 +108,10 @@ impl One {
     fn is_even(&self, later: &One, level: usize) -> bool {
         let ((slope, vague), (after, vague_after)) = (self.levels[level], later.levels[level]);
         let unknown = self.state.unknown;
+        let regions = self.state.region.iter().zip(&later.state.region);
+        let mut regions = regions.enumerate();
         unknown == later.state.unknown
+            && regions.all(|(r, (then, now))| unknown >> r & 1 == 0 || then == now)
             && (0..Reg::COUNT).all(|r| {
                 let change = later.x[r].wrapping_sub(self.x[r]) as i64;
                 let even = vague_after >> r & 1 == 0 && after[r] == slope[r] && change == slope[r];

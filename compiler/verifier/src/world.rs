@@ -54,6 +54,8 @@ pub(crate) struct World<'a> {
     pub(crate) copied: usize,
     /// Whether rounds of loops and groups of cores may be proved without being followed.
     pub(crate) induct: bool,
+    /// Whether a register was left without its value by rounds that were not followed.
+    pub(crate) lost: bool,
 }
 
 /// What was proved of a loop by induction.
@@ -91,6 +93,7 @@ impl<'a> World<'a> {
             steady: BTreeMap::new(),
             copied: 0,
             induct: true,
+            lost: false,
         }
     }
 
