@@ -13,7 +13,7 @@ use super::binary_mutants::{
 /// Mutants of the sample.
 const COUNT: usize = 500;
 /// Adversarial schedules of each.
-const SEEDS: u64 = 2;
+const SEEDS: u64 = 8;
 
 #[test]
 fn five_hundred_wrong_binaries_are_refused() {
@@ -44,11 +44,7 @@ fn five_hundred_wrong_binaries_are_refused() {
     let tally = sum.into_inner().expect("no thread panics");
     assert!(tally.missed.is_empty(), "{:#?}", tally.missed);
     // Otherwise the sample says little.
-    assert!(
-        tally.exposed * 10 >= COUNT * 3,
-        "{} are wrong",
-        tally.exposed
-    );
+    assert!(tally.exposed * 3 >= COUNT, "{} are wrong", tally.exposed);
 }
 
 /// Mutants of larger launches, which are only verified.
