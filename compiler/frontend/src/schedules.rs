@@ -9,7 +9,7 @@ mod eval;
 use diag::{Diagnostic, Span};
 use ir::algo::Func;
 use ir::schedule::Schedule;
-use syntax::ast::{Decision, DecisionKind, File, ItemKind, Schedule as Tree, StreamClause};
+use syntax::ast::{Decision, DecisionKind, File, Schedule as Tree, StreamClause};
 
 use self::eval::Sizes;
 
@@ -19,16 +19,9 @@ use self::eval::Sizes;
 /// Sizes that cannot be evaluated, and conditions on sizes that the launch gives.
 pub fn schedules(file: &File, func: &Func) -> Result<Vec<Schedule>, Vec<Diagnostic>> {
     let sizes = Sizes::new(file, func);
-    let own = file.items.iter().filter_map(|item| match &item.kind {
-        ItemKind::Schedule(tree) if tree.kernel.text == func.name => Some((tree, item.span)),
-        ItemKind::Schedule(_)
-        | ItemKind::Error { .. }
-        | ItemKind::Callable(_)
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_) => None,
-    });
+    let items = file.items.iter();
+    let all = items.filter_map(|item| Some((item.schedule()?, item.span)));
+    let own = all.filter(|(tree, _)| tree.kernel.text == func.name);
     let mut all = Vec::new();
     let mut wrong = Vec::new();
     for (tree, span) in own {

@@ -69,15 +69,7 @@ fn common(one: impl Iterator<Item = u8>, other: impl Iterator<Item = u8>) -> usi
 
 /// The braces of a body and what is in them.
 fn body(item: &Item) -> Option<Range<usize>> {
-    match &item.kind {
-        ItemKind::Callable(callable) => Some(callable.body.span.range()),
-        ItemKind::Error { .. }
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_)
-        | ItemKind::Schedule(_) => None,
-    }
+    item.callable().map(|callable| callable.body.span.range())
 }
 
 /// Brings a tree up to date with an edit of its text; nothing is changed where that takes parsing the whole text.

@@ -15,7 +15,7 @@ use isa::chip::Chip;
 use isa::types::Space;
 use lsp::{Cost, Cycles, End, Level, LineCost, Source, Toolchain};
 use serde_json::Value;
-use syntax::ast::ItemKind;
+use syntax::ast::Item;
 
 use crate::files::Form;
 use crate::host::{Host, Status, Stop};
@@ -111,18 +111,10 @@ fn sizes<'a>(source: &Source<'a>, kernel: &str) -> Vec<&'a str> {
         return Vec::new();
     }
     let parsed = syntax::parse_kernel(diag::FileId(0), source.text);
-    let items = parsed.file.items.iter();
-    let generics = items.filter_map(|item| match &item.kind {
-        ItemKind::Callable(callable) if callable.name.text == kernel => Some(&callable.generics),
-        ItemKind::Callable(_)
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_)
-        | ItemKind::Schedule(_)
-        | ItemKind::Error { .. } => None,
-    });
-    let names: Vec<&str> = generics.flatten().map(|g| g.name.text.as_str()).collect();
+    let callables = parsed.file.items.iter().filter_map(Item::callable);
+    let named = callables.filter(|callable| callable.name.text == kernel);
+    let generics = named.flat_map(|callable| &callable.generics);
+    let names: Vec<&str> = generics.map(|g| g.name.text.as_str()).collect();
     let has = |word: &&str| {
         let name = word.split('=').next().unwrap_or_default();
         names.contains(&name)

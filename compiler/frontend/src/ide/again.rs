@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use diag::{Diagnostic, FileId, Span};
-use syntax::ast::{self, ItemKind};
+use syntax::ast;
 
 use super::Fact;
 use super::edited::{self, Edited};
@@ -325,14 +325,9 @@ fn moved(span: Span, by: impl Fn(u32) -> u32) -> Span {
 fn surroundings(file: &ast::File, text: &str) -> String {
     let mut seen = String::new();
     for item in &file.items {
-        let end = match &item.kind {
-            ItemKind::Callable(callable) => callable.body.span.start,
-            ItemKind::Error { .. }
-            | ItemKind::Monoid(_)
-            | ItemKind::Const(_)
-            | ItemKind::Assert(_)
-            | ItemKind::Use(_)
-            | ItemKind::Schedule(_) => item.span.end,
+        let end = match item.callable() {
+            Some(callable) => callable.body.span.start,
+            None => item.span.end,
         };
         let part = text.get(item.span.start as usize..end as usize);
         seen.push_str(part.unwrap_or_default());

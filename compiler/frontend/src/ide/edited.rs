@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use diag::Span;
 use syntax::Edit;
-use syntax::ast::{Callable, ExprKind, File, Item, ItemKind, ScanBody};
+use syntax::ast::{ExprKind, File, Item, ScanBody};
 
 use super::Names;
 use crate::check::cycles;
@@ -45,7 +45,7 @@ impl Before {
         let part = if edit.old.end <= item.span.start as usize {
             Part::Comments
         } else {
-            match callable(item) {
+            match item.callable() {
                 Some(callable) if (callable.body.span.start as usize) < edit.old.start => {
                     Part::Body
                 }
@@ -77,23 +77,11 @@ impl Before {
     }
 }
 
-fn callable(item: &Item) -> Option<&Callable> {
-    match &item.kind {
-        ItemKind::Callable(callable) => Some(callable),
-        ItemKind::Error { .. }
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_)
-        | ItemKind::Schedule(_) => None,
-    }
-}
-
 /// The items of this file that a body calls, by name.
 fn calls(file: &File, item: &Item) -> BTreeSet<String> {
     let mut called: BTreeSet<String> = BTreeSet::new();
     let mut visit = |kind: &ExprKind| called.extend(called_by(kind).map(str::to_owned));
-    if let Some(callable) = callable(item) {
+    if let Some(callable) = item.callable() {
         for stmt in &callable.body.stmts {
             cycles::stmt_exprs(stmt, &mut |e| cycles::walk(file, e, &mut visit));
         }

@@ -60,17 +60,11 @@ fn taken(file: &File, text: &str, item: usize) -> Vec<bool> {
         if std::mem::replace(&mut taken[at], true) {
             continue;
         }
-        let part = match &file.items[at].kind {
-            ItemKind::Callable(callable) if at != item => {
+        let part = match file.items[at].callable() {
+            Some(callable) if at != item => {
                 file.items[at].span.start as usize..callable.body.span.start as usize
             }
-            ItemKind::Callable(_)
-            | ItemKind::Error { .. }
-            | ItemKind::Monoid(_)
-            | ItemKind::Const(_)
-            | ItemKind::Assert(_)
-            | ItemKind::Use(_)
-            | ItemKind::Schedule(_) => file.items[at].span.range(),
+            Some(_) | None => file.items[at].span.range(),
         };
         let words = text.get(part).unwrap_or_default();
         let words = words.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

@@ -204,16 +204,8 @@ pub fn names(sources: &Sources<'_>) -> Names {
 /// The names after an edit inside of a body or of comments; nothing where that takes walking the whole file.
 pub(crate) fn names_again(mut names: Names, main: &ast::File, edited: &Edited) -> Option<Names> {
     let item = main.items.get(edited.edit.item)?;
-    let named = |other: &ast::Item| match &other.kind {
-        ItemKind::Schedule(schedule) => Some(&schedule.kernel.text) == item.name().map(|n| &n.text),
-        ItemKind::Error { .. }
-        | ItemKind::Callable(_)
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_) => false,
-    };
-    let scheduled = main.items.iter().any(named);
+    let mut schedules = main.items.iter().filter_map(ast::Item::schedule);
+    let scheduled = schedules.any(|it| item.name().is_some_and(|n| n.text == it.kernel.text));
     let segment = edited.segment(&names);
     for def in &mut names.defs {
         def.span = edited.stretched(def.span);

@@ -12,7 +12,7 @@ use lsp_types::{
     WorkspaceEdit,
 };
 
-use syntax::ast::{Item, ItemKind};
+use syntax::ast::{Item, ItemKind, Schedule};
 
 use super::diagnostics::location;
 use super::words::{self, Place};
@@ -112,22 +112,18 @@ pub(crate) fn implementation(
         return Ok(None);
     };
     let name = &analysis.names().def(found.def).name;
-    let items = analysis.program.main.items.iter();
-    let schedules = items.filter_map(|item| match &item.kind {
-        ItemKind::Schedule(schedule) if schedule.kernel.text == *name => Some(schedule.kernel.span),
-        ItemKind::Schedule(_)
-        | ItemKind::Error { .. }
-        | ItemKind::Callable(_)
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_) => None,
-    });
-    let place = |span| Location {
+    let schedules = analysis
+        .program
+        .main
+        .items
+        .iter()
+        .filter_map(Item::schedule);
+    let own = schedules.filter(|schedule| schedule.kernel.text == *name);
+    let place = |schedule: &Schedule| Location {
         uri: document.uri.clone(),
-        range: document.range(span),
+        range: document.range(schedule.kernel.span),
     };
-    let places = schedules.map(place).collect();
+    let places = own.map(place).collect();
     Ok(Some(GotoDefinitionResponse::Array(places)))
 }
 

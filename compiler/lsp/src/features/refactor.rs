@@ -11,7 +11,7 @@ use lsp_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, Command, TextEdit, WorkspaceEdit,
 };
 use serde_json::{Value, json};
-use syntax::ast::{Callable, CallableKind, Expr, ExprId, File, Item, ItemKind, Stmt, StmtKind};
+use syntax::ast::{Callable, CallableKind, Expr, ExprId, File, Item, Stmt, StmtKind};
 
 use super::{commands, hover};
 use crate::document::{Analysis, Document, Form};
@@ -245,35 +245,19 @@ pub(crate) fn put_schedule(
 
 /// The schedule that a kernel has for a target.
 pub(crate) fn schedule_for(file: &File, kernel: &str, target: &str) -> Option<Range<usize>> {
-    file.items.iter().find_map(|item| match &item.kind {
-        ItemKind::Schedule(schedule) => {
-            let of = schedule.target.as_ref().map(|of| of.name.text.as_str());
-            let same = schedule.kernel.text == kernel && of.is_none_or(|of| of == target);
-            same.then(|| item.span.range())
-        }
-        ItemKind::Error { .. }
-        | ItemKind::Callable(_)
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_) => None,
+    file.items.iter().find_map(|item| {
+        let schedule = item.schedule()?;
+        let of = schedule.target.as_ref().map(|of| of.name.text.as_str());
+        let same = schedule.kernel.text == kernel && of.is_none_or(|of| of == target);
+        same.then(|| item.span.range())
     })
 }
 
 /// The target of the one schedule of a text.
 pub(crate) fn target(file: &File) -> Option<String> {
-    file.items.iter().find_map(|item| match &item.kind {
-        ItemKind::Schedule(schedule) => {
-            let target = schedule.target.as_ref()?;
-            Some(target.name.text.clone())
-        }
-        ItemKind::Error { .. }
-        | ItemKind::Callable(_)
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_) => None,
-    })
+    let mut schedules = file.items.iter().filter_map(Item::schedule);
+    let target = schedules.find_map(|schedule| schedule.target.as_ref())?;
+    Some(target.name.text.clone())
 }
 
 /// The kernel or function around a byte.
@@ -282,16 +266,8 @@ fn callable(file: &File, at: usize) -> Option<(&Item, &Callable)> {
         .items
         .partition_point(|item| (item.span.end as usize) < at);
     let item = file.items.get(place)?;
-    match &item.kind {
-        ItemKind::Callable(callable) if item.span.start as usize <= at => Some((item, callable)),
-        ItemKind::Callable(_)
-        | ItemKind::Error { .. }
-        | ItemKind::Monoid(_)
-        | ItemKind::Const(_)
-        | ItemKind::Assert(_)
-        | ItemKind::Use(_)
-        | ItemKind::Schedule(_) => None,
-    }
+    let inside = item.span.start as usize <= at;
+    Some((item, item.callable().filter(|_| inside)?))
 }
 
 /// The statement around a byte, with its item.

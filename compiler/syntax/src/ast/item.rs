@@ -296,6 +296,32 @@ impl Item {
             ItemKind::Assert(_) | ItemKind::Schedule(_) => None,
         }
     }
+
+    /// The kernel or function that it is.
+    pub fn callable(&self) -> Option<&Callable> {
+        match &self.kind {
+            ItemKind::Callable(callable) => Some(callable),
+            ItemKind::Error { .. }
+            | ItemKind::Monoid(_)
+            | ItemKind::Const(_)
+            | ItemKind::Assert(_)
+            | ItemKind::Use(_)
+            | ItemKind::Schedule(_) => None,
+        }
+    }
+
+    /// The schedule that it is.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match &self.kind {
+            ItemKind::Schedule(schedule) => Some(schedule),
+            ItemKind::Error { .. }
+            | ItemKind::Callable(_)
+            | ItemKind::Monoid(_)
+            | ItemKind::Const(_)
+            | ItemKind::Assert(_)
+            | ItemKind::Use(_) => None,
+        }
+    }
 }
 
 impl Body {

@@ -246,22 +246,128 @@ impl Core {
                 let (extent, rows) = (self.extent(*rows, *cols)?, self.rows(*at, *pitch));
                 self.store(machine, *tensor, rows, *src, extent)?;
             }
-            Op::LoadTile { .. }
-            | Op::LoadWindow { .. }
-            | Op::LoadWords { .. }
-            | Op::Mad { .. }
-            | Op::Drain { .. } => {
-                self.cube(machine, op)?;
+            Op::LoadTile {
+                dst,
+                src,
+                rows,
+                cols,
+                transposed,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.load_tile(machine, *dst, *src, extent, *transposed)?;
             }
-            Op::Ew { .. }
-            | Op::Spread { .. }
-            | Op::Transpose { .. }
-            | Op::Gather { .. }
-            | Op::Sort { .. }
-            | Op::Accumulate { .. }
-            | Op::BlockReduce { .. }
-            | Op::Lanes { .. } => {
-                self.vector(machine, op)?;
+            Op::LoadWindow {
+                dst,
+                src,
+                rows,
+                cols,
+                window,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.load_window(machine, *dst, *src, extent, window)?;
+            }
+            Op::LoadWords { dst, src, cols } => {
+                let extent = self.extent(Arg::Const(1), *cols)?;
+                self.load_words(machine, *dst, *src, extent)?;
+            }
+            Op::Mad {
+                c,
+                a,
+                b,
+                m,
+                k,
+                n,
+                init,
+                hf32,
+            } => {
+                let (rows, cols) = (self.extent(*m, *n)?, self.extent(*m, *k)?);
+                if cols.rows != 0 && rows.rows != 0 {
+                    let fresh = self.arg(*init) == 1;
+                    let extents = [rows.rows, cols.cols, rows.cols];
+                    self.mad(machine, [*c, *a, *b], extents, (fresh, *hf32))?;
+                }
+            }
+            Op::Drain {
+                tensor,
+                at,
+                src,
+                rows,
+                cols,
+                pitch,
+                cast,
+                relu,
+            } => {
+                let (extent, rows) = (self.extent(*rows, *cols)?, self.rows(*at, *pitch));
+                self.drain(machine, (*tensor, rows), *src, extent, (*cast, *relu))?;
+            }
+            Op::Ew {
+                op,
+                dst,
+                a,
+                b,
+                c,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.ew(machine, *op, *dst, [Some(*a), *b, *c], extent)?;
+            }
+            Op::Spread { dst, src, rows } => {
+                let extent = self.extent(*rows, Arg::Const(1))?;
+                self.spread(machine, *dst, *src, extent.rows)?;
+            }
+            Op::Transpose {
+                dst,
+                src,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.transpose(machine, *dst, *src, extent)?;
+            }
+            Op::Gather {
+                dst,
+                src,
+                at,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.gather(machine, [*dst, *src, *at], extent)?;
+            }
+            Op::Sort {
+                dst,
+                keys,
+                places,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.sort(machine, [*dst, *keys, *places], extent)?;
+            }
+            Op::Accumulate {
+                op,
+                acc,
+                src,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.accumulate(machine, *op, *acc, *src, extent)?;
+            }
+            Op::BlockReduce {
+                op,
+                dst,
+                src,
+                rows,
+                cols,
+            } => {
+                let extent = self.extent(*rows, *cols)?;
+                self.block_reduce(machine, *op, [*dst, *src], extent)?;
+            }
+            Op::Lanes { op, dst, acc, rows } => {
+                let extent = self.extent(*rows, Arg::Const(1))?;
+                self.lanes(machine, *op, *dst, *acc, extent.rows)?;
             }
             Op::Acquire { dst, chan } => return Ok(self.acquire(machine, *dst, *chan)),
             Op::Take { dst, chan } => return Ok(self.take(machine, *dst, *chan)),

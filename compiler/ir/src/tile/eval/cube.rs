@@ -9,74 +9,10 @@ use crate::algo::BinaryOp;
 use crate::algo::eval::column::{self, Column};
 use crate::algo::eval::scalar::Value as Number;
 use crate::tile::window::Known;
-use crate::tile::{Arg, Buf, FixCast, Op, Tensor, View, Window};
+use crate::tile::{Arg, Buf, FixCast, Tensor, View, Window};
 
 impl Core {
-    /// Executes an operation of the cube core's matrix path.
-    pub(super) fn cube(&mut self, machine: &mut Machine<'_>, op: &Op) -> Result<(), Fault> {
-        if let Op::LoadTile {
-            dst,
-            src,
-            rows,
-            cols,
-            transposed,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.load_tile(machine, *dst, *src, extent, *transposed);
-        }
-        if let Op::LoadWindow {
-            dst,
-            src,
-            rows,
-            cols,
-            window,
-        } = op
-        {
-            let extent = self.extent(*rows, *cols)?;
-            return self.load_window(machine, *dst, *src, extent, window);
-        }
-        if let Op::LoadWords { dst, src, cols } = op {
-            let extent = self.extent(Arg::Const(1), *cols)?;
-            return self.load_words(machine, *dst, *src, extent);
-        }
-        if let Op::Mad {
-            c,
-            a,
-            b,
-            m,
-            k,
-            n,
-            init,
-            hf32,
-        } = op
-        {
-            let (rows, cols) = (self.extent(*m, *n)?, self.extent(*m, *k)?);
-            if cols.rows == 0 || rows.rows == 0 {
-                return Ok(());
-            }
-            let fresh = self.arg(*init) == 1;
-            let extents = [rows.rows, cols.cols, rows.cols];
-            return self.mad(machine, [*c, *a, *b], extents, (fresh, *hf32));
-        }
-        if let Op::Drain {
-            tensor,
-            at,
-            src,
-            rows,
-            cols,
-            pitch,
-            cast,
-            relu,
-        } = op
-        {
-            let (extent, rows) = (self.extent(*rows, *cols)?, self.rows(*at, *pitch));
-            return self.drain(machine, (*tensor, rows), *src, extent, (*cast, *relu));
-        }
-        Ok(())
-    }
-
-    fn load_tile(
+    pub(super) fn load_tile(
         &mut self,
         machine: &Machine<'_>,
         dst: Buf,
@@ -130,7 +66,7 @@ impl Core {
         Ok(())
     }
 
-    fn load_window(
+    pub(super) fn load_window(
         &mut self,
         machine: &Machine<'_>,
         dst: Buf,
@@ -184,7 +120,7 @@ impl Core {
         Ok(())
     }
 
-    fn load_words(
+    pub(super) fn load_words(
         &mut self,
         machine: &Machine<'_>,
         dst: Buf,
@@ -203,7 +139,7 @@ impl Core {
         done.map_err(|e| of_buf(machine, src.buf, e))
     }
 
-    fn mad(
+    pub(super) fn mad(
         &mut self,
         machine: &Machine<'_>,
         [c, a, b]: [Buf; 3],
@@ -283,7 +219,7 @@ impl Core {
         Ok(elements)
     }
 
-    fn drain(
+    pub(super) fn drain(
         &mut self,
         machine: &mut Machine<'_>,
         (tensor, rows): (Tensor, Rows),

@@ -12,7 +12,7 @@ use crate::algo::data::Data;
 use crate::algo::eval::column::{self, Column};
 use crate::algo::eval::scalar::{self, Value as Number};
 use crate::algo::{BinaryOp, UnaryOp};
-use crate::tile::{Arg, EwOp, Op, Operand, RedOp, View};
+use crate::tile::{Arg, EwOp, Operand, RedOp, View};
 
 /// Lanes of an accumulator.
 const LANES: usize = 64;
@@ -20,109 +20,6 @@ const LANES: usize = 64;
 const BLOCK: usize = 8;
 
 impl Core {
-    /// Executes a vector operation.
-    pub(super) fn vector(&mut self, machine: &Machine<'_>, op: &Op) -> Result<(), Fault> {
-        match op {
-            Op::Ew {
-                op,
-                dst,
-                a,
-                b,
-                c,
-                rows,
-                cols,
-            } => {
-                let extent = self.extent(*rows, *cols)?;
-                self.ew(machine, *op, *dst, [Some(*a), *b, *c], extent)
-            }
-            Op::Spread { dst, src, rows } => {
-                let extent = self.extent(*rows, Arg::Const(1))?;
-                self.spread(machine, *dst, *src, extent.rows)
-            }
-            Op::Transpose {
-                dst,
-                src,
-                rows,
-                cols,
-            } => {
-                let extent = self.extent(*rows, *cols)?;
-                self.transpose(machine, *dst, *src, extent)
-            }
-            Op::Gather {
-                dst,
-                src,
-                at,
-                rows,
-                cols,
-            } => {
-                let extent = self.extent(*rows, *cols)?;
-                self.gather(machine, [*dst, *src, *at], extent)
-            }
-            Op::Sort {
-                dst,
-                keys,
-                places,
-                rows,
-                cols,
-            } => {
-                let extent = self.extent(*rows, *cols)?;
-                self.sort(machine, [*dst, *keys, *places], extent)
-            }
-            Op::Accumulate {
-                op,
-                acc,
-                src,
-                rows,
-                cols,
-            } => {
-                let extent = self.extent(*rows, *cols)?;
-                self.accumulate(machine, *op, *acc, *src, extent)
-            }
-            Op::BlockReduce {
-                op,
-                dst,
-                src,
-                rows,
-                cols,
-            } => {
-                let extent = self.extent(*rows, *cols)?;
-                self.block_reduce(machine, *op, [*dst, *src], extent)
-            }
-            Op::Lanes { op, dst, acc, rows } => {
-                let extent = self.extent(*rows, Arg::Const(1))?;
-                self.lanes(machine, *op, *dst, *acc, extent.rows)
-            }
-            Op::Scalar { .. }
-            | Op::Query { .. }
-            | Op::For { .. }
-            | Op::If { .. }
-            | Op::Next { .. }
-            | Op::Peek { .. }
-            | Op::PeekBuf { .. }
-            | Op::Poke { .. }
-            | Op::Load { .. }
-            | Op::Store { .. }
-            | Op::LoadTile { .. }
-            | Op::LoadWindow { .. }
-            | Op::LoadWords { .. }
-            | Op::Mad { .. }
-            | Op::Drain { .. }
-            | Op::Acquire { .. }
-            | Op::Publish { .. }
-            | Op::Take { .. }
-            | Op::Release { .. }
-            | Op::SetFlag { .. }
-            | Op::WaitFlag { .. }
-            | Op::Barrier { .. }
-            | Op::SyncAll
-            | Op::SetCross { .. }
-            | Op::WaitCross { .. } => {
-                debug_assert!(false, "the caller has these itself");
-                Ok(())
-            }
-        }
-    }
-
     fn read(
         &self,
         machine: &Machine<'_>,
@@ -148,7 +45,7 @@ impl Core {
         self.matrix_mut(view.buf).store.write(at, values)
     }
 
-    fn ew(
+    pub(super) fn ew(
         &mut self,
         machine: &Machine<'_>,
         op: EwOp,
@@ -238,7 +135,7 @@ impl Core {
         }
     }
 
-    fn spread(
+    pub(super) fn spread(
         &mut self,
         machine: &Machine<'_>,
         dst: View,
@@ -256,7 +153,7 @@ impl Core {
         Ok(())
     }
 
-    fn transpose(
+    pub(super) fn transpose(
         &mut self,
         machine: &Machine<'_>,
         dst: View,
@@ -271,7 +168,7 @@ impl Core {
         Ok(())
     }
 
-    fn gather(
+    pub(super) fn gather(
         &mut self,
         machine: &Machine<'_>,
         [dst, src, at]: [View; 3],
@@ -304,7 +201,7 @@ impl Core {
         Ok(())
     }
 
-    fn sort(
+    pub(super) fn sort(
         &mut self,
         machine: &Machine<'_>,
         [dst, keys, places]: [View; 3],
@@ -336,7 +233,7 @@ impl Core {
         Ok(())
     }
 
-    fn accumulate(
+    pub(super) fn accumulate(
         &mut self,
         machine: &Machine<'_>,
         op: RedOp,
@@ -358,7 +255,7 @@ impl Core {
         Ok(())
     }
 
-    fn block_reduce(
+    pub(super) fn block_reduce(
         &mut self,
         machine: &Machine<'_>,
         op: RedOp,
@@ -381,7 +278,7 @@ impl Core {
         Ok(())
     }
 
-    fn lanes(
+    pub(super) fn lanes(
         &mut self,
         machine: &Machine<'_>,
         op: RedOp,
