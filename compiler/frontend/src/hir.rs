@@ -220,6 +220,8 @@ pub(crate) struct Fold {
     pub(crate) call: Call,
     /// The monoid's `merge`.
     pub(crate) merge: ItemId,
+    /// The monoid's fields of nothing.
+    pub(crate) identity: ItemId,
 }
 
 /// One of several statements that define a tensor together.

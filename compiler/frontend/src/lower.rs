@@ -16,6 +16,7 @@ mod fold;
 mod gather;
 mod index;
 pub(crate) mod laws;
+mod merge;
 mod packed;
 mod parts;
 pub(crate) mod ranks;

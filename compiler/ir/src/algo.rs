@@ -74,10 +74,26 @@ pub struct Func {
     /// Tensors of folds whose order is not fixed: their reductions may be made block by block and merged, inside the
     /// derived bound. The order that each states is the one inside a block.
     pub regrouped: BTreeSet<Tensor>,
+    /// What merges the records of blocks of such folds, where the author's monoid says so in a form that passes take.
+    pub merges: Vec<Merge>,
     /// Schedules that were written for it and whose conditions hold, in the order of the text. They change no value.
     pub schedules: Vec<Schedule>,
     /// Where the kernel stands.
     pub span: Span,
+}
+
+/// How the records of two blocks of a fold become the record of both, as the author wrote it.
+#[derive(Clone, Debug)]
+pub struct Merge {
+    /// The monoid's name.
+    pub monoid: String,
+    /// What each field is for all items, over the rows of the fold and then the field's own dimensions; none if nothing
+    /// reads it.
+    pub fields: Vec<Option<Tensor>>,
+    /// Each field of nothing.
+    pub start: Vec<f64>,
+    /// Parameters are the fields of the first record and then those of the later one, results those of both, of one row.
+    pub func: Func,
 }
 
 /// What a tensor is.

@@ -13,6 +13,7 @@
 mod algebra;
 mod members;
 mod text;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,8 @@ pub(crate) struct Cascade {
     pub(crate) vector: bool,
     /// Values of the rows of one block's record, where they differ from those of all items.
     pub(crate) records: BTreeMap<Tensor, Expr>,
+    /// Monoids whose author says what merges their fields.
+    pub(crate) written: Vec<String>,
 }
 
 /// A field of the accumulator.
@@ -160,7 +163,16 @@ fn regroups(func: &Func, def: usize) -> bool {
 }
 
 fn derive(func: &mut Func, members: &Members) -> Result<Cascade, Refusal> {
-    let mut algebra = Algebra::new(func, members);
-    algebra.fields()?;
-    Ok(algebra.finish())
+    let mut changed = func.clone();
+    let mut algebra = Algebra::new(&mut changed, members);
+    match algebra.fields() {
+        Ok(()) => {
+            let mut cascade = algebra.finish();
+            written::replace(&mut changed, &mut cascade);
+            *func = changed;
+            Ok(cascade)
+        }
+        Err(Refusal::NoCascade) => Err(Refusal::NoCascade),
+        Err(why) => written::cascade(func, members).ok_or(why),
+    }
 }

@@ -33,6 +33,7 @@ pub fn run(func: &Func) -> Func {
             results: func.results.clone(),
             order_free: func.order_free,
             regrouped: func.regrouped.clone(),
+            merges: func.merges.clone(),
             span: func.span,
             ..Func::default()
         },

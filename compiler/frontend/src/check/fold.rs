@@ -59,6 +59,13 @@ struct Items {
     blocks: Option<Poly>,
 }
 
+/// What a monoid consists of.
+struct Functions {
+    block: crate::hir::ItemId,
+    merge: crate::hir::ItemId,
+    identity: crate::hir::ItemId,
+}
+
 /// Checks `let st[h, i] = fold(j) monoid(…);`.
 pub(super) fn check<'a>(cx: &mut Cx<'_, 'a>, target: LocalId, stmt: &'a ast::Stmt, run: Run<'a>) {
     let ast::StmtKind::Let {
@@ -173,7 +180,11 @@ impl<'a> Cx<'_, 'a> {
             self.report(resolve::unused_reduction_index(&name, run.span));
             self.give_up_on(items.index);
         }
-        let (block, merge) = block?;
+        let Functions {
+            block,
+            merge,
+            identity,
+        } = block?;
         let call = self.block_call(block, monoid, values)?;
         let (name, indices) = left;
         let targets = self.fields(block, &call, name, indices);
@@ -186,15 +197,25 @@ impl<'a> Cx<'_, 'a> {
             blocks: items.blocks,
             call,
             merge,
+            identity,
         })
     }
 
     /// The functions of a monoid.
-    fn monoid(&mut self, name: &ast::Name) -> Option<(crate::hir::ItemId, crate::hir::ItemId)> {
+    fn monoid(&mut self, name: &ast::Name) -> Option<Functions> {
         let world = self.world;
         let part = |part: &str| world.monoid_function(self.file, &name.text, part);
-        if let (Some(block), Some(merge)) = (part(monoids::BLOCK), part(monoids::MERGE)) {
-            return Some((block, merge));
+        let parts = (
+            part(monoids::BLOCK),
+            part(monoids::MERGE),
+            part(monoids::IDENTITY),
+        );
+        if let (Some(block), Some(merge), Some(identity)) = parts {
+            return Some(Functions {
+                block,
+                merge,
+                identity,
+            });
         }
         match world.lookup(self.file, &name.text) {
             // Its declaration was reported.

@@ -449,6 +449,13 @@ fn drop_unused_tensors(mut func: Func) -> Func {
     func.params.iter_mut().for_each(place);
     func.results.iter_mut().for_each(place);
     func.defs.iter_mut().for_each(|def| place(&mut def.target));
+    let there = |tensor: &Tensor| places.get(tensor).copied();
+    func.regrouped = func.regrouped.iter().filter_map(there).collect();
+    for merge in &mut func.merges {
+        for field in &mut merge.fields {
+            *field = field.as_ref().and_then(there);
+        }
+    }
     for data in func.exprs.values_mut() {
         if let ExprKind::Load { tensor, .. } | ExprKind::Gather { tensor, .. } = &mut data.kind {
             place(tensor);

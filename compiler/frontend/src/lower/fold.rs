@@ -113,6 +113,7 @@ impl<'a> Lower<'a> {
         if fold.blocks.is_none() {
             let made = self.func.tensors.keys().skip(before);
             self.func.regrouped.extend(made);
+            self.keep_merge(f, fold, (&views, &own), span)?;
         }
         for (target, view) in fold.targets.iter().zip(views) {
             self.bind_field(f, *target, view, &own, span)?;
@@ -300,10 +301,7 @@ impl<'a> Lower<'a> {
             return Err(Stop);
         };
         let call = &run.fold.call;
-        let mut sizes = Vec::new();
-        for size in call.sizes.iter().take(call.sizes.len().saturating_sub(1)) {
-            sizes.push(self.extent(f, size, run.span)?);
-        }
+        let mut sizes = monoid_sizes(self, f, run.fold, run.span)?;
         sizes.extend(length);
         let types: Vec<Elem> = call.types.iter().map(|ty| f.elem(*ty)).collect();
         if item.incomplete || item.broken {
@@ -430,6 +428,18 @@ impl<'a> Lower<'a> {
             into.insert(index);
         });
     }
+}
+
+/// The sizes of a monoid, without the number of items.
+pub(super) fn monoid_sizes<'a>(
+    lower: &mut Lower<'a>,
+    f: &Frame<'a>,
+    fold: &Fold,
+    span: Span,
+) -> Lowered<Vec<i64>> {
+    let sizes = &fold.call.sizes;
+    let own = sizes.iter().take(sizes.len().saturating_sub(1));
+    own.map(|size| lower.extent(f, size, span)).collect()
 }
 
 /// Where the fields of a part go: `st.o` at last, `st.block.o` and `st.merge.o` before.

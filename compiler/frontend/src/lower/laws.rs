@@ -195,7 +195,7 @@ impl<'a> Lower<'a> {
     }
 
     /// Gives a field back.
-    fn law_result(&mut self, view: &View) -> Lowered<()> {
+    pub(super) fn law_result(&mut self, view: &View) -> Lowered<()> {
         let data = self.func.tensors[view.tensor].clone();
         let open = view.at.iter().zip(&data.shape);
         let shape: Vec<i64> = open

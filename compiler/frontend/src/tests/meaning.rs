@@ -3,7 +3,8 @@
 use super::{checked, lowered, sizes, typed};
 use crate::{Bindings, bind};
 use ir::algo::data::Data;
-use ir::algo::{ExprKind, Func, Order, eval, print};
+use ir::algo::verify::verify;
+use ir::algo::{ExprKind, Func, Order, Tensor, eval, print};
 use isa::types::Elem;
 
 /// Evaluates a kernel with f32 parameters and results.
@@ -273,6 +274,32 @@ fn unused_definitions_are_dropped() {
     let func = lowered(text, &sizes(&[("N", 1)]));
     let names: Vec<&str> = func.tensors.values().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["x", "y", "p"]);
+}
+
+#[test]
+fn a_fold_keeps_what_merges_it_beside_its_fields() {
+    let text = "kernel k<R, C>(x: f32[R, C]) -> (y: f32[R], z: f32[R]) {
+        let low[r] = min(c) x[r, c];
+        let _spread[r] = low[r] * 2.0;
+        let st[r] = fold(c) logsumexp(x[r, c]);
+        y[r] = st[r].m + log(st[r].l);
+        let top[r] = max(c) x[r, c];
+        z[r] = sum(c, order: ascending) (x[r, c] - top[r]);
+    }";
+    let func = lowered(text, &sizes(&[("R", 2), ("C", 3)]));
+    let name = |tensor: &Tensor| func.tensors[*tensor].name.as_str();
+    let regrouped: Vec<&str> = func.regrouped.iter().map(name).collect();
+    assert_eq!(regrouped, ["st.m", "st.m_2", "st.l"]);
+    let [merge] = func.merges.as_slice() else {
+        panic!("one fold, one merge");
+    };
+    let fields: Vec<&str> = merge.fields.iter().flatten().map(name).collect();
+    assert_eq!(
+        (merge.monoid.as_str(), fields),
+        ("logsumexp", vec!["st.m", "st.l"])
+    );
+    assert_eq!(merge.start, [f64::NEG_INFINITY, 0.0]);
+    assert_eq!(verify(&merge.func), Ok(()));
 }
 
 #[test]

@@ -110,6 +110,7 @@ impl<'a> Algebra<'a> {
             mask: self.mask,
             vector: self.members.vector,
             records: self.records,
+            written: Vec::new(),
         }
     }
 

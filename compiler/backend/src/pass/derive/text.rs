@@ -1,4 +1,4 @@
-//! Cascades as text: the derived accumulators with what merges them, and remarks on those that are none.
+//! Cascades as text: the accumulators with what merges them, and remarks on those that are none.
 
 use ir::algo::{Def, Func, print};
 
@@ -38,8 +38,12 @@ fn monoid(func: &Func, cascade: &Cascade) -> String {
         results: cascade.fields.iter().map(|field| field.tensor).collect(),
         ..func.clone()
     };
+    let known = match cascade.written.as_slice() {
+        [] => "derived: blocks".to_owned(),
+        names => format!("merged as `{}` says: blocks", names.join("` and `")),
+    };
     let mut text = format!(
-        "// derived: blocks of {} items, whose records are merged\nmonoid {{\n",
+        "// {known} of {} items, whose records are merged\nmonoid {{\n",
         cascade.items
     );
     for field in &cascade.fields {
