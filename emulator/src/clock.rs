@@ -99,7 +99,14 @@ pub(crate) fn run(
             PostWhat::Set(mode, id) => {
                 agenda.drop_first();
                 let sender = sims[post.core as usize].id;
-                for sim in sims.iter_mut().filter(|sim| reaches(sender, mode, sim.id)) {
+                // Cores come group by group.
+                let first = match mode {
+                    0 => 0,
+                    _ => sims.partition_point(|sim| sim.id.group < sender.group),
+                };
+                let near = sims[first..].iter_mut();
+                let near = near.take_while(|sim| mode == 0 || sim.id.group == sender.group);
+                for sim in near.filter(|sim| reaches(sender, mode, sim.id)) {
                     sim.receive(post.core as usize, mode, id, post.at / TICKS);
                     sim.advance();
                     collect(sim, &mut agenda);

@@ -185,7 +185,7 @@ pub(crate) struct Core<'a> {
     /// What the sets behind each step of a counter tell.
     pub(crate) mail: [VecDeque<Heard>; 16],
     /// Sets of each counter that wait for those of the other sources.
-    pub(crate) pending: [Waiting; 16],
+    pub(crate) pending: [Waiting<Heard>; 16],
     /// Cross-core sets since the last round.
     pub(crate) outbox: Vec<CrossSet>,
     pub(crate) loops: Vec<LoopFrame>,

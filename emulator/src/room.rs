@@ -14,6 +14,7 @@ use crate::hazard::Track;
 use crate::l0::Packed;
 use crate::memory::Local;
 use crate::price::Prices;
+use crate::stream::Lists;
 
 /// The memories of one core, and what is kept beside them.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Room {
     l0b: Packed,
     scratch: Vec<u8>,
     prices: Prices,
+    lists: Option<Lists>,
     spare: Spare,
 }
 
@@ -42,6 +44,7 @@ impl Room {
             l0b: Packed::new(size(Space::L0b)),
             scratch: Vec::new(),
             prices: Prices::default(),
+            lists: None,
             spare: Spare::new(),
         }
     }
@@ -104,6 +107,9 @@ impl Core<'_> {
         self.l0b = room.l0b;
         self.scratch = room.scratch;
         self.stream.prices = room.prices;
+        if let Some(lists) = room.lists {
+            self.stream.begin_with(lists);
+        }
         self.spare = room.spare;
         self.has_room = true;
     }
@@ -130,6 +136,10 @@ impl Core<'_> {
             l0b: std::mem::replace(&mut self.l0b, Packed::new(0)),
             scratch: std::mem::take(&mut self.scratch),
             prices: std::mem::take(&mut self.stream.prices),
+            lists: match self.ended && self.timed {
+                true => self.stream.hand_on(),
+                false => None,
+            },
             spare: std::mem::take(&mut self.spare),
         }
     }

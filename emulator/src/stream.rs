@@ -144,6 +144,16 @@ pub(crate) struct Written {
     traffic: Option<Traffic>,
 }
 
+/// Kinds that one stream has listed and that the next of the same program may find.
+#[derive(Debug, Default)]
+pub(crate) struct Lists {
+    kinds: Vec<Kind>,
+    latest: Vec<[u32; WAYS]>,
+}
+
+/// Kinds that are handed on at most: more of them hardly come again.
+const HANDED_ON: usize = 1 << 10;
+
 /// How far a stream has come: events, copies, and scalar cycles since the last event.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Mark {
@@ -167,6 +177,24 @@ impl<'c> Stream<'c> {
             chip,
             prices: Prices::default(),
         }
+    }
+
+    /// Begins with the kinds of an earlier stream of the same program.
+    pub(crate) fn begin_with(&mut self, lists: Lists) {
+        if self.events.is_empty() && self.kinds.is_empty() && !lists.latest.is_empty() {
+            self.reserve();
+            self.kinds = lists.kinds;
+            self.latest = lists.latest;
+        }
+    }
+
+    /// The kinds that a stream which has come to its end hands on; none if they are too many.
+    pub(crate) fn hand_on(&mut self) -> Option<Lists> {
+        let latest = std::mem::take(&mut self.latest);
+        (self.kinds.len() <= HANDED_ON).then(|| Lists {
+            kinds: self.kinds.clone(),
+            latest,
+        })
     }
 
     /// The kind of an event.
@@ -361,16 +389,24 @@ impl<'c> Stream<'c> {
     }
 
     /// Makes room for what a program asks for that goes through each of its loops twice.
-    fn make_room(&mut self) {
+    fn reserve(&mut self) {
         self.events.reserve(2 * self.length);
-        self.kinds.reserve(self.length);
         self.traffic.reserve(TRAFFIC);
+    }
+
+    fn make_room(&mut self) {
+        self.reserve();
+        self.kinds.reserve(self.length);
         self.latest = vec![[u32::MAX; WAYS]; self.length];
     }
 
     /// Ends the stream with the scalar cycles that are left.
     pub(crate) fn finish(&mut self) {
-        self.push(Kind::new(&Cost::default(), What::Scalar, Pipe::S, 0, 0));
+        let entry = self.kinds.len() as u32;
+        let kind = Kind::new(&Cost::default(), What::Scalar, Pipe::S, 0, 0);
+        self.kinds.push(kind);
+        let gap = std::mem::take(&mut self.gap);
+        self.events.push(Event { kind: entry, gap });
         if self.events.capacity() - self.events.len() > SPARE_EVENTS {
             self.events.shrink_to_fit();
         }

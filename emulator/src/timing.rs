@@ -31,6 +31,7 @@ use crate::price::Prices;
 use crate::report::report;
 use crate::run::{self, Outcome};
 use crate::setup::Setup;
+use crate::stream::Lists;
 
 /// Runs a kernel without values, or with them if that cannot tell its cycles.
 pub(crate) fn run(
@@ -87,23 +88,51 @@ fn record(cores: &mut [Core<'_>], threads: usize) -> Result<(), Fault> {
         let first = cores.iter().find(|core| core.kind() == kind);
         first.map(|core| Map::new(core.program))
     });
-    let walk = |core: &mut Core<'_>| match &maps[usize::from(core.kind() == CoreKind::Vector)] {
-        Some(map) => Walk::new(core, map).run(),
-        None => Ok(()),
+    let walk = |cores: &mut [Core<'_>]| {
+        // What one core has learnt the next one knows.
+        let mut learnt: [Learnt; 2] = Default::default();
+        cores.iter_mut().try_for_each(|core| {
+            let kind = usize::from(core.kind() == CoreKind::Vector);
+            match &maps[kind] {
+                Some(map) => learnt[kind].walk(core, map),
+                None => Ok(()),
+            }
+        })
     };
-    if threads != 1 {
-        let ends = share_out(cores.iter_mut().collect(), threads, walk);
-        return ends.into_iter().collect();
-    }
-    // What one core has learnt of prices the next one knows.
-    let mut known: [Prices; 2] = Default::default();
-    cores.iter_mut().try_for_each(|core| {
-        let prices = &mut known[usize::from(core.kind() == CoreKind::Vector)];
-        std::mem::swap(&mut core.stream.prices, prices);
-        walk(core)?;
-        std::mem::swap(&mut core.stream.prices, prices);
+    let together = match threads {
+        1 => cores.len(),
+        _ => cores.len().div_ceil(PARTS),
+    };
+    let parts = cores.chunks_mut(together.max(1)).collect();
+    share_out(parts, threads, walk).into_iter().collect()
+}
+
+/// Parts that the cores of a launch are shared out in to host threads.
+const PARTS: usize = 8;
+
+/// What one core leaves to the next that runs the same program.
+#[derive(Default)]
+struct Learnt {
+    prices: Prices,
+    lists: Lists,
+    memo: Memo,
+}
+
+impl Learnt {
+    /// Runs a core to its end.
+    fn walk(&mut self, core: &mut Core<'_>, map: &Map) -> Result<(), Fault> {
+        std::mem::swap(&mut core.stream.prices, &mut self.prices);
+        core.stream.begin_with(std::mem::take(&mut self.lists));
+        self.memo.begin(map.plans.len());
+        Walk::new(core, map, &mut self.memo).run()?;
+        std::mem::swap(&mut core.stream.prices, &mut self.prices);
+        match core.stream.hand_on() {
+            Some(lists) => self.lists = lists,
+            // What is remembered names kinds of this stream.
+            None => self.memo = Memo::default(),
+        }
         Ok(())
-    })
+    }
 }
 
 /// What is known of a program beforehand.
@@ -130,7 +159,7 @@ struct Walk<'a, 'b> {
     core: &'a mut Core<'b>,
     map: &'a Map,
     unknown: Unknown,
-    memo: Memo,
+    memo: &'a mut Memo,
     turns: Turns,
     /// Instructions that were executed in blocks.
     in_blocks: u64,
@@ -160,12 +189,12 @@ impl Plan {
 }
 
 impl<'a, 'b> Walk<'a, 'b> {
-    fn new(core: &'a mut Core<'b>, map: &'a Map) -> Walk<'a, 'b> {
+    fn new(core: &'a mut Core<'b>, map: &'a Map, memo: &'a mut Memo) -> Walk<'a, 'b> {
         let code = &core.program.code;
         Walk {
             map,
             unknown: Unknown::NONE,
-            memo: Memo::new(code.len()),
+            memo,
             turns: Turns::new(code),
             in_blocks: 0,
             core,

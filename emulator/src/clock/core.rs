@@ -7,7 +7,7 @@ mod copy;
 mod flags;
 mod queue;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use isa::chip::Chip;
 use isa::types::Pipe;
@@ -16,7 +16,7 @@ use super::agenda::{Post, PostWhat};
 use super::memory::Port;
 use super::record::Record;
 use super::{Keep, TICKS, TraceSpan};
-use crate::core::flag_waiter;
+use crate::core::{Waiting, flag_waiter};
 use crate::fault::CoreId;
 use crate::stream::{Kind, Stream, What};
 
@@ -42,12 +42,11 @@ pub(super) struct CoreSim<'a> {
     pub(super) id: CoreId,
     pub(super) counters: [VecDeque<u64>; 16],
     /// Sets that wait for those of the other sources, by sender.
-    pending: [BTreeMap<usize, VecDeque<u64>>; 16],
+    pending: [Waiting<u64>; 16],
     pub(super) posts: Vec<Post>,
     number: usize,
     stream: &'a Stream<'a>,
     chip: &'a Chip,
-    depth: u64,
     at: usize,
     /// Copies dispatched so far.
     copies: u32,
@@ -82,7 +81,6 @@ impl<'a> CoreSim<'a> {
             number,
             stream,
             chip,
-            depth,
             at: 0,
             copies: 0,
             free: !stream.kinds.iter().any(has_unit_flag),
@@ -180,7 +178,7 @@ impl<'a> CoreSim<'a> {
             self.scalar_time().busy += u64::from(event.gap);
             self.gap_taken = true;
         }
-        let kind = stream.kind(self.at as u32);
+        let kind = &stream.kinds[event.kind as usize];
         let went_on = match kind.pipe {
             Pipe::S => self.scalar_event(kind),
             pipe @ (Pipe::V | Pipe::M | Pipe::Mte1 | Pipe::Mte2 | Pipe::Mte3 | Pipe::Fix) => {
@@ -202,7 +200,7 @@ impl<'a> CoreSim<'a> {
         let counts = |pipe: Pipe| self.queues[pipe.index()].pushed;
         let (cube, fix) = (counts(Pipe::M), counts(Pipe::Fix));
         let queue = &mut self.queues[pipe.index()];
-        let Some(slot) = queue.slot(self.depth) else {
+        let Some(slot) = queue.slot() else {
             return false;
         };
         queue.pushed += 1;
@@ -216,7 +214,7 @@ impl<'a> CoreSim<'a> {
         let (event, copy, dispatched) = (self.at as u32, self.copies, self.scalar);
         self.copies += u32::from(copies);
         // What finds its queue empty and waits for nobody need not stand in it.
-        if self.free && is_empty && !copies && self.take(pipe, event, dispatched) {
+        if self.free && is_empty && !copies && self.take(pipe, (event, kind), dispatched) {
             return true;
         }
         self.queues[pipe.index()].push(Item {
@@ -286,13 +284,11 @@ impl<'a> CoreSim<'a> {
             return false;
         }
         let (event, dispatched) = (item.event, item.dispatched);
-        self.take(pipe, event, dispatched)
+        self.take(pipe, (event, self.stream.kind(event)), dispatched)
     }
 
     /// Takes an instruction, which is the front of its queue or finds it empty, as far as it goes; false if it waits.
-    fn take(&mut self, pipe: Pipe, event: u32, dispatched: u64) -> bool {
-        let stream = self.stream;
-        let kind = stream.kind(event);
+    fn take(&mut self, pipe: Pipe, (event, kind): (u32, &Kind), dispatched: u64) -> bool {
         let queue = &self.queues[pipe.index()];
         let ready = queue.gate.max(dispatched);
         let (occ, done) = (u64::from(kind.occ), queue.done);
@@ -445,11 +441,10 @@ impl<'a> CoreSim<'a> {
 
     /// Takes a cross-core set; a counter goes up when every source of the mode has set it once more.
     pub(super) fn receive(&mut self, from: usize, mode: u8, id: u8, at: u64) {
-        let sources = self.stream.sources(mode);
         let pending = &mut self.pending[usize::from(id)];
-        pending.entry(from).or_default().push_back(at);
-        if pending.len() == sources && pending.values().all(|sets| !sets.is_empty()) {
-            let last = pending.values_mut().filter_map(VecDeque::pop_front).max();
+        pending.add(from, at);
+        if pending.sources() == self.stream.sources(mode) {
+            let last = pending.take().max();
             self.counters[usize::from(id)].extend(last);
             self.awake = EVERYONE;
         }

@@ -34,6 +34,8 @@ struct Server {
     /// Ticks for `unit` bytes.
     ticks: u64,
     unit: u64,
+    /// What the latest request took that was served by itself.
+    took: Took,
 }
 
 impl Server {
@@ -44,13 +46,17 @@ impl Server {
             free: 0,
             ticks: clock_mhz * TICKS,
             unit,
+            took: Took::default(),
         }
     }
 
     /// When a request of that time and size is done.
     #[inline]
     fn serve(&mut self, at: u64, bytes: u64) -> u64 {
-        self.serve_again(at, bytes, &mut Took::default())
+        let mut took = self.took;
+        let end = self.serve_again(at, bytes, &mut took);
+        self.took = took;
+        end
     }
 
     /// The same; what a request of the size before it took is not reckoned again.

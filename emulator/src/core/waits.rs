@@ -36,32 +36,41 @@ pub(crate) struct CrossSet {
 }
 
 /// Sets of a counter that wait for those of other sources.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Waiting {
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting<T> {
     /// Invariant: sorted by core, no core twice.
-    from: Vec<Source>,
+    from: Vec<Source<T>>,
     /// Sources of which one waits.
     sources: usize,
 }
 
 /// The sets of one source that wait: hardly ever more than one.
 #[derive(Clone, Debug)]
-struct Source {
+struct Source<T> {
     core: usize,
-    first: Option<Heard>,
+    first: Option<T>,
     /// Empty if there is no first one.
-    more: VecDeque<Heard>,
+    more: VecDeque<T>,
 }
 
-impl Source {
+impl<T> Default for Waiting<T> {
+    fn default() -> Waiting<T> {
+        Waiting {
+            from: Vec::new(),
+            sources: 0,
+        }
+    }
+}
+
+impl<T> Source<T> {
     fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.len()
     }
 }
 
-impl Waiting {
+impl<T> Waiting<T> {
     /// Adds a set; how many of its source wait now.
-    fn add(&mut self, from: usize, heard: Heard) -> usize {
+    pub(crate) fn add(&mut self, from: usize, set: T) -> usize {
         let at = self.from.partition_point(|source| source.core < from);
         if self.from.get(at).is_none_or(|source| source.core != from) {
             let none = Source {
@@ -73,27 +82,29 @@ impl Waiting {
         }
         let own = &mut self.from[at];
         match own.first {
-            Some(_) => own.more.push_back(heard),
+            Some(_) => own.more.push_back(set),
             None => {
-                own.first = Some(heard);
+                own.first = Some(set);
                 self.sources += 1;
             }
         }
         own.len()
     }
 
+    /// Sources of which a set waits.
+    pub(crate) fn sources(&self) -> usize {
+        self.sources
+    }
+
     /// Takes one set of every source.
-    fn take(&mut self) -> Vec<Heard> {
-        let mut sets = Vec::with_capacity(self.sources);
-        for own in &mut self.from {
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = T> {
+        self.from.iter_mut().filter_map(|own| {
             // A source that set in another mode may have none.
-            if let Some(set) = own.first.take() {
-                sets.push(set);
-                own.first = own.more.pop_front();
-                self.sources -= usize::from(own.first.is_none());
-            }
-        }
-        sets
+            let set = own.first.take()?;
+            own.first = own.more.pop_front();
+            self.sources -= usize::from(own.first.is_none());
+            Some(set)
+        })
     }
 
     fn len(&self) -> usize {
@@ -276,8 +287,8 @@ impl Core<'_> {
         if pending.add(from, set.heard.clone()) > 15 {
             return false;
         }
-        if pending.sources == sources {
-            self.mail[counter].push_back(meeting.of(pending.take()));
+        if pending.sources() == sources {
+            self.mail[counter].push_back(meeting.of(pending.take().collect()));
             self.counters[counter] += 1;
         }
         self.version += 1;

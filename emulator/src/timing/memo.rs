@@ -19,13 +19,15 @@ use crate::stream::Written;
 const WAYS: usize = 16;
 /// States of special registers and lanes that are told apart without being taken for new ones.
 const STATES: usize = 16;
-/// How often an instruction may come with new operands before it is no longer remembered.
+/// How often an instruction may come to a core with new operands before it is no longer remembered.
 const NEWS: u32 = 512;
+/// Instead of that number: what the instruction does is not that simple.
+const NEVER: u32 = u32::MAX;
 /// How far addresses are shifted to see what follows them.
 const SHIFT: u64 = 1 << 20;
 
-/// What is remembered of each instruction of a program.
-#[derive(Debug)]
+/// What is remembered of each instruction of a program, by whichever core it was met first.
+#[derive(Debug, Default)]
 pub(super) struct Memo {
     found: Vec<Recent>,
     /// The number of what special registers and lanes hold.
@@ -77,19 +79,24 @@ struct Place {
 }
 
 impl Memo {
-    pub(super) fn new(instructions: usize) -> Memo {
-        Memo {
-            found: vec![Recent::default(); instructions],
-            state: 0,
-            states: Vec::new(),
-            met: 0,
+    /// Begins with another core of the same program, in the state of a launch.
+    pub(super) fn begin(&mut self, instructions: usize) {
+        self.found.resize(instructions, Recent::default());
+        for recent in self.found.iter_mut().filter(|recent| recent.news != NEVER) {
+            recent.news = recent.news.min(1);
         }
+        self.state = 0;
     }
 
     /// Notes that special registers or lanes were written, perhaps with what they held before: a loop writes the same in
     /// every turn.
     pub(super) fn written(&mut self, context: &Context) {
-        let holds = (context.spr, context.lanes);
+        // Those that tell cores apart never change, and only the scalar unit reads them.
+        let mut spr = context.spr;
+        for fixed in Spr::ALL.iter().filter(|spr| !spr.is_writable()) {
+            spr[fixed.index()] = 0;
+        }
+        let holds = (spr, context.lanes);
         let known = self.states.iter().find(|(_, state)| *state == holds);
         if let Some(&(number, _)) = known {
             self.state = number;
@@ -139,7 +146,7 @@ impl Memo {
         let inst = &core.program.code[at];
         let chip = core.launch.chip;
         let recent = &mut self.found[at];
-        if recent.news == NEWS {
+        if recent.news >= NEWS {
             return;
         }
         recent.news += 1;
@@ -148,7 +155,7 @@ impl Memo {
             return;
         }
         let Some(dependence) = dependence(inst, &core.context, chip) else {
-            recent.news = NEWS;
+            recent.news = NEVER;
             return;
         };
         let is_order = super::is_order(inst) && dependence.places.is_empty();

@@ -159,18 +159,19 @@ impl<'a> CoreSim<'a> {
     /// Ends a copy whose last piece has been moved.
     #[inline(never)]
     fn end_copy(&mut self, pipe: Pipe, end: u64, miss_extra: u64) {
-        let Some(copy) = self.queues[pipe.index()].transfer.take() else {
+        let Some(copy) = &self.queues[pipe.index()].transfer else {
             return;
         };
-        let (kind, traffic) = (copy.kind, copy.traffic);
+        let (kind, begin, waits) = (copy.kind, copy.begin, copy.waits);
+        let late = copy.missed && !copy.traffic.write;
         let occ = u64::from(kind.occ);
         let other_end = self.unit_end(pipe, &kind);
         let queue = &mut self.queues[pipe.index()];
-        queue.end = end.div_ceil(TICKS).max(copy.begin + occ).max(other_end);
-        let waits = copy.missed && !traffic.write;
-        let extra = if waits { miss_extra } else { 0 };
+        queue.transfer = None;
+        queue.end = end.div_ceil(TICKS).max(begin + occ).max(other_end);
+        let extra = if late { miss_extra } else { 0 };
         queue.done = queue.done.max(queue.end + u64::from(kind.tail) + extra);
-        let took = queue.end - copy.begin;
+        let took = queue.end - begin;
         queue.time.busy += took;
         queue.time.memory += took - occ;
         let ended = queue.end;
@@ -179,10 +180,10 @@ impl<'a> CoreSim<'a> {
         {
             times.end = ended;
             times.done = queue.done;
-            times.waited = longest(&copy.waits);
+            times.waited = longest(&waits);
         }
         self.over(pipe);
         self.wake(pipe);
-        self.note(pipe, kind.pc, copy.begin, ended);
+        self.note(pipe, kind.pc, begin, ended);
     }
 }

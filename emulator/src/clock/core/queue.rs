@@ -51,8 +51,10 @@ pub(super) struct Queue {
     front: u64,
     back: u64,
     pub(super) pushed: u64,
-    /// When the latest instructions left the queue, by their numbers modulo the length; as many as it has places at least.
+    /// When the latest instructions left the queue, by their numbers modulo the length; as many as it has places at least,
+    /// and none before the first.
     starts: Vec<u64>,
+    depth: u64,
     pub(super) issued: u64,
     pub(super) finished: u64,
     /// Nothing behind the front begins earlier.
@@ -75,7 +77,8 @@ impl Queue {
             front: 0,
             back: 0,
             pushed: 0,
-            starts: vec![0; depth.next_power_of_two() as usize],
+            starts: Vec::new(),
+            depth,
             issued: 0,
             finished: 0,
             gate: 0,
@@ -126,17 +129,20 @@ impl Queue {
     }
 
     /// When a further instruction may enter; none while that is not known.
-    pub(super) fn slot(&self, depth: u64) -> Option<u64> {
-        let Some(before) = self.pushed.checked_sub(depth) else {
+    pub(super) fn slot(&self) -> Option<u64> {
+        let Some(before) = self.pushed.checked_sub(self.depth) else {
             return Some(0);
         };
-        let at = before as usize & (self.starts.len() - 1);
-        (before < self.issued).then(|| self.starts[at])
+        let at = || self.starts[before as usize & (self.starts.len() - 1)];
+        (before < self.issued).then(at)
     }
 
     /// Notes that the front has left the queue.
     #[inline]
     pub(super) fn issue(&mut self, at: u64) {
+        if self.starts.is_empty() {
+            self.starts = vec![0; self.depth.next_power_of_two() as usize];
+        }
         let place = self.issued as usize & (self.starts.len() - 1);
         self.starts[place] = at;
         self.issued += 1;

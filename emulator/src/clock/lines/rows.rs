@@ -6,13 +6,16 @@ use crate::clock::memory::{PIECE_BYTES, Piece};
 use crate::kernel::bring_near;
 use crate::stream::Traffic;
 
-/// Rows of a copy that lie alike: each in one line or two, whole lines apart.
+/// Rows of a copy that lie alike: each in one line or two, whole lines apart; or lines that rows without gaps fill.
 #[derive(Copy, Clone, Debug)]
 pub(in crate::clock) struct Rows {
     /// The first row's line, and the lines from row to row.
     first: u64,
     step: u32,
-    /// What each asks of its line, and of the one behind it.
+    /// Whether what is counted here as a row is a line that rows fill, and so many bytes of the copy.
+    fills: bool,
+    /// What each asks of its line, and of the one behind it. Of a line that rows fill, the first row counts as read at
+    /// once with others; behind it the line was read by the same core last.
     one: Part,
     other: Part,
     /// Where the states of the next lines are looked for.
@@ -38,16 +41,29 @@ struct Row {
     all: Part,
 }
 
+/// Bytes of a piece of a copy without gaps.
+fn grain(row_bytes: u64, piece_rows: u64) -> u64 {
+    match row_bytes > PIECE_BYTES {
+        true => PIECE_BYTES,
+        false => piece_rows * row_bytes,
+    }
+}
+
 impl Lines {
     /// How the rows of a copy lie, if they lie alike, and which of them are looked up together.
     pub(in crate::clock) fn rows(&mut self, traffic: &Traffic, piece_rows: u64) -> Option<Rows> {
-        let mut rows = self.alike(traffic)?;
+        let filled = self.filled(traffic, piece_rows);
+        let mut rows = filled.or_else(|| self.alike(traffic))?;
         // States of lines that are asked for one after the other stand so.
         if rows.other.mask != 0 && self.whereabouts(rows.first + 1) == 0 {
-            self.introduce_rows(&rows, traffic, piece_rows, Span::behind);
+            self.introduce_rows(&rows, u64::from(traffic.rows), piece_rows, Span::behind);
         }
         if self.whereabouts(rows.first) == 0 {
-            self.introduce_rows(&rows, traffic, piece_rows, |span| span);
+            let (all, piece_rows) = match rows.fills {
+                true => self.filled_lines(traffic, piece_rows),
+                false => (u64::from(traffic.rows), piece_rows),
+            };
+            self.introduce_rows(&rows, all, piece_rows, |span| span);
         }
         rows.guess = [rows.first, rows.first + 1].map(|line| self.whereabouts(line));
         Some(rows)
@@ -57,11 +73,10 @@ impl Lines {
     fn introduce_rows(
         &mut self,
         rows: &Rows,
-        traffic: &Traffic,
+        all: u64,
         piece_rows: u64,
         lines: impl Fn(Span) -> Span,
     ) {
-        let all = u64::from(traffic.rows);
         let mut row = 0;
         while row < all {
             let piece_end = all.min(row + piece_rows);
@@ -71,6 +86,36 @@ impl Lines {
                 row += count;
             }
         }
+    }
+
+    /// Lines that a copy without gaps fills: in all, and in a piece.
+    fn filled_lines(&self, traffic: &Traffic, piece_rows: u64) -> (u64, u64) {
+        let (rows, row_bytes) = (u64::from(traffic.rows), u64::from(traffic.row_bytes));
+        let lines = |bytes: u64| self.line_bytes.divide(bytes).0;
+        (lines(rows * row_bytes), lines(grain(row_bytes, piece_rows)))
+    }
+
+    /// The lines that the rows of a copy fill, if they leave no gaps and every piece of it ends where a line does.
+    fn filled(&self, traffic: &Traffic, piece_rows: u64) -> Option<Rows> {
+        let (rows, row_bytes) = (u64::from(traffic.rows), u64::from(traffic.row_bytes));
+        let dense = traffic.stride == row_bytes || rows == 1;
+        let whole = |bytes: u64| self.line_bytes.divide(bytes).1 == 0;
+        let sectors = self.sector_bytes.divide(row_bytes).1 == 0;
+        let even = whole(row_bytes) || sectors && self.line_bytes.bytes.is_multiple_of(row_bytes);
+        let ends = whole(grain(row_bytes, piece_rows)) && whole(rows * row_bytes);
+        let first = self.line_bytes.divide(traffic.address).0;
+        (dense && even && ends && whole(traffic.address)).then(|| Rows {
+            first: first - self.first,
+            step: 1,
+            fills: true,
+            one: Part {
+                mask: self.full,
+                keep: !traffic.past_l2,
+                size: self.line_bytes.bytes.min(row_bytes),
+            },
+            other: Part::NONE,
+            guess: [0; 2],
+        })
     }
 
     /// How the rows of a copy lie, if they lie alike.
@@ -98,6 +143,7 @@ impl Lines {
         (apart && (step_offset == 0 || traffic.rows == 1)).then_some(Rows {
             first: first - self.first,
             step: u32::try_from(step).ok()?,
+            fills: false,
             one,
             other,
             guess: [0; 2],
@@ -142,12 +188,22 @@ impl Lines {
         visit: &Visit,
         out: &mut Count,
     ) {
-        out.bytes = piece.rows * (rows.one.size + rows.other.size);
-        let mut done = 0;
-        while done < piece.rows {
-            let count = LANES.min(piece.rows - done);
-            let span = rows.span(piece.row + done, count);
-            done += count;
+        let (mut row, end) = match rows.fills {
+            false => {
+                out.bytes = piece.rows * (rows.one.size + rows.other.size);
+                (piece.row, piece.row + piece.rows)
+            }
+            true => {
+                out.bytes = piece.rows * piece.bytes;
+                let start = piece.row * u64::from(traffic.row_bytes) + piece.offset;
+                let line = |bytes: u64| self.line_bytes.divide(bytes).0;
+                (line(start), line(start + out.bytes))
+            }
+        };
+        while row < end {
+            let count = LANES.min(end - row);
+            let span = rows.span(row, count);
+            row += count;
             if traffic.write {
                 self.write(span, rows.one.mask, out);
             } else if rows.other.mask == 0 {

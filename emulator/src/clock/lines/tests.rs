@@ -139,9 +139,10 @@ fn draw(random: &mut Xorshift) -> (Traffic, Piece) {
     let row_bytes = random.one_of(&[32, 128, 512, 512, 512, 640, 640, 700, 1024, 3000]);
     let starts = [0, LINE * 64, LINE * 65, LINE * 128, LINE * 64 + 128, 96];
     let rows = random.one_of(&[8, 8, 8, 6, 3, 1, 12]);
+    let dense = u64::from(row_bytes);
     let traffic = Traffic {
         address: random.one_of(&starts),
-        stride: random.one_of(&[LINE, 2 * LINE, 4 * LINE, 8 * LINE, 700, 0]),
+        stride: random.one_of(&[LINE, 2 * LINE, 4 * LINE, 8 * LINE, 700, 0, dense, dense]),
         rows: rows + 8,
         row_bytes,
         setup: 0,
