@@ -66,6 +66,12 @@ const JOBS: &[Job] = &[
         operations: Some(4.0 * 1024.0 * 1024.0 * 64.0),
         peer: "attention",
     },
+    Job {
+        name: "the same, as a stream",
+        source: Source::Tile("tile/attention_stream.tile"),
+        operations: Some(4.0 * 1024.0 * 1024.0 * 64.0),
+        peer: "attention",
+    },
 ];
 
 const LARGE: Source = Source::Kernel("gemm", "M=8192 K=8192 N=8192");
