@@ -12,7 +12,7 @@ pub(crate) fn needs_fixed(span: Span) -> Diagnostic {
     let what = "this is compiled for sizes that are known, and one is left to the launch";
     Diagnostic::new(codes::E0315, what)
         .primary(span, "its code depends on the value of a size")
-        .help("give the size its value: `-D N=64`")
+        .help("give the size its value, as `-D N=64` gives 64 to `N`")
 }
 
 /// A rounding that only the cube does, somewhere else.

@@ -106,9 +106,13 @@ pub(crate) fn run(func: &mut Func, accepts: &dyn Fn(&Func, &Cascade) -> bool) ->
             let mut changed = func.clone();
             let cascade = derive(&mut changed, &members)?;
             if !accepts(&changed, &cascade) {
-                return Err(match cascade.vector {
+                let why = match func.symbols.is_empty() {
+                    true => "its products are not the cube's",
+                    false => "the launch gives a size that such a pass has to know",
+                };
+                return Err(match cascade.vector && func.symbols.is_empty() {
                     true => Refusal::NoCascade,
-                    false => Refusal::Because("its products are not the cube's".to_owned()),
+                    false => Refusal::Because(why.to_owned()),
                 });
             }
             *func = changed;

@@ -151,10 +151,20 @@ fn open_steps(cx: &StepCx<'_>, steps: &[Step]) -> Vec<StepSchedule> {
     steps.iter().map(step).collect()
 }
 
-/// Whether a cascade is made in one pass; streams are written for known sizes.
+/// Whether a cascade is made in one pass. The launch may give how many rows and items there are, but not how wide they are,
+/// and not those of a pass of the vector cores alone.
 pub(super) fn is_one_pass(func: &algo::Func, cascade: &Cascade) -> bool {
-    let passes = cascade.items > 1 && (cascade.vector || Stream::new(func, cascade).is_some());
-    func.symbols.is_empty() && passes
+    let known = |index: algo::Index| !func.symbols.is_symbolic(func.indices[index].extent);
+    let narrow = |stream: Stream| {
+        let scores = stream.scores.iter().map(|product| product.k);
+        let sums = stream.sums.iter().map(|(_, product)| product.n);
+        scores.chain(sums).all(known)
+    };
+    let passes = match cascade.vector {
+        true => func.symbols.is_empty(),
+        false => Stream::new(func, cascade).is_some_and(narrow),
+    };
+    cascade.items > 1 && passes
 }
 
 /// Definitions whose tensor is a result or read by another step.

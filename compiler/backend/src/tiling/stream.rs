@@ -241,7 +241,8 @@ pub(crate) fn sizes(cx: &StepCx<'_>, stream: &Stream) -> Vec<Size> {
 /// are products that come later than their weights.
 fn may_cross(cx: &StepCx<'_>, stream: &Stream) -> bool {
     let limits = || Limits::of(cx.algo, &stream.cascade);
-    cx.crosses && cx.level != Level::O0 && !stream.sums.is_empty() && limits().is_none()
+    let known = cx.algo.symbols.is_empty();
+    known && cx.crosses && cx.level != Level::O0 && !stream.sums.is_empty() && limits().is_none()
 }
 
 /// What there is to do with blocks of rows and items of some size, in units of one block of each.
@@ -683,12 +684,19 @@ impl<'a> Pass<'a> {
         self.outer.iter().product::<i64>() * ceil_div(self.rows, self.size.m)
     }
 
+    /// The same where the launch may give the sizes.
+    fn blocks(&self, b: &mut Builder) -> Arg {
+        let outer = self.outer.iter().product::<i64>();
+        let each = b.parts(self.rows, self.size.m);
+        b.mul(outer, each)
+    }
+
     /// The block of rows with this number.
     fn enter(&self, b: &mut Builder, block: Arg) -> Rows {
         let (outer, m0, m) = self.rows_of(b, block);
-        let all = ceil_div(self.items(), self.size.n);
+        let all = b.parts(self.items(), self.size.n);
         let blocks = match &self.limits {
-            None => (Arg::Const(0), Arg::Const(all)),
+            None => (Arg::Const(0), all),
             Some(limits) => limits.blocks(b, &outer, (m0, m), (self.size.n, all)),
         };
         Rows {
@@ -701,8 +709,8 @@ impl<'a> Pass<'a> {
 
     /// Outer indices, first row and number of rows of a block.
     fn rows_of(&self, b: &mut Builder, block: Arg) -> (Vec<Arg>, Arg, Arg) {
-        let mut extents = self.outer.clone();
-        extents.push(ceil_div(self.rows, self.size.m));
+        let mut extents: Vec<Arg> = self.outer.iter().copied().map(Arg::Const).collect();
+        extents.push(b.parts(self.rows, self.size.m));
         let mut outer = decode(b, block, &extents);
         let number = outer.pop().unwrap_or(Arg::Const(0));
         let m0 = b.mul(number, self.size.m);

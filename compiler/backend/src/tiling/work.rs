@@ -76,8 +76,12 @@ fn count(extents: impl Iterator<Item = i64>) -> u64 {
 /// What is known of the work before the launch: the type of the products.
 fn before_launch(algo: &Func, steps: &[Step]) -> Work {
     let elem = |step: &Step| {
-        let Step::Product(product, _) = step else {
-            return None;
+        let product = match step {
+            Step::Product(product, _) => product,
+            Step::Stream(stream) => (stream.scores.iter())
+                .chain(stream.sums.iter().map(|(_, product)| product))
+                .next()?,
+            Step::Rows(_) | Step::Items(_) | Step::Sort(_) | Step::Scan(_) => return None,
         };
         Some(algo.tensors[product.a.tensor].elem)
     };
@@ -110,6 +114,9 @@ pub(super) fn formulas(algo: &Func, steps: &[Step]) -> [String; 3] {
             let each = i64::try_from(operations(algo, data.value)).unwrap_or(i64::MAX);
             match step {
                 Step::Product(product, _) if product.def == def => {
+                    mads.push(times(&mut items.chain(axes)));
+                }
+                Step::Stream(stream) if stream.product(def).is_some() => {
                     mads.push(times(&mut items.chain(axes)));
                 }
                 Step::Product(_, Epilogue::Fixpipe(_)) => {}

@@ -30,7 +30,7 @@ impl<'a> Lower<'a> {
         else {
             return Ok(());
         };
-        if !self.func.symbols.is_empty() || knows_items(block) {
+        if knows_items(block) {
             return Ok(());
         }
         let mut tensors = Vec::new();

@@ -81,7 +81,12 @@ pub(super) struct Algebra<'a> {
     records: BTreeMap<Tensor, Expr>,
     /// Some reduction depends on another.
     linked: bool,
+    /// Expressions that were copied.
+    copied: usize,
 }
+
+/// Expressions that what merges a cascade may be made of: a chain of reductions doubles them with each link.
+const MOST_COPIES: usize = 1 << 13;
 
 impl<'a> Algebra<'a> {
     pub(super) fn new(func: &'a mut Func, members: &Members) -> Algebra<'a> {
@@ -97,6 +102,7 @@ impl<'a> Algebra<'a> {
             counting: false,
             records: BTreeMap::new(),
             linked: false,
+            copied: 0,
         }
     }
 
@@ -983,6 +989,12 @@ impl<'a> Algebra<'a> {
 
     /// A copy with the indices of another definition; with a side, tensors of the rows are taken from there.
     fn copy(&mut self, e: Expr, from: &[Index], to: &[Index], side: Option<Side>) -> Result<Expr> {
+        self.copied += 1;
+        if self.copied > MOST_COPIES {
+            return because(
+                "what merges so many reductions that follow from each other is too large",
+            );
+        }
         let data = self.func.exprs[e].clone();
         let map = |i: Index| {
             let found = from.iter().position(|f| *f == i);

@@ -345,7 +345,14 @@ impl<'a> Search<'a> {
             let seen = self.accesses(number);
             if let Some((tensor, _)) = seen.iter().find(|(tensor, _)| inner.contains(tensor)) {
                 let [reader, read] = [def.target, *tensor].map(|t| &self.func.tensors[t].name);
-                let text = format!("`{reader}` reads the items of `{read}` outside the pass");
+                let masked = (self.func.root_reduce(number)).is_some_and(|r| r.mask.is_some());
+                let text = match masked {
+                    true => format!(
+                        "the mask of `{reader}` is not of the items alone, and what is masked may be infinite; \
+                         `let s[i, j] = if … then … else -inf;` and no mask make one pass"
+                    ),
+                    false => format!("`{reader}` reads the items of `{read}` outside the pass"),
+                };
                 return Err(Refusal::Because(text));
             }
         }

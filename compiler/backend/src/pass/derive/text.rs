@@ -44,7 +44,7 @@ fn monoid(func: &Func, cascade: &Cascade) -> String {
     };
     let mut text = format!(
         "// {known} of {} items, whose records are merged\nmonoid {{\n",
-        cascade.items
+        func.symbols.show(cascade.items)
     );
     for field in &cascade.fields {
         let data = &func.tensors[field.tensor];
@@ -54,7 +54,7 @@ fn monoid(func: &Func, cascade: &Cascade) -> String {
             _ => "0",
         };
         let shape = data.shape.get(cascade.rows.len()..).unwrap_or(&[]);
-        let shape: Vec<String> = shape.iter().map(i64::to_string).collect();
+        let shape: Vec<String> = shape.iter().map(|n| func.symbols.show(*n)).collect();
         let shape = match shape.as_slice() {
             [] => String::new(),
             extents => format!("[{}]", extents.join(", ")),

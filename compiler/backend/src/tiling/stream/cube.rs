@@ -14,7 +14,8 @@ use crate::tiling::product::add_grouped;
 /// Appends the cube program to the current block of `b`.
 pub(super) fn emit(pass: &Pass<'_>, b: &mut Builder) {
     let core = Arg::Val(b.query(CoreQuery::Core));
-    b.for_loop(core, pass.count(), i64::from(pass.cx.groups), |b, block| {
+    let blocks = pass.blocks(b);
+    b.for_loop(core, blocks, i64::from(pass.cx.groups), |b, block| {
         let rows = pass.enter(b, Arg::Val(block));
         let left: Vec<Side<'_>> = (pass.stream.scores.iter())
             .map(|product| Side::rows(pass, b, product, &rows))

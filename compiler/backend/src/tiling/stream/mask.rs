@@ -55,9 +55,9 @@ impl Limits {
         b: &mut Builder,
         outer: &[Arg],
         rows: (Arg, Arg),
-        (length, all): (i64, i64),
+        (length, all): (i64, Arg),
     ) -> (Arg, Arg) {
-        let (mut low, mut high) = (Arg::Const(0), Arg::Const(all));
+        let (mut low, mut high) = (Arg::Const(0), all);
         for bound in &self.bounds {
             if bound.upper {
                 let last = bound.end(b, outer, rows, true);
@@ -69,7 +69,8 @@ impl Limits {
                 let first = bound.end(b, outer, rows, false);
                 let first = b.max(first, 0);
                 let first = b.div(first, length);
-                let first = b.min(first, all - 1);
+                let last = b.sub(all, 1);
+                let first = b.min(first, last);
                 low = b.max(low, first);
             }
         }
@@ -207,6 +208,8 @@ fn form(algo: &Func, e: Expr) -> Option<Form> {
     };
     match &data.kind {
         ExprKind::Index(i) => Some((0, BTreeMap::from([(*i, 1)]))),
+        // A number that stands for a size takes part in products alone.
+        ExprKind::Int(x) if algo.symbols.is_symbolic(*x) => None,
         ExprKind::Int(x) => Some((*x, BTreeMap::new())),
         ExprKind::Cast { value, .. } => form(algo, *value),
         ExprKind::Binary(op @ (BinaryOp::Add | BinaryOp::Sub), a, b) => {

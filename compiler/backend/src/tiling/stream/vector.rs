@@ -50,7 +50,8 @@ pub(super) fn emit(pass: &Pass<'_>, b: Builder) -> Result<Builder> {
     let cx = pass.cx;
     let mut em = Emitter::new(cx.algo, b, pass.gm, items_extent(pass));
     let group = Arg::Val(em.b.query(CoreQuery::Group));
-    em.for_loop(group, pass.count(), i64::from(cx.groups), |em, block| {
+    let blocks = pass.blocks(&mut em.b);
+    em.for_loop(group, blocks, i64::from(cx.groups), |em, block| {
         block_of_rows(pass, em, block)
     })?;
     Ok(em.b)
