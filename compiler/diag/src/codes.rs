@@ -163,6 +163,7 @@ codes! {
     W0007 Warning "precision-loss" "precision that is lost and does not come back";
     W0008 Warning "redundant-cast" "conversion that changes nothing";
     W0009 Warning "unneeded-order" "order that changes nothing";
+    W0010 Warning "foreign-schedule" "schedule for a target that is not known";
 }
 
 /// The page of a code, as Markdown.

@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag::codes::{W0002, W0003, W0004, W0005, W0006, W0007, W0008, W0009};
+use diag::codes::{W0002, W0003, W0004, W0005, W0006, W0007, W0008, W0009, W0010};
 use diag::{Applicability, Diagnostic, Fix, Span};
+use isa::chip::Chip;
 use isa::types::Elem;
-use syntax::ast::{ExprKind, Exprs, File, Item, ItemKind, ReduceHead, ReduceOp};
+use syntax::ast::{
+    ExprKind, Exprs, File, Item, ItemKind, ReduceHead, ReduceOp, Target, TargetKind,
+};
 
 use crate::ide::{Def, DefId, DefKind, Fact, Names};
 
@@ -21,6 +24,7 @@ pub(crate) fn lints<'f>(
     let mut found = unused(file, names);
     found.extend(unused_imports(file, names));
     found.extend(shadowed(file, names));
+    found.extend(unknown_targets(file));
     for (_, expr) in file.exprs.iter() {
         match &expr.kind {
             ExprKind::Cast { value, cast } => {
@@ -60,6 +64,38 @@ pub(crate) fn lints<'f>(
         }
     }
     found
+}
+
+/// Schedules for targets that are not built in: their decisions apply to nothing else.
+fn unknown_targets(file: &File) -> Vec<Diagnostic> {
+    let schedules = file.items.iter().filter_map(Item::schedule);
+    let targets = schedules.filter_map(|schedule| schedule.target.as_ref());
+    let unknown = targets.filter(|target| Chip::names().all(|known| known != target.name.text));
+    let lint = |target: &Target| {
+        let (name, span) = (&target.name.text, target.name.span);
+        let d = Diagnostic::new(W0010, format!("no target is called `{name}`"))
+            .primary(span, "this schedule applies to no built-in target");
+        match diag::similar(name, Chip::names()) {
+            Some(near) => {
+                let quoted = target.kind == TargetKind::Text;
+                let text = if quoted {
+                    format!("\"{near}\"")
+                } else {
+                    near.to_owned()
+                };
+                d.with_fix(Fix {
+                    message: format!("did you mean `{near}`?"),
+                    edits: vec![(span, text)],
+                    applicability: Applicability::MaybeIncorrect,
+                })
+            }
+            None => {
+                let known: Vec<&str> = Chip::names().collect();
+                d.help(format!("built in are `{}`", known.join("`, `")))
+            }
+        }
+    };
+    unknown.map(lint).collect()
 }
 
 /// Definitions, parameters and private items that nothing uses.

@@ -245,9 +245,27 @@ impl<'w, 'a> Cx<'w, 'a> {
             return self.error(span);
         };
         if !whole && !shape.is_empty() {
-            return self.fail(sizes::not_indexed(&name, shape.len(), span, declared));
+            let found = sizes::not_indexed(&name, shape.len(), span, declared);
+            return match self.indices_for(&shape) {
+                Some(at) => self.fail(sizes::indexed_by(found, &name, &at, span)),
+                None => self.fail(found),
+            };
         }
         self.push(ExprKind::Local(id), ty, shape, span)
+    }
+
+    /// The indices in scope that have the sizes of a tensor, if each size is that of one alone.
+    fn indices_for(&self, shape: &[Poly]) -> Option<Vec<String>> {
+        let extent = |index: IndexId| self.unifier.resolve(&self.item.body[index].extent);
+        let of_size = |size: &Poly| {
+            let size = self.unifier.resolve(size);
+            let mut found = (self.scope.iter()).filter(|(_, index)| extent(*index) == size);
+            match (found.next(), found.next()) {
+                (Some((name, _)), None) => Some(name.clone()),
+                _ => None,
+            }
+        };
+        shape.iter().map(of_size).collect()
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) -> ExprId {

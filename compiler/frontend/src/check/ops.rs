@@ -245,9 +245,11 @@ impl Cx<'_, '_> {
                     (false, true) => Some(self.conversion(b, &names.0)),
                     (true, true) | (false, false) => None,
                 };
-                self.report(match fix {
-                    Some(fix) => types::converted(d, fix),
-                    None => d,
+                self.report(match (fix, left, right) {
+                    (Some(fix), ..) => types::converted(d, fix),
+                    (None, Ty::Size, _) => types::size_converted(d, self.conversion(a, &names.1)),
+                    (None, _, Ty::Size) => types::size_converted(d, self.conversion(b, &names.0)),
+                    (None, ..) => d,
                 });
                 Ty::Error
             }

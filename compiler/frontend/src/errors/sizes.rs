@@ -1,6 +1,6 @@
 //! Sizes, shapes and bounds: E0304 to E0312.
 
-use diag::{Diagnostic, Span, codes};
+use diag::{Applicability, Diagnostic, Fix, Span, codes};
 
 /// A size and where it comes from.
 #[derive(Clone, Debug)]
@@ -67,6 +67,16 @@ pub(crate) fn not_indexed(name: &str, rank: usize, span: Span, declared: Span) -
     .label(declared, "declared here")
 }
 
+/// The same with the indices that fit.
+pub(crate) fn indexed_by(found: Diagnostic, name: &str, at: &[String], span: Span) -> Diagnostic {
+    let at = at.join(", ");
+    found.with_fix(Fix {
+        message: format!("take its element at the indices of these sizes, `{name}[{at}]`"),
+        edits: vec![(span.shrink_to_end(), format!("[{at}]"))],
+        applicability: Applicability::MaybeIncorrect,
+    })
+}
+
 pub(crate) fn slice_not_allowed(span: Span) -> Diagnostic {
     Diagnostic::new(codes::E0305, "a slice where one element is needed")
         .primary(span, "`:` stands for a whole dimension")
@@ -127,7 +137,7 @@ pub(crate) fn bounds_unproved(access: &Access, reach: &str) -> Diagnostic {
 pub(crate) fn needs_fixed(what: &str, span: Span) -> Diagnostic {
     Diagnostic::new(codes::E0315, what)
         .primary(span, "this needs sizes that are known when it is compiled")
-        .help("give the size its value: `-D N=64`")
+        .help("give the size its value, as `-D N=64` gives 64 to `N`")
 }
 
 pub(crate) fn const_is_symbolic(size: &str, span: Span) -> Diagnostic {

@@ -28,6 +28,16 @@ pub(crate) fn converted(mut found: Diagnostic, edits: Vec<(Span, String)>) -> Di
     })
 }
 
+/// The same for an index or size beside a type that has not all of their values.
+pub(crate) fn size_converted(mut found: Diagnostic, edits: Vec<(Span, String)>) -> Diagnostic {
+    found.notes.clear();
+    found.with_fix(Fix {
+        message: "convert the index or size; one that the type has not is rounded".to_owned(),
+        edits,
+        applicability: Applicability::MaybeIncorrect,
+    })
+}
+
 /// A value that has another type than is wanted; `edits` convert it.
 pub(crate) fn mismatch(
     found: &str,
