@@ -73,9 +73,44 @@ const LEAST: f32 = -104.0;
 const STEPS_BELOW: i32 = 2010;
 const STEPS_REACHED: i32 = 4040;
 
+/// Groups of sixteen that are done before the doubtful ones among them are done again.
+const BATCH: usize = 64;
+
+/// Sixteen operands in one line of the cache.
+#[derive(Copy, Clone)]
+#[repr(align(64))]
+struct Operands([f32; 16]);
+
+/// The doubtful groups of a batch: their numbers in it and what they were.
+struct Doubtful {
+    groups: [u8; BATCH],
+    operands: [Operands; BATCH],
+}
+
 /// `exp_f32` of each item, in place.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) fn exp_avx512<S: Single>(items: &mut [S]) {
+    let (groups, rest) = items.as_chunks_mut::<16>();
+    let mut doubtful = Doubtful {
+        groups: [0; BATCH],
+        operands: [Operands([0.0; 16]); BATCH],
+    };
+    for batch in groups.chunks_mut(BATCH) {
+        let count = exp_batch(batch, &mut doubtful);
+        let again = doubtful.groups.iter().zip(&doubtful.operands);
+        for (&group, operands) in again.take(count) {
+            batch[usize::from(group)] = exp_exactly(&operands.0).map(S::from_value);
+        }
+    }
+    for item in rest {
+        *item = S::from_value(exp_f32(item.value()));
+    }
+}
+
+/// Does a batch and gives the number of groups that must be done again; which these are and their operands are noted.
+/// That is done without a branch, which would be taken too seldom to be foreseen and too often to be cheap.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn exp_batch<S: Single>(batch: &mut [[S; 16]], noted: &mut Doubtful) -> usize {
     const { assert!(size_of::<S>() == 4) };
     #[expect(
         unsafe_code,
@@ -87,37 +122,35 @@ pub(super) fn exp_avx512<S: Single>(items: &mut [S]) {
             _mm512_loadu_ps(LOW.as_ptr().cast()),
         )
     };
-    let (groups, rest) = items.as_chunks_mut::<16>();
-    for group in groups {
+    let mut count = 0;
+    for (number, group) in batch.iter_mut().enumerate() {
+        let operands = &mut noted.operands[count % BATCH].0;
         #[expect(
             unsafe_code,
             reason = "arrays of sixteen items of four bytes; no alignment needed"
         )]
-        unsafe {
+        let doubtful = unsafe {
             let x = _mm512_loadu_ps(group.as_ptr().cast());
             let (result, doubtful) = exp_16(x, high, low);
-            if doubtful == 0 {
-                _mm512_storeu_ps(group.as_mut_ptr().cast(), result);
-            } else {
-                exp_exactly(group);
-            }
-        }
+            _mm512_storeu_ps(group.as_mut_ptr().cast(), result);
+            _mm512_storeu_ps(operands.as_mut_ptr(), x);
+            doubtful
+        };
+        noted.groups[count % BATCH] = number as u8;
+        count += usize::from(doubtful != 0);
     }
-    for item in rest {
-        *item = S::from_value(exp_f32(item.value()));
-    }
+    count
 }
 
 /// The definition itself.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 #[inline(never)]
-fn exp_exactly<S: Single>(items: &mut [S; 16]) {
-    let values = items.map(S::value);
+fn exp_exactly(operands: &[f32; 16]) -> [f32; 16] {
     let mut results = [0.0; 16];
-    for (result, x) in results.iter_mut().zip(values) {
+    for (result, &x) in results.iter_mut().zip(operands) {
         *result = exp_f32(x);
     }
-    *items = results.map(S::from_value);
+    results
 }
 
 /// Sixteen results, and those of which they may be wrong.
