@@ -7,6 +7,7 @@
 use isa::inst::{MmadTy, Spr};
 use isa::num::{self, Hf32};
 
+use crate::aligned::Aligned;
 use crate::kernel::{self, FRACTAL_WORDS, Spread, Step};
 use crate::memory::Local;
 
@@ -121,7 +122,7 @@ impl Image {
 /// The packed image of one buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed {
-    pub(crate) words: Vec<u32>,
+    pub(crate) words: Aligned<u32>,
     /// What each packed fractal holds; none if its image is stale.
     kinds: Vec<Option<Image>>,
     turns: Vec<Turn>,
@@ -131,7 +132,7 @@ impl Packed {
     pub(crate) fn new(bytes: usize) -> Packed {
         let fractals = bytes / BYTES;
         Packed {
-            words: vec![0; fractals * FRACTAL_WORDS],
+            words: Aligned::new(fractals * FRACTAL_WORDS),
             kinds: vec![None; fractals],
             turns: vec![Turn::Plain; fractals],
         }

@@ -72,6 +72,7 @@
 
 mod access;
 mod ahead;
+mod aligned;
 mod cached;
 mod clock;
 mod core;

@@ -5,6 +5,7 @@
 
 use isa::types::Space;
 
+use crate::aligned::Aligned;
 use crate::fault::{FaultKind, Stop};
 
 const BLOCK: usize = 32;
@@ -128,7 +129,7 @@ impl Shadow {
 #[derive(Clone, Debug)]
 pub(crate) struct Local {
     pub(crate) space: Space,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Aligned<u8>,
     pub(crate) shadow: Shadow,
     /// One past the highest byte written: the peak use of the buffer.
     pub(crate) peak: usize,
@@ -139,7 +140,7 @@ impl Local {
     pub(crate) fn new(space: Space, size: usize, watched: bool) -> Local {
         Local {
             space,
-            bytes: vec![0; size],
+            bytes: Aligned::new(size),
             shadow: Shadow::new(if watched { size } else { 0 }),
             peak: 0,
         }
