@@ -494,7 +494,10 @@ fn global_side(inst: &Inst, regs: &impl Regs, cost: &Cost) -> Option<Traffic> {
         setup: gm.setup,
         path: gm.path,
         write: gm.write,
-        past_l2: inst.memory().iter().any(|place| place.at.is_past_l2(regs)),
+        past_l2: inst
+            .memory()
+            .iter()
+            .any(|place| place.space == Space::Gm && place.at.is_past_l2(regs)),
     })
 }
 

@@ -189,7 +189,7 @@ fn places(inst: &Inst, regs: &(impl Regs + ?Sized)) -> SmallVec<[Place; 4]> {
         operand: m.operand,
         space: m.space,
         dir: m.dir,
-        base: m.at.get(regs),
+        base: m.at.get_in(m.space, regs),
     };
     inst.memory().iter().map(place).collect()
 }

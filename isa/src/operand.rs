@@ -15,7 +15,7 @@ mod shape;
 mod text;
 mod vector;
 
-pub use addr::{Addr, Bt, Fb, Gm, In, InOut, L0a, L0b, L0c, L1, MemRef, Out, Place, Ub};
+pub use addr::{Addr, Bt, Fb, Gm, In, InOut, L0a, L0b, L0c, L1, MemRef, Out, Place, Placed, Ub};
 pub use bits::{BitReader, BitWriter, Unfit};
 pub use conv::ConvKind;
 pub use flags::{

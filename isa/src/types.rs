@@ -266,7 +266,8 @@ impl Layout {
 /// Added to an address of global memory, it names the same byte by way past L2: what is read comes from L2 if it is there,
 /// and is not kept in it. A2 and A3 have such a second mapping (`SetL2CacheHint` of Ascend C, `rtGetL2CacheOffset` of the
 /// runtime, `CachePolicy.NONE_CACHEABLE` of PyPTO, whose documentation advises it for what is read once and beside large
-/// results); that it lies at this bit, which no memory reaches, we choose.
+/// results); that it lies at this bit, which no memory reaches, we choose. Copies know it; to a scalar load or store, and in
+/// any other memory, it is a bit of an address like the others.
 pub const PAST_L2: u64 = 1 << 47;
 
 /// Bytes of one fractal of L0A, L0B and L1: 16 rows of 32 bytes (davinci-facts §4).

@@ -152,7 +152,7 @@ impl Core<'_> {
         let k1 = i.ty.k_fractals(k as u64, ctrl) as usize;
         let left_bytes = if vector { k1 * 32 } else { m1 * k1 * FRACTAL };
         let place = |name, space: Space, at: Addr, bytes: usize, align| {
-            self.memories[space as usize].aligned(name, self.address_of(at), bytes as u64, align)
+            self.memories[space as usize].aligned(name, self.local_address(at), bytes as u64, align)
         };
         let align = &self.launch.chip.align;
         let init = match at_most("init", i.init.get(c), 2, "0, 1 or 2")? {

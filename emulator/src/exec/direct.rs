@@ -101,7 +101,7 @@ impl Core<'_> {
         let left = at_most("left", i.left.get(c), most, "at most a block")? * size;
         let right = at_most("right", i.right.get(c), most, "at most a block")? * size;
         let pad = c.spr(Spr::PadVal).to_le_bytes();
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         if !len.is_multiple_of(size) {
             return Err(Box::new(FaultKind::IllegalValue {
                 operand: "burst",

@@ -25,7 +25,7 @@ impl FixUnit for Core<'_> {
             limit,
             "at most 8192 rows when rows are written, else 16383",
         )?;
-        let src = self.address_of(i.src.at);
+        let src = self.address_of(i.src);
         let stride = at_most(
             "dst_stride",
             i.dst_stride.get(&self.context),
@@ -36,7 +36,7 @@ impl FixUnit for Core<'_> {
             return Ok(());
         };
         check_shape(&drain, i.nd, stride)?;
-        let dst = self.address_of(i.dst.at);
+        let dst = self.address_of(i.dst);
         let tile = drain.blocks();
         self.unit_wait(i.unit, &tile, true)?;
         self.check_tile(&drain, i.unit)?;
@@ -78,7 +78,7 @@ impl FixUnit for Core<'_> {
     fn fix_l0c_l1(&mut self, i: &FixL0cL1) -> Done {
         let m = at_most("m", i.m.get(&self.context), 16383, "at most 16383 rows")?;
         let n = i.n.get(&self.context);
-        let src = self.address_of(i.src.at);
+        let src = self.address_of(i.src);
         let rows = at_most(
             "dst_rows",
             i.dst_rows.get(&self.context),
@@ -95,7 +95,7 @@ impl FixUnit for Core<'_> {
         let mut line = Line::new(&drain, self.columns(&drain)?);
         let width = drain.row_bytes(drain.n).div_ceil(32);
         let extent = ((width - 1) * rows + drain.m) * 32;
-        let dst = self.address_of(i.dst.at);
+        let dst = self.address_of(i.dst);
         let base = self
             .memory(Space::L1)
             .aligned("dst", dst, extent as u64, 32)?;
@@ -127,7 +127,7 @@ impl FixUnit for Core<'_> {
     }
 
     fn mov_l1_fb(&mut self, i: &MovL1Fb) -> Done {
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.table_copy(Space::Fb, dst, src, i.len)?)
     }
 }

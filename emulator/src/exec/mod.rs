@@ -33,7 +33,7 @@ mod vector_state;
 pub(crate) use scalar::LOOP_DEPTH;
 pub(crate) use vector_state::VectorState;
 
-use isa::inst::Addr;
+use isa::inst::{Addr, Placed};
 
 use crate::core::Core;
 use crate::fault::{FaultKind, Stop};
@@ -60,7 +60,12 @@ const FAR: u64 = 1 << 48;
 
 impl Core<'_> {
     /// The address of an operand; what lies beyond every memory counts as [`FAR`].
-    fn address_of(&self, at: Addr) -> u64 {
+    fn address_of<P: Placed>(&self, place: P) -> u64 {
+        place.start().get_in(P::SPACE, &self.context).min(FAR)
+    }
+
+    /// The address of an operand in a memory of the core.
+    fn local_address(&self, at: Addr) -> u64 {
         at.get(&self.context).min(FAR)
     }
 }

@@ -200,7 +200,7 @@ impl Core<'_> {
 impl Mte2Unit for Core<'_> {
     fn mov_gm_l1(&mut self, i: &MovGmL1) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.copy_in(Space::L1, dst, src, pieces)?)
     }
 
@@ -210,7 +210,7 @@ impl Mte2Unit for Core<'_> {
 
     fn mov_gm_l0a(&mut self, i: &MovGmL0a) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_direct(
             Space::L0a,
             dst,
@@ -221,7 +221,7 @@ impl Mte2Unit for Core<'_> {
 
     fn mov_gm_l0b(&mut self, i: &MovGmL0b) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_direct(
             Space::L0b,
             dst,
@@ -232,7 +232,7 @@ impl Mte2Unit for Core<'_> {
 
     fn nd2nzx_gm_l1(&mut self, i: &Nd2nzxGmL1) -> Done {
         let matrices = Nd2nz::of(&Inst::Nd2nzxGmL1(*i), &self.context);
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         match matrices {
             Some(matrices) => Ok(self.nd2nz_matrices(dst, src, matrices)?),
             None => Ok(()),
@@ -245,7 +245,7 @@ impl Mte2Unit for Core<'_> {
 
     fn mov_gm_ub(&mut self, i: &MovGmUb) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.copy_in(Space::Ub, dst, src, pieces)?)
     }
 
@@ -256,7 +256,7 @@ impl Mte2Unit for Core<'_> {
         let dst_gap = at_most("dst_gap", i.dst_gap.get(c), 65535, "at most 65535 blocks")?;
         let size = i.size.bytes() as usize;
         let pad = c.spr(Spr::PadVal).to_le_bytes();
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         if !len.is_multiple_of(size) {
             return Err(Halt::Fault(Box::new(FaultKind::IllegalValue {
                 operand: "burst",
@@ -298,7 +298,7 @@ impl Mte2Unit for Core<'_> {
 impl Mte3Unit for Core<'_> {
     fn mov_ub_gm(&mut self, i: &MovUbGm) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.copy_out(Space::Ub, dst, src, pieces)?)
     }
 
@@ -312,13 +312,13 @@ impl Mte3Unit for Core<'_> {
             src_step: (len.next_multiple_of(BLOCK) + src_gap * BLOCK) as u64,
             dst_step: len as u64 + gap_bytes("dst_gap", i.dst_gap.get(c))?,
         };
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.copy_out(Space::Ub, dst, src, pieces)?)
     }
 
     fn mov_l1_gm(&mut self, i: &MovL1Gm) -> Done {
         let pieces = block_pieces(self, &i.burst, i.src_gap, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.copy_out(Space::L1, dst, src, pieces)?)
     }
 }

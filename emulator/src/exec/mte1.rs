@@ -225,65 +225,65 @@ fn transpose_nibbles(l1: &Local, from: [usize; 4], l0: &mut Local, at: [usize; 4
 
 impl Mte1Unit for Core<'_> {
     fn fill_l0a(&mut self, i: &FillL0a) -> Done {
-        let dst = self.address_of(i.dst.at);
+        let dst = self.address_of(i.dst);
         Ok(self.fill(Space::L0a, dst, i.size, i.value, runs!(i, FRACTAL))?)
     }
 
     fn fill_l0b(&mut self, i: &FillL0b) -> Done {
-        let dst = self.address_of(i.dst.at);
+        let dst = self.address_of(i.dst);
         Ok(self.fill(Space::L0b, dst, i.size, i.value, runs!(i, FRACTAL))?)
     }
 
     fn fill_l1(&mut self, i: &FillL1) -> Done {
-        let dst = self.address_of(i.dst.at);
+        let dst = self.address_of(i.dst);
         Ok(self.fill(Space::L1, dst, i.size, i.value, runs!(i, BLOCK))?)
     }
 
     fn mov_l1_bt_f16(&mut self, i: &MovL1BtF16) -> Done {
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.widen_bias(dst, src, i.len)?)
     }
 
     fn ld3d_a(&mut self, i: &Ld3dA) -> Done {
         let image = Img2col::unpack(i.size, i.part, i.window, &self.context);
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_image(Space::L0a, dst, src, image)?)
     }
 
     fn ld3d_b(&mut self, i: &Ld3dB) -> Done {
         let image = Img2col::unpack(i.size, i.part, i.window, &self.context);
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_image(Space::L0b, dst, src, image)?)
     }
 
     fn ld2d_a(&mut self, i: &Ld2dA) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_fractals(Space::L0a, dst, src, load)?)
     }
 
     fn ld2d_b(&mut self, i: &Ld2dB) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_fractals(Space::L0b, dst, src, load)?)
     }
 
     fn ld2dt_a(&mut self, i: &Ld2dtA) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
         let square = self.square(i.size, i.src_pair, i.dst_pair)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_transposed(Space::L0a, dst, src, load, square)?)
     }
 
     fn ld2dt_b(&mut self, i: &Ld2dtB) -> Done {
         let load = self.fractals(i.rep, i.src_stride, i.dst_gap)?;
         let square = self.square(i.size, i.src_pair, i.dst_pair)?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.load_transposed(Space::L0b, dst, src, load, square)?)
     }
 
     fn mov_l1_bt(&mut self, i: &MovL1Bt) -> Done {
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         Ok(self.table_copy(Space::Bt, dst, src, i.len)?)
     }
 }

@@ -24,7 +24,7 @@ impl Core<'_> {
             "at most 65535 elements",
         )?;
         let dst_rows = at_most("dst_rows", i.dst_rows.get(c), 16384, "at most 16384 rows")?;
-        let (dst, src) = (self.address_of(i.dst.at), self.address_of(i.src.at));
+        let (dst, src) = (self.address_of(i.dst), self.address_of(i.src));
         let size = i.size.bytes() as usize;
         let row_bytes = d * size;
         if n == 0 || d == 0 {

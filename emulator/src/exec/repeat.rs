@@ -72,7 +72,7 @@ impl Core<'_> {
     }
 
     pub(super) fn ub(&self, at: Addr) -> u64 {
-        self.address_of(at)
+        self.local_address(at)
     }
 
     /// Runs `f` on the lanes of an instruction with one source, one or more whole repeats at a time.

@@ -194,8 +194,8 @@ impl Known {
         let mut by = 0_u64;
         for place in &self.places {
             let address = core.context.reg(place.reg);
-            let same_way = (address ^ place.base) & PAST_L2 == 0;
-            if !same_way || !place.is_good(core, address & !PAST_L2) {
+            let way = place.way();
+            if (address ^ place.base) & way != 0 || !place.is_good(core, address & !way) {
                 return false;
             }
             if place.space == Space::Gm {
@@ -204,7 +204,7 @@ impl Known {
         }
         for place in self.places.iter().filter(|place| place.writes) {
             if place.space != Space::Gm {
-                let end = (core.context.reg(place.reg) & !PAST_L2) + place.reach;
+                let end = core.context.reg(place.reg) + place.reach;
                 core.memory(place.space).touch(end as usize);
             }
         }
@@ -218,6 +218,15 @@ impl Known {
 }
 
 impl Place {
+    /// The bits of an address that say no more than which way it is reached.
+    #[inline]
+    fn way(&self) -> u64 {
+        match self.space == Space::Gm {
+            true => PAST_L2,
+            false => 0,
+        }
+    }
+
     /// Whether the access stays where it may be.
     #[inline]
     fn is_good(&self, core: &Core<'_>, address: u64) -> bool {
@@ -289,7 +298,17 @@ fn dependence(inst: &Inst, context: &Context, chip: &Chip) -> Option<Dependence>
             true => chip.align.l0c_mmad.max(chip.align.l0c),
             false => chip.alignment(one.space),
         };
-        if start < base & !PAST_L2 || places.iter().any(|place| place.operand == one.operand) {
+        let near = match one.space {
+            Space::Gm => base & !PAST_L2,
+            Space::L1
+            | Space::L0a
+            | Space::L0b
+            | Space::L0c
+            | Space::Ub
+            | Space::Bt
+            | Space::Fb => base,
+        };
+        if start < near || places.iter().any(|place| place.operand == one.operand) {
             return None;
         }
         places.push(Place {
@@ -297,7 +316,7 @@ fn dependence(inst: &Inst, context: &Context, chip: &Chip) -> Option<Dependence>
             reg,
             space: one.space,
             base,
-            reach: end - (base & !PAST_L2),
+            reach: end - near,
             writes: one.dir != Dir::In,
             align: align.max(1),
             size: chip.space_bytes(one.space),

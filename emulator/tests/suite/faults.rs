@@ -112,6 +112,22 @@ fn out_of_bounds() {
     // An input may not be written.
     let fault = tensors_fail("st.b32.gm x2, 0, x1");
     assert_eq!(fault.kind.code(), "F0002");
+    // The bit that leads past L2 in global memory leads nowhere in UB.
+    let past = "li x9, 0x800000000000\n";
+    for text in [
+        "mov_gm_ub ub+x9, gm+x2, burst(1, 1), 0, 0",
+        "vdup.f32 ub+x9, 0x0, 1, st(1,8)",
+    ] {
+        let fault = tensors_fail(&format!("{past}{text}"));
+        let outside = matches!(
+            fault.kind,
+            FaultKind::OutOfBounds {
+                space: Space::Ub,
+                ..
+            }
+        );
+        assert!(outside, "{fault}");
+    }
 }
 
 #[test]

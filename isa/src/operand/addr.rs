@@ -19,15 +19,31 @@ pub enum Addr {
 }
 
 impl Addr {
-    /// The address, whichever way it is reached.
+    /// The address in a memory of the core, where every bit counts.
+    #[inline]
     pub fn get(self, regs: &(impl Regs + ?Sized)) -> u64 {
         match self {
-            Addr::Reg(reg) => regs.reg(reg) & !PAST_L2,
+            Addr::Reg(reg) => regs.reg(reg),
             Addr::Imm(at) => u64::from(at),
         }
     }
 
-    /// Whether the way goes past L2.
+    /// The address in that memory, whichever way it is reached.
+    #[inline]
+    pub fn get_in(self, space: Space, regs: &(impl Regs + ?Sized)) -> u64 {
+        match space {
+            Space::Gm => self.get(regs) & !PAST_L2,
+            Space::L1
+            | Space::L0a
+            | Space::L0b
+            | Space::L0c
+            | Space::Ub
+            | Space::Bt
+            | Space::Fb => self.get(regs),
+        }
+    }
+
+    /// Whether the way to global memory goes past L2.
     pub fn is_past_l2(self, regs: &(impl Regs + ?Sized)) -> bool {
         match self {
             Addr::Reg(reg) => regs.reg(reg) & PAST_L2 != 0,
@@ -47,6 +63,14 @@ pub struct MemRef {
     pub dir: Dir,
     /// Where it starts.
     pub at: Addr,
+}
+
+/// An operand that names a place in one memory.
+pub trait Placed {
+    /// Which memory.
+    const SPACE: Space;
+    /// Where it starts.
+    fn start(&self) -> Addr;
 }
 
 /// A memory space as a type.
@@ -132,6 +156,14 @@ macro_rules! accesses {
                 /// The place whose address a register holds.
                 pub const fn reg(reg: Reg) -> Self {
                     Self::at(Addr::Reg(reg))
+                }
+            }
+
+            impl<S: Place> Placed for $name<S> {
+                const SPACE: Space = S::SPACE;
+
+                fn start(&self) -> Addr {
+                    self.at
                 }
             }
 

@@ -119,7 +119,7 @@ impl Queue {
 
     #[cold]
     fn grow(&mut self) {
-        let length = (2 * self.items.len()).max(64);
+        let length = (2 * self.items.len()).max(16);
         let mut items = vec![Item::default(); length];
         for number in self.front..self.back {
             let old = self.items[number as usize & (self.items.len() - 1)];
