@@ -180,12 +180,7 @@ pub(crate) fn partition(
         parts,
         cascades,
         on_vector,
-        defined_by: func
-            .defs
-            .iter()
-            .enumerate()
-            .map(|(i, d)| (d.target, i))
-            .collect(),
+        defined_by: defined_by(func, parts),
         placed: BTreeSet::new(),
         reserved: BTreeSet::new(),
     };
@@ -212,6 +207,18 @@ pub(crate) fn partition(
             return steps;
         }
     }
+}
+
+/// The definition of each tensor; of one that is made in boxes that of the last one, which comes behind the others.
+fn defined_by(func: &Func, parts: &Parts) -> BTreeMap<Tensor, usize> {
+    let mut by = BTreeMap::new();
+    for (number, def) in func.defs.iter().enumerate() {
+        by.insert(def.target, number);
+        if let Some(part) = parts.get(&def.target) {
+            by.insert(part.whole, number);
+        }
+    }
+    by
 }
 
 /// The definitions of a step.

@@ -6,6 +6,7 @@
 pub(crate) mod derive;
 pub mod insert_sync;
 pub mod normalize;
+pub(crate) mod padded;
 pub(crate) mod parts;
 pub mod place_buffers;
 pub(crate) mod places;

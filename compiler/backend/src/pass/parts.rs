@@ -86,10 +86,10 @@ fn reads(func: &Func, value: Expr, tensor: Tensor) -> bool {
 }
 
 /// First and last + 1 of each index.
-type Area = Vec<(i64, i64)>;
+pub(super) type Area = Vec<(i64, i64)>;
 
 /// The boxes of a definition; none if it stays whole.
-fn boxes(func: &Func, number: usize) -> Vec<Area> {
+pub(super) fn boxes(func: &Func, number: usize) -> Vec<Area> {
     let def = &func.defs[number];
     let shape = &func.tensors[def.target].shape;
     let large = shape.iter().product::<i64>() >= LEAST_ELEMENTS;
@@ -197,7 +197,13 @@ fn whole(func: &Func, e: Expr) -> Option<i64> {
 }
 
 /// The definition of one box.
-fn cut(func: &mut Func, def: &Def, number: usize, area: &Area, parts: &mut Parts) -> Def {
+pub(super) fn cut(
+    func: &mut Func,
+    def: &Def,
+    number: usize,
+    area: &Area,
+    parts: &mut Parts,
+) -> Def {
     let data = func.tensors[def.target].clone();
     let pitches = pitches(&data.shape);
     let start = area

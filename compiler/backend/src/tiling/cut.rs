@@ -11,6 +11,7 @@ use super::{Passes, StepCx, Task, slots, work};
 use crate::partition::{Step, Stream, members, partition};
 use crate::pass::derive::{self, Cascade};
 use crate::pass::normalize;
+use crate::pass::padded;
 use crate::pass::parts::{self, Parts};
 use crate::schedule::{Given, Schedule, StepSchedule, Values, resolve};
 
@@ -35,7 +36,9 @@ pub(super) fn cut<'a>(
     let mut algo = normalize::run(func);
     // Boxes and streams are written for known sizes.
     let parts = if func.symbols.is_empty() {
-        parts::run(&mut algo)
+        let mut padded = padded::run(&mut algo);
+        padded.extend(parts::run(&mut algo));
+        padded
     } else {
         Parts::new()
     };
@@ -208,6 +211,11 @@ fn tensors(cx: &StepCx<'_>, out: &mut Func) -> GmMap {
         .map(|&d| algo.defs[d].target)
         .filter(|&t| algo.tensors[t].role == Role::Let && !cx.parts.contains_key(&t))
         .map(|t| (t, TensorRole::Work));
+    // What boxes make is theirs together.
+    let wholes: BTreeSet<_> = cx.parts.values().map(|part| part.whole).collect();
+    let wholes = wholes.into_iter();
+    let wholes = wholes.filter(|&t| algo.tensors[t].role == Role::Let);
+    let work = work.chain(wholes.map(|t| (t, TensorRole::Work)));
     let all: Vec<_> = arguments.chain(results).chain(work).collect();
     let mut gm = GmMap::new();
     for (tensor, role) in all {
