@@ -137,6 +137,7 @@ fn empty_object() -> Object {
         files: Vec::new(),
         lines_aic: Vec::new(),
         lines_aiv: Vec::new(),
+        claims: crate::object::Claims::default(),
         certificate: String::new(),
     }
 }

@@ -8,6 +8,7 @@
 //! | `.text.aic`, `.text.aiv` | instruction words of the cube program and of the vector program |
 //! | `.vinci.kernel` | chip, parameters, sizes, cores, work: TOML |
 //! | `.vinci.lines.aic`, `.vinci.lines.aiv` | [`LineRow`]s with exact byte spans, six 32-bit numbers each |
+//! | `.vinci.claims` | which buffers there are on chip and which bytes each step uses: [`Claims`]; absent if nothing is claimed |
 //! | `.vinci.certificate` | what was proved of it: text; absent if nothing was |
 //! | `.debug_*` | the same places as DWARF 5, for tools that know no Vinci |
 //!
@@ -22,12 +23,14 @@
 //!
 //! Knows no source text and no compiler.
 
+pub mod claims;
 mod debug;
 mod elf;
 pub mod formula;
 mod launch;
 mod meta;
 
+pub use claims::Claims;
 pub use launch::{Launch, LaunchError};
 
 use crate::codec::{DecodeError, EncodeError};
@@ -59,6 +62,8 @@ pub struct Object {
     pub lines_aic: Vec<LineRow>,
     /// Where the vector program came from, by ascending `pc`.
     pub lines_aiv: Vec<LineRow>,
+    /// What its maker says of buffers and steps; empty if nothing is said. Assembly has no words for it.
+    pub claims: Claims,
     /// What a verifier has proved of it, as text; empty if none has.
     pub certificate: String,
 }
@@ -190,6 +195,8 @@ pub enum ObjectError {
     Text(&'static str),
     /// The line table cannot be written.
     Debug(String),
+    /// Claims are damaged, out of order, or name what there is not.
+    Claims,
 }
 
 impl fmt::Display for ObjectError {
@@ -233,6 +240,7 @@ impl fmt::Display for ObjectError {
             }
             ObjectError::Text(what) => write!(f, "{what} holds a character that an object cannot"),
             ObjectError::Debug(message) => write!(f, "line table: {message}"),
+            ObjectError::Claims => f.write_str("what is claimed of buffers and steps is damaged"),
         }
     }
 }
@@ -296,7 +304,11 @@ impl Object {
         if self.files.iter().any(|file| file.contains('\0')) {
             return Err(ObjectError::Text("a file name"));
         }
-        Ok(())
+        let lengths = [self.aic.len(), self.aiv.len()];
+        match self.claims.are_sound(lengths, self.kernel.params.len()) {
+            true => Ok(()),
+            false => Err(ObjectError::Claims),
+        }
     }
 
     fn check_code(&self, core: CoreKind) -> Result<(), ObjectError> {

@@ -150,6 +150,7 @@ fn program(data: &[u8]) -> Option<(Object, Sanitize)> {
         files: Vec::new(),
         lines_aic: Vec::new(),
         lines_aiv: Vec::new(),
+        claims: isa::object::Claims::default(),
         certificate: String::new(),
     };
     let sanitize = match header[3] % 4 {

@@ -6,10 +6,11 @@ use diag::Span;
 use ir::tile::{Func, TensorRole};
 use isa::chip::Chip;
 use isa::inst::MmadTy;
+use isa::object::claims::{Buffer, Claims};
 use isa::object::{KernelMeta, Launch, LineRow, Object, ParamDir, ParamMeta};
-use isa::types::Elem;
+use isa::types::{Elem, Space};
 
-use crate::select::Code;
+use crate::select::{Code, scratch_bytes};
 
 /// Says in which file, line and column (both from 1) a span starts.
 pub type Resolver<'r> = &'r dyn Fn(Span) -> Option<(String, u32, u32)>;
@@ -26,6 +27,11 @@ pub fn emit(
     let mut files = Vec::new();
     let lines_aic = lines(&cube.spans, resolve, &mut files);
     let lines_aiv = lines(&vector.spans, resolve, &mut files);
+    let claims = Claims {
+        buffers: buffers(func, chip),
+        aic: cube.claims,
+        aiv: vector.claims,
+    };
     Object {
         chip: chip.name.clone(),
         chip_version: chip.version_stamp(),
@@ -35,6 +41,7 @@ pub fn emit(
         files,
         lines_aic,
         lines_aiv,
+        claims,
         certificate: String::new(),
     }
 }
@@ -75,6 +82,28 @@ fn meta(func: &Func, opt: &str, cube: bool, vector: bool) -> KernelMeta {
         compulsory_bytes: func.work.compulsory_bytes,
         opt: opt.to_owned(),
     }
+}
+
+/// The buffers of a function, in order, and the blocks for scalars behind them.
+fn buffers(func: &Func, chip: &Chip) -> Vec<Buffer> {
+    let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let named = func.bufs.values().map(|data| Buffer {
+        name: data.name.clone(),
+        space: data.space,
+        at: data.addr.unwrap_or(0),
+        bytes: number(data.copy_bytes().unwrap_or(0)),
+        copies: data.depth,
+    });
+    let scratch = scratch_bytes(func);
+    let end = chip.usable_bytes(Space::Ub);
+    let scalars = (scratch > 0).then(|| Buffer {
+        name: "scalars".to_owned(),
+        space: Space::Ub,
+        at: number(end.saturating_sub(scratch)),
+        bytes: number(scratch),
+        copies: 1,
+    });
+    named.chain(scalars).collect()
 }
 
 /// A size, or 0 for one that the launch gives.

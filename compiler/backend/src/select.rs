@@ -10,6 +10,7 @@
 //! Base addresses of tensors are held in registers as far as registers are left: the program is selected once to learn
 //! how many are, and once more with them.
 
+mod claims;
 mod code;
 mod convert;
 mod cube;
@@ -31,6 +32,7 @@ use diag::{Diagnostic, Span};
 use ir::tile::{Buf, Chan, Func, Inst, Op, Tensor};
 use isa::chip::Chip;
 use isa::inst::{self, Reg};
+use isa::object::claims::Step;
 use isa::types::{CoreKind, PAST_L2, Space};
 
 use crate::errors;
@@ -48,6 +50,8 @@ pub struct Code {
     pub insts: Vec<inst::Inst>,
     /// One span per instruction.
     pub spans: Vec<Span>,
+    /// What is claimed of the words of operations.
+    pub claims: Vec<Step>,
 }
 
 /// Registers left free when base addresses are held.
@@ -170,6 +174,7 @@ impl Sel<'_> {
         let data = &func.insts[inst];
         self.inst = Some(inst);
         self.span = data.span;
+        let (first, parts) = (self.here(), self.claims(&data.op)?);
         match &data.op {
             Op::Scalar { dst, op, a, b } => self.scalar(*dst, *op, *a, *b)?,
             Op::Query { dst, what } => self.query(*dst, *what)?,
@@ -295,6 +300,10 @@ impl Sel<'_> {
         }
         self.homes.end_temporaries();
         self.homes.expire(self.lives.end_of(inst));
+        let end = self.here();
+        if !parts.is_empty() && first < end {
+            self.code.claims.push(Step { first, end, parts });
+        }
         Ok(())
     }
 

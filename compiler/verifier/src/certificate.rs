@@ -37,9 +37,11 @@ pub fn certificate(object: &Object, proof: &Proof) -> String {
             proof.steps, proof.footprints
         ),
     );
+    row("rounds", &rounds(proof));
     for loop_ in &proof.inductions {
         row("induction", &induction(loop_));
     }
+    row("claims", &claims(proof));
     row(
         "assumes",
         "tensors lie apart, each at a multiple of 512 bytes; inputs hold values",
@@ -57,6 +59,27 @@ fn cores(proof: &Proof) -> String {
         copied => format!(
             "{}; {copied} of them do as others do, along the number of the group",
             proof.cores
+        ),
+    }
+}
+
+/// What of the loops and the launch was followed as it is, and what was not.
+fn rounds(proof: &Proof) -> String {
+    let rest = match proof.inductions.is_empty() {
+        true => "every loop was followed from its first round to its last",
+        false => "followed from the first to the last but for these",
+    };
+    format!("{rest}; the sizes and launch parameters are these numbers")
+}
+
+/// What was claimed of the programs, and holds.
+fn claims(proof: &Proof) -> String {
+    match proof.claimed {
+        (_, 0) => {
+            "none were given: which buffers there are and what uses them is not said".to_owned()
+        }
+        (buffers, steps) => format!(
+            "{buffers} buffers, {steps} steps: each uses those that it names, of them every byte that it says, and no others"
         ),
     }
 }
@@ -110,6 +133,9 @@ fn digest(object: &Object) -> String {
         for extent in &param.shape {
             hash.add(&extent.to_le_bytes());
         }
+    }
+    if !object.claims.is_empty() {
+        hash.add(&object.claims.bytes());
     }
     for word in kernel.launch_words() {
         hash.add(&word.to_le_bytes());

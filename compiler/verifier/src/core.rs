@@ -11,6 +11,7 @@ use isa::inst::{Spr, Val};
 use isa::types::{CoreKind, Pipe, Space};
 
 use crate::cached::Lines;
+use crate::claims::Open;
 use crate::cross::{COUNTERS, Counter, Heard, Sent, hear, is_same};
 use crate::local::Local;
 use crate::offsets::Ranges;
@@ -151,6 +152,8 @@ pub(crate) struct Core {
     pub(crate) counted: u32,
     /// In a branch that data decides: which bytes of UB it has stored.
     pub(crate) branch_stores: Option<Vec<(u32, u32)>>,
+    /// The step in progress of which something is claimed.
+    pub(crate) step: Option<Open>,
     /// The instruction of each piece of work, by lane.
     pub(crate) pcs: [Places; LANES],
     /// Of each flag the lanes that set it and wait for it.
@@ -208,6 +211,7 @@ impl Core {
             units: Vec::new(),
             counted: 0,
             branch_stores: None,
+            step: None,
             pcs: Default::default(),
             flag_pairs: program
                 .pairs
@@ -255,6 +259,7 @@ impl Core {
         self.outbox.clear();
         self.queues.iter_mut().for_each(VecDeque::clear);
         self.branch_stores = None;
+        self.step = None;
         self.wake = false;
         self.blocked_on = None;
         self.flags
@@ -268,12 +273,13 @@ impl Core {
         self.progressed = false;
         self.drain(world)?;
         while !self.ended {
-            if !self.step(world)? {
+            if !self.go_on(world)? {
                 // Other cores go on meanwhile.
                 self.look_away(world, false);
                 return Ok(State::Blocked);
             }
         }
+        self.close_step(world);
         self.drain(world)?;
         match self.queues.iter().all(VecDeque::is_empty) {
             true => Ok(State::Ended),
@@ -287,7 +293,7 @@ impl Core {
     }
 
     /// Takes the scalar unit one instruction further; false if it cannot.
-    fn step(&mut self, world: &mut World<'_>) -> Result<bool, Refusal> {
+    fn go_on(&mut self, world: &mut World<'_>) -> Result<bool, Refusal> {
         let pc = self.pc;
         let programs = world.programs;
         let program = &programs[self.name.kind() as usize];
@@ -298,6 +304,7 @@ impl Core {
         world
             .count_step()
             .map_err(|reason| self.refuse(pc, SCALAR, reason))?;
+        self.claim(world, pc);
         self.note_registers(step);
         if !self.levels.is_empty() {
             self.follow(world, step);

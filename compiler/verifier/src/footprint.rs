@@ -128,7 +128,7 @@ impl Footprints {
 }
 
 /// Sorts pieces and joins those that touch.
-fn merge(pieces: &mut Vec<(u32, u32)>) {
+pub(crate) fn merge(pieces: &mut Vec<(u32, u32)>) {
     pieces.retain(|piece| piece.0 < piece.1);
     if !pieces.is_sorted() {
         pieces.sort_unstable();

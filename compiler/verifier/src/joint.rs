@@ -438,6 +438,7 @@ impl Core {
         self.shift_counts(counts, rounds);
         self.each_heard_mut(|heard| *heard = shift.heard(heard, rounds));
         self.shift_queued(counts, (self.levels.all.len() - 1, rounds));
+        self.shift_step(self.levels.all.len() - 1, rounds);
         for (counter, regarded) in self.counters.iter_mut().zip(regarded) {
             counter.shift_waits(regarded, |lane, wait| {
                 let mut known = single(lane, wait);

@@ -7,6 +7,7 @@ mod bits;
 mod blocks;
 mod cached;
 mod certificate;
+mod claims;
 mod copies;
 mod core;
 mod cross;
@@ -60,6 +61,8 @@ pub struct Proof {
     pub inductions: Vec<Induction>,
     /// What values in memory must satisfy.
     pub assumptions: Vec<String>,
+    /// How many buffers and steps something is claimed of.
+    pub claimed: (usize, usize),
 }
 
 /// A loop that was proved by induction from some of its rounds.
@@ -139,7 +142,11 @@ fn attempt(object: &Object, chip: &Chip, most: u64, induct: bool) -> Result<Proo
     ];
     let mut world = world::World::new(chip, &programs, gm, most);
     world.induct = induct;
+    world.held = claims::Held::new(object);
     launch::run(&names, groups, &mut world)?;
+    if let Some(wrong) = world.held.wrong.take() {
+        return Err(wrong);
+    }
     if world.lost && !world.assumed.is_empty() {
         // What is taken for data may be such a value.
         return Err(whole("a value that rounds left out had"));
@@ -151,6 +158,10 @@ fn attempt(object: &Object, chip: &Chip, most: u64, induct: bool) -> Result<Proo
         copied: world.copied,
         inductions: world.inductions(),
         assumptions: world.assumptions(),
+        claimed: (
+            object.claims.buffers.len(),
+            object.claims.aic.len() + object.claims.aiv.len(),
+        ),
     })
 }
 

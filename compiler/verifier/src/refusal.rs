@@ -198,6 +198,8 @@ pub enum Reason {
         /// First element without a value.
         element: u64,
     },
+    /// A step does not do what is claimed of it.
+    Claimed(String),
     /// The verifier cannot tell.
     Unknown(&'static str),
     /// More work than the verifier takes on.
@@ -244,7 +246,9 @@ impl Reason {
         match self {
             Reason::Race { .. } | Reason::UnorderedResult | Reason::Cached(_) => Class::Race,
             Reason::Uninitialised { .. } | Reason::OutputUnwritten { .. } => Class::Uninitialised,
-            Reason::OutOfBounds { .. } | Reason::ReadOnly { .. } => Class::Bounds,
+            Reason::OutOfBounds { .. } | Reason::ReadOnly { .. } | Reason::Claimed(_) => {
+                Class::Bounds
+            }
             Reason::Illegal(_)
             | Reason::Object(_)
             | Reason::DivisionByZero
@@ -355,6 +359,7 @@ impl fmt::Display for Reason {
                     "result `{tensor}` gets no value from element {element} on"
                 )
             }
+            Reason::Claimed(what) => f.write_str(what),
             Reason::Unknown(what) => write!(f, "cannot be proved: {what}"),
             Reason::TooLong(steps) => write!(f, "cannot be proved in {steps} steps"),
         }

@@ -320,6 +320,7 @@ impl Core {
     /// Becomes what the core is after so many more periods.
     fn skip(&mut self, record: &Record, level: &Level, counts: &Counts, rounds: u32) {
         self.shift_counts(counts, rounds);
+        self.shift_step(record.around.len(), rounds);
         let far = i64::from(rounds);
         for r in 0..Reg::COUNT {
             let bit = 1_u32 << r;

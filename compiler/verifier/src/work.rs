@@ -71,6 +71,7 @@ impl Core {
             // Matrices of one load: all start at one register.
             targets[1] = targets[0];
         }
+        self.note_use(world, shape, &targets);
         let scalar = crate::offsets::scalar(inst).and_then(|scalar| self.scalar_value(scalar));
         Ok(Task::Work {
             shape,

@@ -6,6 +6,7 @@ use isa::chip::Chip;
 use isa::types::{CoreKind, Pipe};
 
 use crate::Induction;
+use crate::claims::Held;
 use crate::footprint::Footprints;
 use crate::gm::Global;
 use crate::joint::JointHint;
@@ -35,6 +36,8 @@ pub(crate) struct World<'a> {
     pub(crate) footprints: Footprints,
     pub(crate) shapes: Shapes,
     pub(crate) gm: Global,
+    /// What is claimed of the programs.
+    pub(crate) held: Held<'a>,
     pub(crate) steps: u64,
     /// Uses of global memory that were entered without being followed.
     entered: u64,
@@ -82,6 +85,7 @@ impl<'a> World<'a> {
             footprints: Footprints::default(),
             shapes: Shapes::default(),
             gm,
+            held: Held::default(),
             steps: 0,
             entered: 0,
             most,

@@ -59,6 +59,7 @@ pub(crate) fn object(params: Vec<ParamMeta>, aic: &str, aiv: &str, groups: u32) 
         files: Vec::new(),
         lines_aic: Vec::new(),
         lines_aiv: Vec::new(),
+        claims: isa::object::Claims::default(),
         certificate: String::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! The ELF container: which section holds what.
 
-use super::{ELF_MACHINE, LineRow, MAX_CODE, Object, ObjectError, debug, meta};
+use super::{ELF_MACHINE, LineRow, MAX_CODE, Object, ObjectError, claims, debug, meta};
 use crate::codec::WORD_BYTES;
 use crate::inst::Inst;
 use crate::types::CoreKind;
@@ -17,6 +17,7 @@ const LINES: [(CoreKind, &str); 2] = [
     (CoreKind::Vector, ".vinci.lines.aiv"),
 ];
 const META: &str = ".vinci.kernel";
+const CLAIMS: &str = ".vinci.claims";
 const CERTIFICATE: &str = ".vinci.certificate";
 /// Bytes of a line row: six 32-bit numbers.
 const ROW_BYTES: usize = 24;
@@ -53,6 +54,9 @@ pub(super) fn write(object: &Object) -> Result<Vec<u8>, ObjectError> {
     sections.push(plain(META, meta::write(object)?.into_bytes()));
     for (core, name) in LINES {
         sections.push(plain(name, rows(object.lines(core))));
+    }
+    if !object.claims.is_empty() {
+        sections.push(plain(CLAIMS, claims::write(&object.claims)));
     }
     if !object.certificate.is_empty() {
         let text = object.certificate.clone();
@@ -189,6 +193,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Object, ObjectError> {
     object.aiv = read_code(&file, 1)?;
     object.lines_aic = read_rows(section(&file, LINES[0].1)?, LINES[0].1)?;
     object.lines_aiv = read_rows(section(&file, LINES[1].1)?, LINES[1].1)?;
+    if file.section_by_name(CLAIMS).is_some() {
+        object.claims = claims::read(section(&file, CLAIMS)?)?;
+    }
     if file.section_by_name(CERTIFICATE).is_some() {
         let text = std::str::from_utf8(section(&file, CERTIFICATE)?);
         object.certificate = text

@@ -130,6 +130,7 @@ pub(super) fn read(text: &str) -> Result<Object, ObjectError> {
             .collect::<Result<_, _>>()?,
         lines_aic: Vec::new(),
         lines_aiv: Vec::new(),
+        claims: super::Claims::default(),
         certificate: String::new(),
     })
 }

@@ -37,6 +37,7 @@ pub(crate) fn sample_object(seed: u64, length: usize) -> Object {
         files: vec!["gemm.vn".to_owned(), "sub dir/\"odd\" name\n.vn".to_owned()],
         lines_aic: rows(&mut rng),
         lines_aiv: rows(&mut rng),
+        claims: isa::object::Claims::default(),
         certificate: String::new(),
     }
 }

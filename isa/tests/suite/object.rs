@@ -1,9 +1,10 @@
 //! Objects round-trip, are deterministic, refuse damage, and can be read by standard tools.
 
 use crate::common::{Xorshift, sample_object};
-use isa::inst::{Inst, Jmp, Label};
+use isa::inst::{Inst, Jmp, Label, Reg};
+use isa::object::claims::{Buffer, Bytes, Claims, Part, Place, Size, Step, Sum};
 use isa::object::{Object, ObjectError};
-use isa::types::CoreKind;
+use isa::types::{CoreKind, Space};
 use std::process::Command;
 
 #[test]
@@ -12,12 +13,52 @@ fn objects_round_trip() {
         let mut object = sample_object(seed, 10 * seed as usize);
         if seed % 2 == 1 {
             object.certificate = "proved\n".to_owned();
+            object.claims = sample_claims(seed as u32);
         }
         let bytes = object.write().expect("it writes");
         assert_eq!(bytes, object.write().expect("it writes"));
         let back = Object::read(&bytes).expect("it reads");
         assert_eq!(back, object);
         assert_eq!(back.write().expect("it writes"), bytes);
+    }
+}
+
+/// Claims with every form of part.
+fn sample_claims(seed: u32) -> Claims {
+    let size = |scale| Size {
+        scale,
+        factors: vec![(Reg(seed as u8 % 32), 16)],
+    };
+    let bytes = Bytes {
+        start: Sum {
+            constant: -5 - i64::from(seed),
+            terms: vec![(Reg(1), i64::MIN), (Reg(31), i64::MAX)],
+        },
+        count: size(1),
+        stride: Size::known(1 << 40),
+        len: size(-3),
+    };
+    let part = |place, reads, bytes| Part {
+        place,
+        reads,
+        writes: !reads,
+        bytes,
+    };
+    let buffer = Buffer {
+        name: "größer".to_owned(),
+        space: Space::Fb,
+        at: seed * 64,
+        bytes: u32::MAX,
+        copies: 3,
+    };
+    let step = |first, end, parts| Step { first, end, parts };
+    Claims {
+        buffers: vec![buffer],
+        aic: vec![step(0, 1, Vec::new())],
+        aiv: vec![
+            step(1, 3, vec![part(Place::Buffer(0), true, Some(bytes))]),
+            step(3, 4, vec![part(Place::Tensor(0), false, None)]),
+        ],
     }
 }
 
@@ -35,7 +76,9 @@ fn every_truncation_is_an_error() {
 
 #[test]
 fn no_damage_panics() {
-    let good = sample_object(5, 30).write().expect("it writes");
+    let mut good = sample_object(5, 30);
+    good.claims = sample_claims(5);
+    let good = good.write().expect("it writes");
     let mut rng = Xorshift(11);
     for _ in 0..20_000 {
         let mut bytes = good.clone();

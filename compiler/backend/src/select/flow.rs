@@ -169,7 +169,7 @@ impl Sel<'_> {
         }
     }
 
-    fn slot_reg(&self, buf: Buf) -> Option<Reg> {
+    pub(super) fn slot_reg(&self, buf: Buf) -> Option<Reg> {
         self.slot_of
             .get(&buf)
             .and_then(|key| self.slots.get(key))

@@ -479,7 +479,7 @@ impl Sel<'_> {
 
     /// Whether nothing reads this generation of a buffer after the operation that is being selected: the buffer turns
     /// before it in the same block, and nothing behind it touches the buffer.
-    fn is_done_with(&self, buf: Buf) -> bool {
+    pub(super) fn is_done_with(&self, buf: Buf) -> bool {
         let func = self.func;
         let Some(inst) = self.inst else { return false };
         let mut blocks = func.blocks.values();

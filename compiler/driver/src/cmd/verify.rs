@@ -3,7 +3,9 @@
 use clap::Args;
 use emulator::{Fault, Options, Sanitize, Schedule};
 use isa::chip::Chip;
+use isa::object::claims::{Part, Place as Named};
 use isa::object::{Object, ParamDir};
+use isa::types::CoreKind;
 
 use crate::args::Compile;
 use crate::arguments;
@@ -24,6 +26,9 @@ pub(crate) struct Verify {
     /// A `.vn`, `.tile`, `.vasm` or `.vo` file
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
+    /// Also print what the compiler claims: buffers, and which bytes of them each step uses
+    #[arg(long)]
+    pub(crate) claims: bool,
     #[command(flatten)]
     pub(crate) compile: Compile,
 }
@@ -34,7 +39,10 @@ pub(crate) fn run(args: &Verify, session: &mut Session<'_, '_>) -> Result<(), St
     let object = object(args, &mut settings, session)?;
     match verifier::verify(&object, &settings.chip) {
         Ok(proof) => {
-            let text = verifier::certificate(&object, &proof);
+            let mut text = verifier::certificate(&object, &proof);
+            if args.claims {
+                text += &claims(&object);
+            }
             session.host.print(&text)
         }
         Err(refusal) => {
@@ -49,6 +57,40 @@ pub(crate) fn run(args: &Verify, session: &mut Session<'_, '_>) -> Result<(), St
             }
             .into())
         }
+    }
+}
+
+/// What is claimed of an object, a line each.
+fn claims(object: &Object) -> String {
+    let buffers = &object.claims.buffers;
+    let mut text: String = buffers
+        .iter()
+        .map(|buffer| format!("buffer     {buffer}\n"))
+        .collect();
+    for (kind, section) in [(CoreKind::Cube, "aic"), (CoreKind::Vector, "aiv")] {
+        for step in object.claims.steps(kind) {
+            text += &format!("step       {section} {} to {}\n", step.first, step.end);
+            for part in &step.parts {
+                text += &part_text(object, part);
+            }
+        }
+    }
+    text
+}
+
+fn part_text(object: &Object, part: &Part) -> String {
+    let name = match part.place {
+        Named::Buffer(number) => &object.claims.buffers[number as usize].name,
+        Named::Tensor(number) => &object.kernel.params[number as usize].name,
+    };
+    let verb = match (part.reads, part.writes) {
+        (true, true) => "updates",
+        (_, true) => "writes",
+        (_, false) => "reads",
+    };
+    match &part.bytes {
+        Some(bytes) => format!("  {verb:<8} {name}: {bytes}\n"),
+        None => format!("  {verb:<8} {name}: some\n"),
     }
 }
 

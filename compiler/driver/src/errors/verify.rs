@@ -72,6 +72,7 @@ fn label(reason: &Reason) -> &'static str {
         Reason::Uninitialised { .. } => "uses it",
         Reason::OutOfBounds { .. } => "reaches beyond",
         Reason::ReadOnly { .. } => "writes it",
+        Reason::Claimed(_) => "uses other bytes than its step is claimed to",
         Reason::Illegal(_)
         | Reason::Object(_)
         | Reason::DivisionByZero
