@@ -31,6 +31,8 @@ pub(crate) struct Climb<'a> {
     best: Schedule,
     /// Cycles of the best, reckoned alike for all.
     cycles: u64,
+    /// What its first rounds say, if it was reckoned from a few.
+    cold: Option<u64>,
     /// Everything that was timed, the decisions by rule first.
     standings: Vec<(Timed, Schedule)>,
     /// Neighbours that were tried, with the step of each.
@@ -63,7 +65,7 @@ pub(crate) struct Top {
 impl<'a> Climb<'a> {
     /// Begins at the decisions by rule; or says why they cannot be timed.
     pub(crate) fn new(task: &'a Task<'a>, default: &Compiled) -> Result<Climb<'a>, String> {
-        let timed = time::reckoned(task, &default.tiled, FEW)?;
+        let timed = time::reckoned(task, &default.tiled, FEW, None)?;
         let affordable = task.budget.instructions / timed.instructions.max(1);
         let affordable = usize::try_from(affordable).unwrap_or(usize::MAX);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(task.budget.threads);
@@ -72,6 +74,7 @@ impl<'a> Climb<'a> {
             seen: [default.schedule.to_string()].into(),
             best: default.schedule.clone(),
             cycles: timed.cycles,
+            cold: timed.cold,
             standings: vec![(timed, default.schedule.clone())],
             neighbours: Vec::new(),
             left: affordable.max(LEAST).min(task.budget.timed),
@@ -206,9 +209,10 @@ impl<'a> Climb<'a> {
                 Err(_) => false,
             })
             .collect();
+        let cold = self.cold;
         let timed: Vec<(&Result<Tiled, String>, bool)> = tiled.iter().zip(new).collect();
         let results = self.each(&timed, |(tiled, new)| match (tiled, new) {
-            (Ok(tiled), true) => Some(time::reckoned(task, &tiled.func, FEW)),
+            (Ok(tiled), true) => Some(time::reckoned(task, &tiled.func, FEW, cold)),
             (Ok(_), false) | (Err(_), _) => None,
         });
         let mut tried = Vec::new();
@@ -219,7 +223,10 @@ impl<'a> Climb<'a> {
                     self.note(timed, &tiled.schedule);
                     Outcome::Timed(timed.cycles)
                 }
-                (Ok(_), Some(Err(why))) => Outcome::Refused(why),
+                (Ok(_), Some(Err(why))) => {
+                    self.left = self.left.saturating_sub(1);
+                    Outcome::Refused(why)
+                }
                 (Err(why), _) => Outcome::Refused(why.clone()),
             };
             tried.push(Tried {
@@ -237,6 +244,7 @@ impl<'a> Climb<'a> {
         self.standings.push((timed, schedule.clone()));
         if timed.cycles < self.cycles {
             (self.cycles, self.best) = (timed.cycles, schedule.clone());
+            self.cold = timed.cold;
         }
     }
 
@@ -322,7 +330,7 @@ fn closely(task: &Task<'_>, timed: &Timed, schedule: &Schedule) -> Option<Timed>
         further: affordable,
     };
     let tiled = backend::tile_as(task.func, task.chip, task.options.level, Some(schedule));
-    time::reckoned(task, &tiled.ok()?.func, more).ok()
+    time::reckoned(task, &tiled.ok()?.func, more, None).ok()
 }
 
 /// Rows for columns and columns for rows, where a block has more of one than of the other.

@@ -23,7 +23,13 @@ pub(crate) struct Timed {
     pub(crate) instructions: u64,
     /// The rounds that these went through a long walk; none if every block was gone through.
     pub(crate) rounds: Option<Rounds>,
+    /// What all rounds of the only walk would take if each took what the first few do, cold caches included.
+    pub(crate) cold: Option<u64>,
 }
+
+/// By how many hundredths the first few rounds of a candidate must take longer than those of the best for the further ones
+/// not to be looked at: they are warm for both (we choose).
+const HOPELESS: u64 = 30;
 
 /// Times all of a kernel; none if values decide what it does, or if sizes are left to the launch.
 fn whole(task: &Task<'_>, object: &Object) -> Option<Timed> {
@@ -44,11 +50,18 @@ fn whole(task: &Task<'_>, object: &Object) -> Option<Timed> {
         bound: outcome.report.bound.cycles,
         instructions: outcome.report.instructions,
         rounds: None,
+        cold: None,
     })
 }
 
-/// What a kernel in tile form takes, from a few blocks a core if there are many.
-pub(crate) fn reckoned(task: &Task<'_>, tiled: &tile::Func, few: Rounds) -> Result<Timed, String> {
+/// What a kernel in tile form takes, from a few blocks a core if there are many; refused if these few show that it takes much
+/// longer than what is known, whose rounds took `least` when they were cold.
+pub(crate) fn reckoned(
+    task: &Task<'_>,
+    tiled: &tile::Func,
+    few: Rounds,
+    least: Option<u64>,
+) -> Result<Timed, String> {
     let walks = reduced::walks(tiled, few);
     let time = |func: tile::Func| {
         let lowered = backend::lower(func, task.chip, task.options, &|_| None);
@@ -66,25 +79,42 @@ pub(crate) fn reckoned(task: &Task<'_>, tiled: &tile::Func, few: Rounds) -> Resu
     let first = time(reduced::shortened(tiled, &rounds(None)))?;
     let (mut cycles, mut instructions) = (first.cycles, first.instructions);
     let ran = first.cycles.saturating_sub(task.chip.launch_cycles());
+    let cold = match &walks[..] {
+        [walk] => {
+            Some(ran.saturating_mul(walk.rounds.unsigned_abs()) / few.first.unsigned_abs().max(1))
+        }
+        _ => None,
+    };
+    if let (Some(cold), Some(least)) = (cold, least)
+        && cold > least + least / 100 * HOPELESS
+    {
+        let times = 100 * cold / least.max(1);
+        return Err(format!(
+            "the first rounds take {}.{:02} times as long as those of the best",
+            times / 100,
+            times % 100
+        ));
+    }
     for (n, walk) in walks.iter().enumerate() {
         let longer = time(reduced::shortened(tiled, &rounds(Some(n))))?;
         let left = u64::try_from(walk.rounds - few.first).unwrap_or(0);
         let more = longer.cycles.saturating_sub(first.cycles);
         let (begun, further) = (few.first.unsigned_abs(), few.further.unsigned_abs().max(1));
         if more * begun * FAR < ran * further {
-            return reckoned(task, tiled, few.doubled());
+            return reckoned(task, tiled, few.doubled(), None);
         }
         cycles = cycles.saturating_add(more.saturating_mul(left) / further);
         instructions = instructions.saturating_add(longer.instructions);
     }
     if cycles < first.bound {
-        return reckoned(task, tiled, few.doubled());
+        return reckoned(task, tiled, few.doubled(), None);
     }
     Ok(Timed {
         cycles,
         bound: first.bound,
         instructions,
         rounds: Some(few),
+        cold: cold.filter(|_| few == reduced::FEW),
     })
 }
 
