@@ -38,7 +38,7 @@ pub const PASSES: &[Pass] = &[
         name: "place-buffers",
         to: Stage::Placed,
         what: "give every buffer an address from its live range",
-        run: |func, cx| place_buffers::run(func, cx.chip),
+        run: |func, cx| place_buffers::run(func, cx.chip, cx.options.level),
     },
     Pass {
         name: "insert-sync",

@@ -4,10 +4,11 @@
 
 pub mod access;
 mod assign;
+mod clash;
 mod live;
 mod report;
 mod reuse;
 
-pub use assign::{Overflow, Plan, plan};
+pub use assign::{Overflow, Plan, plan, plan_apart};
 pub use live::{Life, Range, lives};
 pub use report::report;

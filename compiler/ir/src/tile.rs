@@ -290,6 +290,21 @@ pub enum Operand {
     Scalar(Value),
 }
 
+/// Arithmetic of the scalar unit on f32, held as the low 32 bits of a value: the bits of the vector unit.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum FloatOp {
+    /// Sum.
+    Add,
+    /// Difference.
+    Sub,
+    /// Product.
+    Mul,
+    /// Quotient.
+    Div,
+    /// Square root of the first operand; it has no second one, which is 0.
+    Sqrt,
+}
+
 /// Integer arithmetic on values; comparisons give 0 or 1. Division and remainder are of non-negative by positive numbers.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum ScalarOp {
@@ -317,6 +332,8 @@ pub enum ScalarOp {
     Shr,
     /// Comparison.
     Cmp(CmpOp),
+    /// Arithmetic on f32.
+    Float(FloatOp),
 }
 
 /// Where a core stands.

@@ -11,12 +11,17 @@ use diag::Diagnostic;
 use ir::tile::{Func, Stage};
 use isa::chip::Chip;
 
+use crate::Level;
 use crate::errors;
-use crate::plan::plan;
+use crate::plan::{plan, plan_apart};
 
 /// Places the buffers of a function, or says what is alive where the space ends.
-pub fn run(func: &mut Func, chip: &Chip) -> Result<(), Vec<Diagnostic>> {
-    let plan = plan(func, chip).map_err(|overflow| vec![errors::capacity(func, &overflow)])?;
+pub fn run(func: &mut Func, chip: &Chip, level: Level) -> Result<(), Vec<Diagnostic>> {
+    let plan = match level {
+        Level::O0 => plan(func, chip),
+        Level::O1 | Level::O3 => plan_apart(func, chip),
+    };
+    let plan = plan.map_err(|overflow| vec![errors::capacity(func, &overflow)])?;
     for (buf, data) in func.bufs.iter_mut() {
         data.addr = Some(plan.addr.get(&buf).copied().unwrap_or(0));
     }

@@ -11,14 +11,15 @@ use isa::chip::Chip;
 use isa::types::Space;
 
 use super::access;
+use super::clash;
 use super::live::{Life, lives_and_births};
 use super::reuse::{Shared, share};
 use crate::select::scratch_bytes;
 
 /// Distance at which the groups of UB repeat: davinci-facts §7, rule 1.
-const BANK_PERIOD: u64 = 512;
+pub(super) const BANK_PERIOD: u64 = 512;
 /// Bytes of a bank of each group: davinci-facts §7, rule 1.
-const BANK_BYTES: u64 = 1 << 16;
+pub(super) const BANK_BYTES: u64 = 1 << 16;
 /// Bytes from which a result is kept out of the banks of its sources: many repeats.
 const LARGE: u64 = 2048;
 
@@ -46,19 +47,77 @@ pub struct Overflow {
 
 /// Gives every buffer an address, or says which space is too small for what.
 pub fn plan(func: &Func, chip: &Chip) -> Result<Plan, Overflow> {
-    let (lives, births) = lives_and_births(func);
-    let (lives, shared) = share(func, lives, &births);
-    let (beside, apart) = (partners(func, &shared), opposites(func, &shared));
-    let none = Partners::new();
-    let mut plan = place_all(func, chip, &lives, [&beside, &apart])
-        .or_else(|_| place_all(func, chip, &lives, [&beside, &none]))
-        .or_else(|_| place_all(func, chip, &lives, [&none, &none]))?;
-    for (buf, root) in shared {
-        if let Some(&addr) = plan.addr.get(&root) {
-            plan.addr.insert(buf, addr);
+    let all = All::of(func);
+    all.placed(func, chip, &[])
+}
+
+/// Buffers that are tried before the others for the sake of the banks (we choose).
+const TRIED: usize = 6;
+/// Eighths of a cycle, of those that are lost, below which nothing else is tried (we choose).
+const WORTH: u64 = 8 * 256;
+
+/// The same, with fewer cycles lost where operands meet in the banks if some buffer is placed before the others.
+pub fn plan_apart(func: &Func, chip: &Chip) -> Result<Plan, Overflow> {
+    let all = All::of(func);
+    let mut best = all.placed(func, chip, &[])?;
+    let (mut least, by_buf) = clash::lost(func, &best);
+    if least < WORTH {
+        return Ok(best);
+    }
+    let root = |buf: Buf| all.shared.get(&buf).copied().unwrap_or(buf);
+    let mut parts: BTreeMap<Buf, u64> = BTreeMap::new();
+    for (buf, part) in by_buf {
+        let sum = parts.entry(root(buf)).or_insert(0);
+        *sum = sum.saturating_add(part);
+    }
+    let mut order: Vec<(Buf, u64)> = parts.into_iter().collect();
+    order.sort_by_key(|&(buf, part)| (std::cmp::Reverse(part), buf));
+    for (buf, _) in order.into_iter().take(TRIED) {
+        let Ok(plan) = all.placed(func, chip, &[buf]) else {
+            continue;
+        };
+        let (lost, _) = clash::lost(func, &plan);
+        if lost.saturating_add(WORTH) <= least {
+            (least, best) = (lost, plan);
         }
     }
-    Ok(plan)
+    Ok(best)
+}
+
+/// What is known of the buffers of a function before any has a place.
+struct All {
+    lives: Vec<Life>,
+    shared: Shared,
+    beside: Partners,
+    apart: Partners,
+}
+
+impl All {
+    fn of(func: &Func) -> All {
+        let (lives, births) = lives_and_births(func);
+        let (lives, shared) = share(func, lives, &births);
+        All {
+            beside: partners(func, &shared),
+            apart: opposites(func, &shared),
+            lives,
+            shared,
+        }
+    }
+
+    /// Places all, some before the others.
+    fn placed(&self, func: &Func, chip: &Chip, before: &[Buf]) -> Result<Plan, Overflow> {
+        let none = Partners::new();
+        let place = |wishes| place_all(func, chip, (&self.lives, before), wishes);
+        let mut plan = place([&self.beside, &self.apart])
+            .or_else(|_| place([&self.beside, &none]))
+            .or_else(|_| place([&none, &none]))?;
+        for (buf, root) in &self.shared {
+            if let Some(&addr) = plan.addr.get(root) {
+                plan.addr.insert(*buf, addr);
+            }
+        }
+        Ok(plan)
+    }
 }
 
 /// Bytes of a space that buffers may take: in UB the blocks that selection keeps for scalars are not among them.
@@ -100,11 +159,18 @@ struct Placed<'l> {
 fn place_all(
     func: &Func,
     chip: &Chip,
-    lives: &[Life],
+    (lives, before): (&[Life], &[Buf]),
     [partners, opposites]: [&Partners; 2],
 ) -> Result<Plan, Overflow> {
     let mut order: Vec<&Life> = lives.iter().collect();
-    order.sort_by_key(|life| (std::cmp::Reverse(total_bytes(func, life.buf)), life.buf));
+    order.sort_by_key(|life| {
+        let bytes = total_bytes(func, life.buf);
+        (
+            !before.contains(&life.buf),
+            std::cmp::Reverse(bytes),
+            life.buf,
+        )
+    });
     let mut placed: Vec<Placed<'_>> = Vec::new();
     let mut plan = Plan::default();
     for life in order {

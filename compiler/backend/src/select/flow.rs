@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diag::Diagnostic;
 use ir::algo::CmpOp;
-use ir::tile::{Arg, Block, Buf, Chan, CoreQuery, Inst, Op, ScalarOp, Value, View};
+use ir::tile::{Arg, Block, Buf, Chan, CoreQuery, FloatOp, Inst, Op, ScalarOp, Value, View};
 use isa::inst::{self, Cond, Label, PipeOp, Reg, ScalarTy, Spr, UImm, Val, XIn, XOut, XVal};
 use isa::types::{CoreKind, Layout, Pipe, Space};
 
@@ -296,6 +296,9 @@ impl Sel<'_> {
 
     pub(super) fn scalar(&mut self, dst: Value, op: ScalarOp, a: Arg, b: Arg) -> Done {
         let (a, b) = (self.num(a)?, self.num(b)?);
+        if let ScalarOp::Float(op) = op {
+            return self.float(dst, op, a, b);
+        }
         if let (Num::Const(a), Num::Const(b)) = (a, b)
             && let Some(value) = fold(op, a, b)
         {
@@ -340,6 +343,27 @@ impl Sel<'_> {
                 a,
                 b,
             }),
+            ScalarOp::Float(_) => return Err(self.missing("this operation of the scalar unit")),
+        }
+        Ok(())
+    }
+
+    /// Arithmetic on f32, which takes registers alone.
+    fn float(&mut self, dst: Value, op: FloatOp, a: Num, b: Num) -> Done {
+        let Some(reg) = self.define(dst)? else {
+            return Ok(());
+        };
+        let (dst, a) = (XOut(reg), XIn(self.in_reg(a)?));
+        if op == FloatOp::Sqrt {
+            self.push(inst::Fsqrt { dst, a });
+            return Ok(());
+        }
+        let b = XIn(self.in_reg(b)?);
+        match op {
+            FloatOp::Add => self.push(inst::Fadd { dst, a, b }),
+            FloatOp::Sub => self.push(inst::Fsub { dst, a, b }),
+            FloatOp::Mul => self.push(inst::Fmul { dst, a, b }),
+            FloatOp::Div | FloatOp::Sqrt => self.push(inst::Fdiv { dst, a, b }),
         }
         Ok(())
     }
@@ -525,5 +549,6 @@ fn fold(op: ScalarOp, a: i64, b: i64) -> Option<i64> {
             CmpOp::Gt => a > b,
             CmpOp::Ge => a >= b,
         }),
+        ScalarOp::Float(_) => return None,
     })
 }

@@ -340,5 +340,6 @@ pub(super) fn constant(op: ScalarOp, x: i64, y: i64) -> Option<i64> {
             CmpOp::Gt => x > y,
             CmpOp::Ge => x >= y,
         })),
+        ScalarOp::Float(_) => None,
     }
 }

@@ -182,6 +182,8 @@ struct Known {
 struct Scope {
     values: BTreeMap<u32, Val>,
     spread: BTreeMap<u32, Buf>,
+    /// Values of the only row as the scalar unit has read them.
+    peeked: BTreeMap<u32, ir::tile::Value>,
 }
 
 /// The type in which the vector unit holds values of an element type.

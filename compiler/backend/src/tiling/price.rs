@@ -100,6 +100,9 @@ fn bounds(func: &Func) -> BTreeMap<Value, i64> {
 
 fn bound(op: ScalarOp, a: Option<i64>, b: Option<i64>, exact: bool) -> Option<i64> {
     match (op, a, b) {
+        // A loop of as many trips is a branch.
+        (ScalarOp::Cmp(_), Some(_) | None, Some(_) | None) => Some(1),
+        (ScalarOp::Min, Some(a), Some(b)) => Some(a.min(b)),
         (ScalarOp::Min, Some(most), None) | (ScalarOp::Min, None, Some(most)) => Some(most),
         (_, Some(a), Some(b)) if exact => constant(op, a, b),
         (_, Some(_) | None, Some(_) | None) => None,
@@ -267,6 +270,7 @@ impl<'a> Pricing<'a> {
                 time.scalar = match op {
                     ScalarOp::Div | ScalarOp::Rem => int(self.chip.scalar.div),
                     ScalarOp::Mul => int(self.chip.scalar.mul),
+                    ScalarOp::Float(_) => int(self.chip.scalar.float),
                     ScalarOp::Add
                     | ScalarOp::Sub
                     | ScalarOp::Min

@@ -5,6 +5,7 @@
 //! result), and what is element-wise is computed again. Sums keep 64 lanes a row, so chunking does not change a bit.
 
 mod cascade;
+mod first;
 mod lanes;
 mod wide;
 
@@ -323,6 +324,10 @@ pub(crate) fn emit(
             plan.maps(e)
         }
     })?;
+    if block.rows == 1 && cx.level != Level::O0 {
+        let root = e.b.block;
+        first::lanes_where_they_are_added(&mut e.b.func, root);
+    }
     Ok(e.b)
 }
 

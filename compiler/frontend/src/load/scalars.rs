@@ -211,7 +211,8 @@ fn folded(op: ScalarOp, a: Arg, b: Arg) -> Option<Arg> {
             | ScalarOp::Or
             | ScalarOp::Shl
             | ScalarOp::Shr
-            | ScalarOp::Cmp(_),
+            | ScalarOp::Cmp(_)
+            | ScalarOp::Float(_),
             ..,
         ) => None,
     }

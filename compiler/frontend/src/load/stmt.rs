@@ -3,7 +3,8 @@
 use diag::Span;
 use ir::tile::names::{ew_from_name, query_from_name, scalar_from_name};
 use ir::tile::{
-    Arg, Block, Chan, CoreQuery, FixCast, Op, Operand, ScalarOp, Tensor, Value, View, Window,
+    Arg, Block, Chan, CoreQuery, FixCast, FloatOp, Op, Operand, ScalarOp, Tensor, Value, View,
+    Window,
 };
 use syntax::ast::Name;
 use syntax::tile_ast::{
@@ -479,6 +480,10 @@ impl Loader {
             (name, []) if query_from_name(name).is_some() => {
                 query_from_name(name).map(Defining::Query)
             }
+            ("fsqrt", [TileAtom::Arg(a)]) => {
+                let root = ScalarOp::Float(FloatOp::Sqrt);
+                Some(Defining::Scalar(root, self.arg(a)?, Arg::Const(0)))
+            }
             (name, [TileAtom::Arg(a), TileAtom::Arg(b)]) if scalar_from_name(name).is_some() => {
                 let (a, b) = (self.arg(a)?, self.arg(b)?);
                 scalar_from_name(name).map(|op| Defining::Scalar(op, a, b))
@@ -491,7 +496,7 @@ impl Loader {
                 let error = error(word.span, message, "not known with these operands");
                 self.diagnostics.push(error.note(
                     "values are: `core`, `group`, `subcore`, `size M`; `add a, b` and other integer arithmetic; \
-                     `peek t[at]`, `peek B[row, col]`; `acquire c`, `take c`",
+                     `fadd a, b`, `fsqrt a` and the like on bits of f32; `peek t[at]`, `peek B[row, col]`; `acquire c`, `take c`",
                 ));
                 None
             }

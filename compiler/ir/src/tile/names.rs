@@ -5,7 +5,7 @@
 use isa::num::{Overflow, Round};
 use isa::types::Elem;
 
-use super::{CoreQuery, EwOp, RedOp, ScalarOp, TensorRole};
+use super::{CoreQuery, EwOp, FloatOp, RedOp, ScalarOp, TensorRole};
 use crate::algo::CmpOp;
 
 /// Words of the tile form that stand in quotes when they name something; sorted.
@@ -86,8 +86,8 @@ pub fn red_from_name(name: &str) -> Option<RedOp> {
         .find(|op| op.name() == name)
 }
 
-/// All scalar operators.
-const SCALAR_OPS: [ScalarOp; 17] = [
+/// All scalar operators of two operands.
+const SCALAR_OPS: [ScalarOp; 21] = [
     ScalarOp::Add,
     ScalarOp::Sub,
     ScalarOp::Mul,
@@ -105,6 +105,10 @@ const SCALAR_OPS: [ScalarOp; 17] = [
     ScalarOp::Cmp(CmpOp::Le),
     ScalarOp::Cmp(CmpOp::Gt),
     ScalarOp::Cmp(CmpOp::Ge),
+    ScalarOp::Float(FloatOp::Add),
+    ScalarOp::Float(FloatOp::Sub),
+    ScalarOp::Float(FloatOp::Mul),
+    ScalarOp::Float(FloatOp::Div),
 ];
 
 /// The scalar operator's name in the tile form.
@@ -122,10 +126,15 @@ pub const fn scalar_name(op: ScalarOp) -> &'static str {
         ScalarOp::Shl => "shl",
         ScalarOp::Shr => "shr",
         ScalarOp::Cmp(op) => cmp_name(op),
+        ScalarOp::Float(FloatOp::Add) => "fadd",
+        ScalarOp::Float(FloatOp::Sub) => "fsub",
+        ScalarOp::Float(FloatOp::Mul) => "fmul",
+        ScalarOp::Float(FloatOp::Div) => "fdiv",
+        ScalarOp::Float(FloatOp::Sqrt) => "fsqrt",
     }
 }
 
-/// The scalar operator of that name, if there is one.
+/// The scalar operator of two operands of that name, if there is one.
 pub fn scalar_from_name(name: &str) -> Option<ScalarOp> {
     SCALAR_OPS.into_iter().find(|op| scalar_name(*op) == name)
 }

@@ -13,8 +13,8 @@ use super::names::{
     WORK, ew_name, is_name, is_number_name, query_name, quoted, role_name, scalar_name,
 };
 use super::{
-    Arg, Block, Buf, BufData, Chan, CoreQuery, FixCast, Func, Inst, Op, Operand, Phase, Tensor,
-    TensorData, Value, View, Window,
+    Arg, Block, Buf, BufData, Chan, CoreQuery, FixCast, FloatOp, Func, Inst, Op, Operand, Phase,
+    ScalarOp, Tensor, TensorData, Value, View, Window,
 };
 use crate::stage;
 use crate::symbols::Symbols;
@@ -238,6 +238,15 @@ impl Printer<'_> {
     fn statement(&mut self, op: &Op) -> String {
         match op {
             Op::For { .. } | Op::If { .. } => String::from("?"),
+            Op::Scalar {
+                dst,
+                op: op @ ScalarOp::Float(FloatOp::Sqrt),
+                a,
+                ..
+            } => {
+                let right = format!("{} {}", scalar_name(*op), self.arg(*a));
+                self.defining(*dst, &right)
+            }
             Op::Scalar { dst, op, a, b } => {
                 let right = format!("{} {}, {}", scalar_name(*op), self.arg(*a), self.arg(*b));
                 self.defining(*dst, &right)

@@ -1,9 +1,13 @@
 //! Element-wise operations on buffers: extents, operands, broadcasts.
 
-use super::{Emitter, Kind, Val, full, low_bits, round_up};
+use super::{Emitter, Kind, Scope, Val, full, low_bits, round_up};
 use crate::tiling::builder::{Shape, whole};
-use ir::tile::{Arg, Buf, EwOp, Op, Operand};
+use ir::tile::{Arg, Buf, EwOp, FloatOp, Op, Operand, ScalarOp};
 use isa::types::{Elem, Layout, Space};
+
+/// Columns from which the only row's value is a scalar: what the scalar unit waits for is some tens of cycles, and every
+/// second repeat would lose one (we choose).
+const LEAST_PEEKED: i64 = 2048;
 
 impl Emitter<'_> {
     /// Rows and columns that an operation on values of a kind covers.
@@ -72,6 +76,9 @@ impl Emitter<'_> {
     }
 
     pub(super) fn ew1(&mut self, op: EwOp, rep: Elem, a: Val) -> Val {
+        if let Some(val) = self.in_scalars(op, rep, a, None) {
+            return val;
+        }
         let kind = solid(Self::kind_of(a));
         let source = self.materialise(kind, rep, a);
         let dst = self.temp(kind, rep);
@@ -104,6 +111,21 @@ impl Emitter<'_> {
                     | EwOp::Cmp(_)
             )
             && !(rep == Elem::I32 && matches!(op, EwOp::Cmp(_)));
+        if let Some(val) = self.in_scalars(op, rep, a, Some(b)) {
+            return val;
+        }
+        let peeks = self.peeks(rep)
+            && matches!(kind, Kind::Full | Kind::Col)
+            && matches!(
+                op,
+                EwOp::Add | EwOp::Sub | EwOp::Mul | EwOp::Max | EwOp::Min
+            );
+        let (a, b) = match peeks {
+            true if commutes => self.row_second(a, b),
+            true => (a, self.peeked(b)),
+            false => (a, b),
+        };
+        let takes_scalar = takes_scalar || (peeks && matches!(b, Val::Scalar(Arg::Val(_))));
         let left = self.operand(kind, rep, a, false);
         let right = self.operand(kind, rep, b, takes_scalar);
         let to = if matches!(op, EwOp::Cmp(_)) {
@@ -115,6 +137,73 @@ impl Emitter<'_> {
         let dims = self.dims(kind);
         self.b.ew(op, dst, left, Some(right), dims);
         Val::Buf(kind, dst)
+    }
+
+    /// An operation on values of a block's only row, done by the scalar unit: a chain of them on the vector unit starts and
+    /// drains its pipe for each.
+    fn in_scalars(&mut self, op: EwOp, rep: Elem, a: Val, b: Option<Val>) -> Option<Val> {
+        let float = match (op, b) {
+            (EwOp::Add, Some(_)) => FloatOp::Add,
+            (EwOp::Sub, Some(_)) => FloatOp::Sub,
+            (EwOp::Mul, Some(_)) => FloatOp::Mul,
+            (EwOp::Div, Some(_)) => FloatOp::Div,
+            (EwOp::Sqrt, None) => FloatOp::Sqrt,
+            _ => return None,
+        };
+        let of_row = |val: Val| matches!(val, Val::Buf(Kind::Row, _) | Val::Scalar(Arg::Val(_)));
+        let constant = |val: Val| matches!(val, Val::Bits(_));
+        let all = [Some(a), b];
+        let known = all.into_iter().flatten();
+        if !self.peeks(rep)
+            || !known.clone().all(|val| of_row(val) || constant(val))
+            || !known.clone().any(of_row)
+        {
+            return None;
+        }
+        let mut arg = |val: Val| match self.peeked(val) {
+            Val::Scalar(arg) => arg,
+            Val::Bits(bits) => Arg::Const(i64::from(bits)),
+            Val::Buf(..) => Arg::Const(0),
+        };
+        let (a, b) = (arg(a), b.map_or(Arg::Const(0), arg));
+        let op = ScalarOp::Float(float);
+        let dst = self.b.func.add_value();
+        self.b.push(Op::Scalar { dst, op, a, b });
+        Some(Val::Scalar(Arg::Val(dst)))
+    }
+
+    /// Whether values of rows are for the scalar unit: there is one row, and many repeats read each.
+    fn peeks(&self, rep: Elem) -> bool {
+        let wide = matches!(self.extent.col_count, Arg::Const(cols) if cols >= LEAST_PEEKED);
+        wide && self.extent.cap_rows == 1 && rep == Elem::F32
+    }
+
+    /// Of two operands of a wide operation that commute, the value of a block's only row comes second.
+    fn row_second(&mut self, a: Val, b: Val) -> (Val, Val) {
+        match (self.peeked(a), self.peeked(b)) {
+            (Val::Scalar(first), second @ Val::Buf(..)) => (second, Val::Scalar(first)),
+            (first, second) => (first, second),
+        }
+    }
+
+    /// The value of a block's only row as the scalar unit reads it: a scalar operand meets no bank, while a block that
+    /// every repeat reads is half of the time in the groups of the other source.
+    fn peeked(&mut self, val: Val) -> Val {
+        let Val::Buf(Kind::Row, source) = val else {
+            return val;
+        };
+        let key = source.as_u32();
+        let known = |scope: &Scope| scope.peeked.get(&key).copied();
+        if let Some(done) = self.scopes.iter().rev().find_map(known) {
+            return Val::Scalar(Arg::Val(done));
+        }
+        let dst = self.b.func.add_value();
+        let src = whole(source);
+        self.b.push(Op::PeekBuf { dst, src });
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.peeked.insert(key, dst);
+        }
+        Val::Scalar(Arg::Val(dst))
     }
 
     /// In a block of one row, what varies with the column is what varies with both.

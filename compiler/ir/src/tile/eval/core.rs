@@ -7,12 +7,15 @@ use std::mem;
 
 use cranelift_entity::SecondaryMap;
 use diag::Span;
+use isa::num;
 use isa::types::{CoreKind, Layout, Space};
 
 use super::store::Store;
 use super::{EvalError, EvalErrorKind, Fault, MAX_BYTES, MAX_STEPS, Machine, other, sides};
 use crate::algo::eval::scalar::compare_ints;
-use crate::tile::{Arg, Block, Buf, Chan, CoreQuery, Func, Op, ScalarOp, Tensor, Value, View};
+use crate::tile::{
+    Arg, Block, Buf, Chan, CoreQuery, FloatOp, Func, Op, ScalarOp, Tensor, Value, View,
+};
 
 /// Whether a core is done.
 pub(super) enum Status {
@@ -655,5 +658,19 @@ fn scalar(op: ScalarOp, a: i64, b: i64) -> Result<i64, Fault> {
         ScalarOp::Shl => a.wrapping_shl(b as u32 & 63),
         ScalarOp::Shr => (a as u64).wrapping_shr(b as u32 & 63) as i64,
         ScalarOp::Cmp(op) => i64::from(compare_ints(op, a, b)),
+        ScalarOp::Float(op) => {
+            let [a, b] = [a, b].map(|bits| f32::from_bits(bits as u32));
+            i64::from(float(op, a, b).to_bits())
+        }
     })
+}
+
+fn float(op: FloatOp, a: f32, b: f32) -> f32 {
+    match op {
+        FloatOp::Add => num::add_f32(a, b),
+        FloatOp::Sub => num::sub_f32(a, b),
+        FloatOp::Mul => num::mul_f32(a, b),
+        FloatOp::Div => num::div_f32(a, b),
+        FloatOp::Sqrt => num::sqrt_f32(a),
+    }
 }
