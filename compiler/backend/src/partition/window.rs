@@ -307,15 +307,18 @@ fn weights_factor(
     (tensor, at): (Tensor, Linear),
     n: Index,
 ) -> Option<Factor> {
-    let dims: Vec<(i64, i64)> = reduce
+    let axes = reduce
         .axes
         .iter()
-        .map(|&i| (at.stride(i), func.indices[i].extent))
-        .collect();
-    let (unit, along) = (collapse(&dims)?.max(1), at.stride(n));
-    let (k_major, pitch) = match (unit, along) {
+        .map(|&i| (at.stride(i), func.indices[i].extent));
+    let moving: Vec<(i64, i64)> = axes.filter(|(_, extent)| *extent > 1).collect();
+    let unit = match moving.is_empty() {
+        true => 1,
+        false => collapse(&moving)?,
+    };
+    let (k_major, pitch) = match (unit, at.stride(n)) {
         (1, pitch) if pitch >= 0 => (false, pitch),
-        (pitch, 0 | 1) => (true, pitch),
+        (pitch, 0 | 1) if pitch > 0 => (true, pitch),
         _ => return None,
     };
     Some(Factor {
