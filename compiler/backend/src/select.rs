@@ -1,6 +1,7 @@
 //! Selection: Synced tile IR to instructions, by one structured walk per kind of core.
 //!
 //! - [`regs`]: where values live; a value keeps one register from its definition to its last use;
+//! - [`again`]: which values have none, and are computed anew wherever they are used;
 //! - [`code`]: the growing program and arithmetic that folds constants;
 //! - [`flow`]: loops, branches, scalars, flags, channels, copies of buffers;
 //! - [`dma`]: copies between global memory and the core; [`cube`] and [`window`]: L0 loads, products, the fixpipe;
@@ -10,6 +11,7 @@
 //! Base addresses of tensors are held in registers as far as registers are left: the program is selected once to learn
 //! how many are, and once more with them.
 
+mod again;
 mod claims;
 mod code;
 mod convert;
@@ -29,7 +31,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diag::{Diagnostic, Span};
-use ir::tile::{Buf, Chan, Func, Inst, Op, Tensor};
+use ir::tile::{Buf, Chan, Func, Inst, Op, Tensor, Value};
 use isa::chip::Chip;
 use isa::inst::{self, Reg};
 use isa::object::claims::Step;
@@ -67,22 +69,38 @@ pub fn select(func: &Func, chip: &Chip, core: CoreKind) -> Result<Code, Diagnost
     if roots.is_empty() {
         return Ok(Code::default());
     }
-    let first = select_holding(func, chip, core, &roots, &[])?;
+    let mut again = BTreeSet::new();
+    let first = loop {
+        match select_holding(func, chip, core, (&roots, &[]), &again) {
+            Ok(done) => break done,
+            Err(Short { found, instead }) => match instead {
+                Some(value) => again.insert(value),
+                None => return Err(*found),
+            },
+        };
+    };
     let free = Reg::COUNT.saturating_sub(first.1 + SPARE);
     let held: Vec<Tensor> = tensors_by_use(func, &roots)
         .into_iter()
         .take(free)
         .collect();
-    select_holding(func, chip, core, &roots, &held).map(|done| done.0)
+    let done = select_holding(func, chip, core, (&roots, &held), &again);
+    done.map(|done| done.0).map_err(|short| *short.found)
+}
+
+/// Why there is no program, and what could be computed anew for want of registers.
+struct Short {
+    found: Box<Diagnostic>,
+    instead: Option<Value>,
 }
 
 fn select_holding(
     func: &Func,
     chip: &Chip,
     core: CoreKind,
-    roots: &[ir::tile::Block],
-    held: &[Tensor],
-) -> Result<(Code, usize), Diagnostic> {
+    (roots, held): (&[ir::tile::Block], &[Tensor]),
+    again: &BTreeSet<Value>,
+) -> Result<(Code, usize), Short> {
     let scratch = chip
         .usable_bytes(Space::Ub)
         .saturating_sub(scratch_bytes(func));
@@ -94,6 +112,8 @@ fn select_holding(
         inst: None,
         homes: Homes::default(),
         lives: Lives::default(),
+        again,
+        recipes: BTreeMap::new(),
         bases: BTreeMap::new(),
         past_l2: past_l2::tensors(func, chip),
         slots: BTreeMap::new(),
@@ -102,9 +122,18 @@ fn select_holding(
         lanes: LaneState::Unknown,
         scratch: i64::try_from(scratch).unwrap_or(0),
     };
-    sel.hold(held)?;
+    sel.hold(held).map_err(|found| Short {
+        found: Box::new(found),
+        instead: None,
+    })?;
     for &root in roots {
-        sel.phase(root)?;
+        sel.phase(root).map_err(|found| Short {
+            instead: match found.code == diag::codes::E0505 {
+                true => again::choose(func, root, (&sel.homes, &sel.lives), again),
+                false => None,
+            },
+            found: Box::new(found),
+        })?;
     }
     sel.push(inst::End {});
     Ok((sel.code, sel.homes.peak()))
@@ -151,6 +180,9 @@ struct Sel<'f> {
     inst: Option<Inst>,
     homes: Homes,
     lives: Lives,
+    /// Values that have no register, and how those are computed that are known by now.
+    again: &'f BTreeSet<Value>,
+    recipes: BTreeMap<Value, Inst>,
     /// Base addresses that are held.
     bases: BTreeMap<Tensor, Reg>,
     /// Arguments that are read past L2.

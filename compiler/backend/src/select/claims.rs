@@ -67,8 +67,14 @@ struct Used {
 impl Sel<'_> {
     /// What is claimed of an operation; nothing if it uses no buffer.
     pub(super) fn claims(&self, op: &Op) -> Parts {
-        let mut used = self.used(op)?;
-        if used.is_empty() {
+        // What is computed anew is in no register that a claim could name.
+        let computed = |arg: Arg| matches!(arg, Arg::Val(value) if self.homes.get(value).is_none());
+        let anew = op.args().into_iter().any(computed);
+        let mut used = match anew {
+            true => Vec::new(),
+            false => self.used(op)?,
+        };
+        if used.is_empty() && !anew {
             return Ok(Vec::new());
         }
         // An operand that is named twice is one part for each.
@@ -115,13 +121,13 @@ impl Sel<'_> {
             Op::Load {
                 dst, rows, cols, ..
             } => {
-                let extents = self.nums([*rows, *cols])?;
+                let extents = self.held_nums([*rows, *cols])?;
                 vec![view(dst, Write, self.matrix_bytes(dst, extents)?)]
             }
             Op::Store {
                 src, rows, cols, ..
             } => {
-                let extents = self.nums([*rows, *cols])?;
+                let extents = self.held_nums([*rows, *cols])?;
                 vec![view(src, Read, self.matrix_bytes(src, extents)?)]
             }
             Op::LoadTile {
@@ -131,7 +137,7 @@ impl Sel<'_> {
                 cols,
                 transposed,
             } => {
-                let [rows, cols] = self.nums([*rows, *cols])?;
+                let [rows, cols] = self.held_nums([*rows, *cols])?;
                 let stored = if *transposed {
                     [cols, rows]
                 } else {
@@ -146,7 +152,7 @@ impl Sel<'_> {
                 dst, src, window, ..
             } => {
                 // A block of channels of the whole image.
-                let [high, wide] = self.nums(window.image)?;
+                let [high, wide] = self.held_nums(window.image)?;
                 let first = self.matrix_bytes(src, [one, one])?;
                 let image = first.map(|bytes| Bytes {
                     len: size(BLOCK, &[(high, 1), (wide, 1)]),
@@ -155,7 +161,7 @@ impl Sel<'_> {
                 vec![view(src, Read, image), whole(dst, Write, None)]
             }
             Op::LoadWords { dst, src, cols } => {
-                let extents = [one, self.num(*cols)?];
+                let extents = [one, self.held(*cols)?];
                 vec![
                     view(src, Read, self.matrix_bytes(src, extents)?),
                     whole(dst, Write, None),
@@ -171,14 +177,14 @@ impl Sel<'_> {
                 init,
                 ..
             } => {
-                let [m, k, n] = self.nums([*m, *k, *n])?;
+                let [m, k, n] = self.held_nums([*m, *k, *n])?;
                 let mut used = vec![
                     whole(a, Read, self.fractal_bytes(*a, m, k)?),
                     whole(b, Read, self.fractal_bytes(*b, k, n)?),
                     whole(c, Write, self.sum_bytes(*c, m, n)?),
                 ];
                 // What a number decides at run time may be read.
-                match self.num(*init)? {
+                match self.held(*init)? {
                     Num::Const(0) => used.push(whole(c, Read, self.sum_bytes(*c, m, n)?)),
                     Num::Const(_) => {}
                     Num::Reg(_) => used.push(whole(c, Read, None)),
@@ -195,7 +201,7 @@ impl Sel<'_> {
                 cols,
                 ..
             } => {
-                let extents = self.nums([*rows, *cols])?;
+                let extents = self.held_nums([*rows, *cols])?;
                 let mut used = Vec::new();
                 for operand in [Some(a), b.as_ref(), c.as_ref()].into_iter().flatten() {
                     if let Some(of) = operand.view() {
@@ -206,7 +212,7 @@ impl Sel<'_> {
                 used
             }
             Op::Spread { dst, src, rows } => {
-                let rows = self.num(*rows)?;
+                let rows = self.held(*rows)?;
                 vec![
                     view(src, Read, self.matrix_bytes(src, [one, rows])?),
                     view(dst, Write, self.block_bytes(dst, rows)?),
@@ -218,7 +224,7 @@ impl Sel<'_> {
                 rows,
                 cols,
             } => {
-                let [rows, cols] = self.nums([*rows, *cols])?;
+                let [rows, cols] = self.held_nums([*rows, *cols])?;
                 vec![
                     view(src, Read, self.matrix_bytes(src, [rows, cols])?),
                     view(dst, Write, self.matrix_bytes(dst, [cols, rows])?),
@@ -231,7 +237,7 @@ impl Sel<'_> {
                 cols,
                 ..
             } => {
-                let extents = self.nums([*rows, *cols])?;
+                let extents = self.held_nums([*rows, *cols])?;
                 vec![
                     view(at, Read, self.matrix_bytes(at, extents)?),
                     view(dst, Write, self.matrix_bytes(dst, extents)?),
@@ -244,7 +250,7 @@ impl Sel<'_> {
                 rows,
                 cols,
             } => {
-                let extents = self.nums([*rows, *cols])?;
+                let extents = self.held_nums([*rows, *cols])?;
                 vec![
                     view(keys, Read, self.matrix_bytes(keys, extents)?),
                     view(places, Read, self.matrix_bytes(places, extents)?),
@@ -258,7 +264,7 @@ impl Sel<'_> {
                 cols,
                 ..
             } => {
-                let [rows, cols] = self.nums([*rows, *cols])?;
+                let [rows, cols] = self.held_nums([*rows, *cols])?;
                 let lanes = cols.known().map(|cols| Num::Const(cols.min(LANES)));
                 let touched = match lanes {
                     Some(lanes) => self.matrix_bytes(acc, [rows, lanes])?,
@@ -276,7 +282,7 @@ impl Sel<'_> {
                 cols,
                 ..
             } => {
-                let [rows, cols] = self.nums([*rows, *cols])?;
+                let [rows, cols] = self.held_nums([*rows, *cols])?;
                 let eighth = cols.known().map(|cols| Num::Const(cols / 8));
                 let written = match eighth {
                     Some(eighth) => self.matrix_bytes(dst, [rows, eighth])?,
@@ -288,7 +294,7 @@ impl Sel<'_> {
                 ]
             }
             Op::Lanes { dst, acc, rows, .. } => {
-                let rows = self.num(*rows)?;
+                let rows = self.held(*rows)?;
                 if !self.func.bufs[acc.buf].elem.is_float() {
                     // The scalar unit does it, whose loads and stores are no claims' business.
                     return Ok(Vec::new());
@@ -398,9 +404,9 @@ impl Sel<'_> {
         extents: [Arg; 3],
     ) -> Result<Bytes, Diagnostic> {
         let elem = i64::try_from(self.func.tensors[tensor].elem.bytes()).unwrap_or(0);
-        let [rows, cols, pitch] = self.nums(extents)?;
+        let [rows, cols, pitch] = self.held_nums(extents)?;
         let mut start = Sum::default();
-        add(&mut start, self.num(at)?, elem);
+        add(&mut start, self.held(at)?, elem);
         Ok(Bytes {
             start,
             count: size(1, &[(rows, 1)]),
@@ -444,7 +450,7 @@ impl Sel<'_> {
     /// The elements of a matrix from a view on.
     fn matrix_bytes(&self, view: &View, [rows, cols]: [Num; 2]) -> Known {
         let data = &self.func.bufs[view.buf];
-        let (row, col) = (self.num(view.row)?, self.num(view.col)?);
+        let (row, col) = (self.held(view.row)?, self.held(view.col)?);
         let mut start = self.copy_start(view.buf);
         if data.layout == Layout::NZ && data.space == Space::L1 {
             let bytes = i64::try_from(data.elem.bytes()).unwrap_or(0);
@@ -481,7 +487,7 @@ impl Sel<'_> {
     fn block_bytes(&self, view: &View, rows: Num) -> Known {
         let data = &self.func.bufs[view.buf];
         let mut start = self.copy_start(view.buf);
-        let (row, col) = (self.num(view.row)?, self.num(view.col)?);
+        let (row, col) = (self.held(view.row)?, self.held(view.col)?);
         add(&mut start, row, BLOCK);
         add(&mut start, col, elem_bits(data) / 8);
         Ok(Some(run(start, size(BLOCK, &[(rows, 1)]))))

@@ -64,14 +64,33 @@ impl Sel<'_> {
     }
 
     /// The number of a scalar operand.
-    pub(super) fn num(&self, arg: Arg) -> Result<Num, Diagnostic> {
+    pub(super) fn num(&mut self, arg: Arg) -> Result<Num, Diagnostic> {
         match arg {
             Arg::Const(value) => Ok(Num::Const(value)),
-            Arg::Val(value) => self
-                .homes
-                .get(value)
-                .ok_or_else(|| self.missing("a value without a definition")),
+            Arg::Val(value) => match self.homes.get(value) {
+                Some(num) => Ok(num),
+                None => self.anew(value),
+            },
         }
+    }
+
+    /// The number of a scalar operand that has a place.
+    pub(super) fn held(&self, arg: Arg) -> Result<Num, Diagnostic> {
+        match arg {
+            Arg::Const(value) => Ok(Num::Const(value)),
+            Arg::Val(value) => {
+                (self.homes.get(value)).ok_or_else(|| self.missing("a value without a definition"))
+            }
+        }
+    }
+
+    /// The numbers of scalar operands that have places.
+    pub(super) fn held_nums<const N: usize>(&self, args: [Arg; N]) -> Result<[Num; N], Diagnostic> {
+        let mut nums = [Num::Const(0); N];
+        for (num, arg) in nums.iter_mut().zip(args) {
+            *num = self.held(arg)?;
+        }
+        Ok(nums)
     }
 
     /// The number in a register.

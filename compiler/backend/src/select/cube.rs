@@ -489,7 +489,7 @@ impl Sel<'_> {
     }
 
     /// Rows of the products in an accumulator: they decide how far its column blocks lie apart.
-    fn product_rows(&self, c: Buf, drained: Arg) -> Result<Num, Diagnostic> {
+    fn product_rows(&mut self, c: Buf, drained: Arg) -> Result<Num, Diagnostic> {
         let mut found: Option<Arg> = None;
         for data in self.func.insts.values() {
             if let Op::Mad { c: into, m, .. } = &data.op

@@ -81,7 +81,7 @@ impl Sel<'_> {
         })
     }
 
-    pub(super) fn nums<const N: usize>(&self, args: [Arg; N]) -> Result<[Num; N], Diagnostic> {
+    pub(super) fn nums<const N: usize>(&mut self, args: [Arg; N]) -> Result<[Num; N], Diagnostic> {
         let mut nums = [Num::Const(0); N];
         for (num, arg) in nums.iter_mut().zip(args) {
             *num = self.num(arg)?;

@@ -185,7 +185,7 @@ impl Sel<'_> {
     }
 
     /// A scalar operand as the instruction takes it.
-    pub(super) fn vec_scalar(&self, operand: Operand) -> Result<Option<VecScalar>, Diagnostic> {
+    pub(super) fn vec_scalar(&mut self, operand: Operand) -> Result<Option<VecScalar>, Diagnostic> {
         match operand {
             Operand::Bits(bits) => Ok(Some(VecScalar::Imm(bits))),
             Operand::Scalar(value) => Ok(Some(match self.num(Arg::Val(value))? {

@@ -30,7 +30,7 @@ const OTHER_KIND: u64 = 2;
 impl Sel<'_> {
     /// Selects the block of one phase.
     pub(super) fn phase(&mut self, root: Block) -> Done {
-        self.lives = Lives::of(self.func, root);
+        self.lives = Lives::of(self.func, root, self.again);
         self.lanes = LaneState::Unknown;
         self.start_slots(root)?;
         self.block(root)?;
@@ -305,9 +305,57 @@ impl Sel<'_> {
             self.homes.fold(dst, value);
             return Ok(());
         }
+        if self.is_later(dst) {
+            return Ok(());
+        }
         let Some(reg) = self.define(dst)? else {
             return Ok(());
         };
+        self.compute(reg, op, [a, b])
+    }
+
+    /// Whether a value has no register: what there is to do is done at each use.
+    fn is_later(&mut self, value: Value) -> bool {
+        let later = self.again.contains(&value);
+        if let (true, Some(inst)) = (later, self.inst) {
+            self.recipes.insert(value, inst);
+        }
+        later
+    }
+
+    /// A value that has no register, computed until the end of the operation.
+    pub(super) fn anew(&mut self, value: Value) -> Result<Num, Diagnostic> {
+        let func = self.func;
+        let recipe = self.recipes.get(&value).copied();
+        let recipe = recipe.map(|inst| &func.insts[inst].op);
+        if let Some(Op::Scalar { op, a, b, .. }) = recipe {
+            let mark = self.homes.mark();
+            let (a, b) = (self.num(*a)?, self.num(*b)?);
+            let (a, b) = (self.operand(a)?, self.operand(b)?);
+            // The result may take the place of what it is computed from.
+            self.homes.cut(mark);
+            let reg = self.temporary()?;
+            self.compute(reg, *op, [a, b])?;
+            return Ok(Num::Reg(reg));
+        }
+        let Some(Op::Query { what, .. }) = recipe else {
+            return Err(self.missing("a value without a definition"));
+        };
+        let reg = self.temporary()?;
+        self.answer(reg, *what)?;
+        Ok(Num::Reg(reg))
+    }
+
+    /// A number that needs no further register as an operand.
+    fn operand(&mut self, num: Num) -> Result<Num, Diagnostic> {
+        match self.xval(num)? {
+            XVal::Imm(value) => Ok(Num::Const(i64::from(value))),
+            XVal::Reg(reg) => Ok(Num::Reg(reg)),
+        }
+    }
+
+    /// Computes a scalar operation into a register.
+    fn compute(&mut self, reg: Reg, op: ScalarOp, [a, b]: [Num; 2]) -> Done {
         let divisor = b.known().and_then(power_of_two);
         let (a, b) = (self.xval(a)?, self.xval(b)?);
         let dst = XOut(reg);
@@ -369,9 +417,17 @@ impl Sel<'_> {
     }
 
     pub(super) fn query(&mut self, dst: Value, what: CoreQuery) -> Done {
-        let Some(reg) = self.define(dst)? else {
+        if self.is_later(dst) {
             return Ok(());
-        };
+        }
+        match self.define(dst)? {
+            Some(reg) => self.answer(reg, what),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the core something.
+    fn answer(&mut self, reg: Reg, what: CoreQuery) -> Done {
         match (what, self.core) {
             (CoreQuery::Size(place), _) => {
                 let tensors = u32::try_from(self.func.tensors.len()).unwrap_or(u32::MAX);

@@ -239,7 +239,7 @@ impl Sel<'_> {
     }
 
     /// A scalar of less than 16 bits, repeated to fill a lane.
-    fn doubled(&self, operand: Operand, elem: Elem) -> Result<Doubled, Diagnostic> {
+    fn doubled(&mut self, operand: Operand, elem: Elem) -> Result<Doubled, Diagnostic> {
         let Some(scalar) = self.vec_scalar(operand)? else {
             return Ok(Doubled::Place(operand));
         };

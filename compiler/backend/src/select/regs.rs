@@ -3,7 +3,7 @@
 //! Control flow is structured, so one number per operation orders all uses; a use in a loop counts as one at the end of
 //! the outermost loop that does not contain the definition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ir::tile::{Arg, Block, Func, Inst, Op, Value};
 use isa::inst::Reg;
@@ -18,10 +18,13 @@ pub(super) struct Lives {
 }
 
 impl Lives {
-    /// Numbers the operations of a block and of those nested in it.
-    pub(super) fn of(func: &Func, root: Block) -> Lives {
+    /// Numbers the operations of a block and of those nested in it. Where a value is computed `again`, what it is
+    /// computed from is used.
+    pub(super) fn of(func: &Func, root: Block, again: &BTreeSet<Value>) -> Lives {
         let mut walk = Walk {
             func,
+            again,
+            made_of: BTreeMap::new(),
             clock: 0,
             loops: Vec::new(),
             defined: BTreeMap::new(),
@@ -44,6 +47,9 @@ impl Lives {
 
 struct Walk<'f> {
     func: &'f Func,
+    again: &'f BTreeSet<Value>,
+    /// What values are computed from that have no register.
+    made_of: BTreeMap<Value, Vec<Arg>>,
     clock: u32,
     /// Values used in each open loop that are defined outside of it.
     loops: Vec<Vec<Value>>,
@@ -63,6 +69,9 @@ impl Walk<'_> {
                 }
             }
             if let Some(value) = op.defines() {
+                if self.again.contains(&value) {
+                    self.made_of.insert(value, op.args().into_iter().collect());
+                }
                 self.defined.insert(value, self.loops.len());
             }
             if let Op::For { var, body, .. } = op {
@@ -86,6 +95,13 @@ impl Walk<'_> {
     }
 
     fn used(&mut self, value: Value) {
+        if let Some(made_of) = self.made_of.get(&value).cloned() {
+            for arg in made_of {
+                if let Arg::Val(value) = arg {
+                    self.used(value);
+                }
+            }
+        }
         self.lives.last.insert(value, self.clock);
         let level = self.defined.get(&value).copied().unwrap_or(0);
         if let Some(outside) = self.loops.get_mut(level) {
@@ -100,8 +116,8 @@ pub(super) struct Homes {
     taken: u32,
     peak: usize,
     values: BTreeMap<Value, Num>,
-    /// Register and number of the last use of the value in it.
-    active: Vec<(Reg, u32)>,
+    /// Register, value in it, and number of the value's last use.
+    active: Vec<(Reg, Value, u32)>,
     temporaries: Vec<Reg>,
 }
 
@@ -156,7 +172,7 @@ impl Homes {
     /// Gives a value a register until its last use.
     pub(super) fn settle(&mut self, value: Value, last: u32) -> Option<Reg> {
         let reg = self.take()?;
-        self.active.push((reg, last));
+        self.active.push((reg, value, last));
         self.values.insert(value, Num::Reg(reg));
         Some(reg)
     }
@@ -173,13 +189,24 @@ impl Homes {
 
     /// Frees the registers of values whose last use is over.
     pub(super) fn expire(&mut self, now: u32) {
-        for (reg, last) in std::mem::take(&mut self.active) {
-            if last <= now {
-                self.free(reg);
-            } else {
-                self.active.push((reg, last));
+        let mut over = 0;
+        self.active.retain(|(reg, _, last)| {
+            if *last <= now {
+                over |= 1 << reg.index();
             }
-        }
+            *last > now
+        });
+        self.taken &= !over;
+    }
+
+    /// The values that have registers, with the numbers of their last uses.
+    pub(super) fn active(&self) -> impl Iterator<Item = (Value, u32)> {
+        self.active.iter().map(|&(_, value, last)| (value, last))
+    }
+
+    /// Whether a value is a constant.
+    pub(super) fn is_constant(&self, value: Value) -> bool {
+        matches!(self.values.get(&value), Some(Num::Const(_)))
     }
 
     /// Frees every value, at the end of a phase.

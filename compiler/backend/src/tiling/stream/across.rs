@@ -23,6 +23,7 @@ use crate::tiling::expr::{Emitter, ceil_div, round_up};
 pub(super) fn cube(pass: &Pass<'_>, b: &mut Builder) {
     let core = Arg::Val(b.query(CoreQuery::Core));
     let units = Units::of(pass, b, core);
+    let odd = b.rem(core, 2);
     let lead = i64::from(pass.lead());
     b.for_loop(units.low, units.high, units.step, |b, block| {
         let visit = units.visit(b, Arg::Val(block));
@@ -34,7 +35,7 @@ pub(super) fn cube(pass: &Pass<'_>, b: &mut Builder) {
         b.for_loop(visit.low, high, 1, |b, unit| {
             let unit = Arg::Val(unit);
             let scores = Scores::new(pass, b, (&sides, &rows), (&visit, unit));
-            turn(pass, b, &units, scores, unit);
+            turn(pass, b, (&units, odd), scores, unit);
         });
     });
 }
@@ -90,8 +91,8 @@ impl<'a> Scores<'a> {
         }
     }
 
-    /// Makes the scores of a part of the items: the number of the part, and how many parts there are.
-    fn make(&self, b: &mut Builder, part: Arg, parts: i64) {
+    /// Makes the scores of a part of the items, if they are wanted: the number of the part, and how many parts there are.
+    fn make(&self, b: &mut Builder, (part, parts): (Arg, i64), there: Arg) {
         let packet = self.pass.size.packet;
         let most = self.pass.size.n.min(round_up(self.pass.items(), 16));
         let each = ceil_div(ceil_div(most, packet), parts) * packet;
@@ -100,7 +101,8 @@ impl<'a> Scores<'a> {
             1 => self.count,
             _ => {
                 let next = b.add(low, each);
-                let high = b.min(next, self.count);
+                let count = b.mul(self.count, there);
+                let high = b.min(next, count);
                 b.max(low, high)
             }
         };
@@ -125,7 +127,13 @@ impl<'a> Scores<'a> {
 }
 
 /// One turn: scores of a unit, and the products of the one that is so many behind.
-fn turn(pass: &Pass<'_>, b: &mut Builder, units: &Units, mut scores: Scores<'_>, unit: Arg) {
+fn turn(
+    pass: &Pass<'_>,
+    b: &mut Builder,
+    (units, odd): (&Units, Arg),
+    mut scores: Scores<'_>,
+    unit: Arg,
+) {
     let lead = i64::from(pass.lead());
     let start = b.add(units.first, lead);
     let follows = b.cmp(CmpOp::Ge, unit, start);
@@ -138,9 +146,9 @@ fn turn(pass: &Pass<'_>, b: &mut Builder, units: &Units, mut scores: Scores<'_>,
         .collect();
     scores.acquire(b);
     match sums.iter().any(Sum::in_turns) {
-        true => in_turns(b, (&sums, follows), &scores),
+        true => in_turns(b, (&sums, follows), &scores, odd),
         false => {
-            scores.make(b, Arg::Const(0), 1);
+            scores.make(b, (Arg::Const(0), 1), Arg::Const(1));
             scores.publish(b);
             for sum in &sums {
                 at_once(b, sum, follows);
@@ -166,8 +174,9 @@ fn at_once(b: &mut Builder, sum: &Sum<'_>, follows: Arg) {
 }
 
 /// Some columns of the products, then some of the scores, and so on: while one accumulator drains, the other one is
-/// filled.
-fn in_turns(b: &mut Builder, (sums, follows): (&[Sum<'_>], Arg), scores: &Scores<'_>) {
+/// filled. Every other core begins with the scores: items come from far away for the first time and from near by for the
+/// second, and so half of the cores ask for the one while the others ask for the other.
+fn in_turns(b: &mut Builder, (sums, follows): (&[Sum<'_>], Arg), scores: &Scores<'_>, odd: Arg) {
     let mut ready = Vec::new();
     for sum in sums {
         let left = sum.weights_room(b, 1);
@@ -179,23 +188,28 @@ fn in_turns(b: &mut Builder, (sums, follows): (&[Sum<'_>], Arg), scores: &Scores
     let turns = sums.iter().map(|sum| sum.turns().1).max().unwrap_or(1);
     b.for_loop(0, turns, 1, |b, part| {
         let part = Arg::Val(part);
-        for (sum, &(left, at)) in sums.iter().zip(&ready) {
-            let (each, own) = sum.turns();
-            let there = match own == turns {
-                true => follows,
-                false => {
-                    let within = b.cmp(CmpOp::Lt, part, own);
-                    b.mul(within, follows)
-                }
-            };
-            b.for_loop(0, there, 1, |b, _| {
-                let n0 = b.mul(part, each);
-                let n = (each, b.clip(each, sum.width.0, n0));
-                let c = sum.some_columns(b, left, (n0, n));
-                sum.drain(b, c, at, (n0, n.1));
-            });
-        }
-        scores.make(b, part, turns);
+        b.for_loop(0, 2, 1, |b, which| {
+            let columns = b.cmp(CmpOp::Eq, Arg::Val(which), odd);
+            let follows = b.mul(columns, follows);
+            for (sum, &(left, at)) in sums.iter().zip(&ready) {
+                let (each, own) = sum.turns();
+                let there = match own == turns {
+                    true => follows,
+                    false => {
+                        let within = b.cmp(CmpOp::Lt, part, own);
+                        b.mul(within, follows)
+                    }
+                };
+                b.for_loop(0, there, 1, |b, _| {
+                    let n0 = b.mul(part, each);
+                    let n = (each, b.clip(each, sum.width.0, n0));
+                    let c = sum.some_columns(b, left, (n0, n));
+                    sum.drain(b, c, at, (n0, n.1));
+                });
+            }
+            let scored = b.sub(1, columns);
+            scores.make(b, (part, turns), scored);
+        });
     });
     scores.publish(b);
     for sum in sums {

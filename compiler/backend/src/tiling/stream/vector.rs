@@ -11,6 +11,7 @@ use isa::types::{Elem, Layout};
 
 use super::Pass;
 use super::gather::{self, Left};
+use crate::Level;
 use crate::partition::Rows as Space;
 use crate::pass::derive::{Field, Part};
 use crate::tiling::Result;
@@ -457,17 +458,40 @@ pub(super) fn items(
         em.extent.padded = matches!(count, Arg::Const(n) if n == em.extent.cap_cols);
         enter(em, strip);
         let down = em.b.mul(strip.inside, pass.size.n);
-        load_scores(pass, em, &taken, down);
+        let full = full_block(pass, em, count);
+        let from = (&taken[..], down);
+        if full.is_none() {
+            load_scores(pass, em, from);
+        }
         let weights = weight_buffers(pass, em);
         em.settled = pass.stream.cascade.settled.clone();
-        match (whole, &pass.limits) {
-            (Some(whole), Some(limits)) => {
-                let some = em.b.sub(1, whole);
-                when(em, some, |em| record(pass, em, kept, &weights))?;
-                em.settled.insert(limits.condition, limits.holds);
-                when(em, whole, |em| record(pass, em, kept, &weights))?;
+        let usual = match (whole, full) {
+            (Some(whole), Some(full)) => Some(em.b.mul(whole, full)),
+            (Some(one), None) | (None, Some(one)) => Some(one),
+            (None, None) => None,
+        };
+        match usual {
+            Some(usual) => {
+                let some = em.b.sub(1, usual);
+                let make = |em: &mut Emitter<'_>| {
+                    if full.is_some() {
+                        load_scores(pass, em, from);
+                    }
+                    record(pass, em, kept, &weights)
+                };
+                when(em, some, make)?;
+                if let Some(limits) = &pass.limits {
+                    em.settled.insert(limits.condition, limits.holds);
+                }
+                let extent = em.extent.clone();
+                if full.is_some() {
+                    em.extent.col_count = Arg::Const(pass.size.n);
+                    em.extent.padded = pass.size.n == em.extent.cap_cols;
+                }
+                when(em, usual, make)?;
+                em.extent = extent;
             }
-            (None, _) | (_, None) => record(pass, em, kept, &weights)?,
+            None => record(pass, em, kept, &weights)?,
         }
         em.settled = BTreeMap::new();
         hand_over(pass, em, (&weights, &given), down);
@@ -480,6 +504,12 @@ pub(super) fn items(
         em.b.push(Op::Publish { chan });
     }
     Ok(())
+}
+
+/// Whether a block has as many items as any has, where not all of them have.
+fn full_block(pass: &Pass<'_>, em: &mut Emitter<'_>, count: Arg) -> Option<Arg> {
+    let several = matches!(count, Arg::Val(_)) && pass.cx.level != Level::O0;
+    several.then(|| em.b.cmp(algo::CmpOp::Ge, count, pass.size.n))
 }
 
 fn each(
@@ -496,8 +526,8 @@ fn each(
     slots
 }
 
-/// Brings a strip's scores; they are there before conditions part the ways.
-fn load_scores(pass: &Pass<'_>, em: &mut Emitter<'_>, taken: &[Arg], down: Arg) {
+/// Brings a strip's scores.
+fn load_scores(pass: &Pass<'_>, em: &mut Emitter<'_>, (taken, down): (&[Arg], Arg)) {
     let algo = pass.cx.algo;
     for ((product, chan), slot) in pass.stream.scores.iter().zip(&pass.scores).zip(taken) {
         let target = algo.defs[product.def].target;
