@@ -36,20 +36,8 @@ fn args(words: &[&str]) -> Vec<OsString> {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let mut err = Vec::new();
-    let mut host = Host {
-        input: &mut io::empty(),
-        out: &mut Closed,
-        err: &mut err,
-        folder: root(),
-        color: false,
-        out_is_terminal: false,
-        in_is_terminal: false,
-        err_is_terminal: false,
-        columns: None,
-        cache: None,
-        source_date: None,
-        log_since: None,
-    };
+    let (mut input, mut out) = (io::empty(), Closed);
+    let mut host = Host::new(&mut input, &mut out, &mut err, root());
     let status = driver::vinci(&args(&["chips"]), &mut host);
     assert_eq!(status, Status::Done);
     let words = args(&["run", "stdlib/kernels/relu.vn", "-D", "R=1", "-D", "C=1"]);
@@ -73,37 +61,13 @@ impl Write for Full {
 #[test]
 fn lost_results_are_an_error_and_lost_findings_change_no_status() {
     let mut err = Vec::new();
-    let mut host = Host {
-        input: &mut io::empty(),
-        out: &mut Full,
-        err: &mut err,
-        folder: root(),
-        color: false,
-        out_is_terminal: false,
-        in_is_terminal: false,
-        err_is_terminal: false,
-        columns: None,
-        cache: None,
-        source_date: None,
-        log_since: None,
-    };
+    let (mut input, mut out) = (io::empty(), Full);
+    let mut host = Host::new(&mut input, &mut out, &mut err, root());
     assert_eq!(driver::vinci(&args(&["chips"]), &mut host), Status::Wrong);
     let said = String::from_utf8_lossy(&err);
     assert!(said.contains("E0708"), "{said}");
-    let mut host = Host {
-        input: &mut io::empty(),
-        out: &mut io::sink(),
-        err: &mut Closed,
-        folder: root(),
-        color: false,
-        out_is_terminal: false,
-        in_is_terminal: false,
-        err_is_terminal: false,
-        columns: None,
-        cache: None,
-        source_date: None,
-        log_since: None,
-    };
+    let (mut input, mut out, mut closed) = (io::empty(), io::sink(), Closed);
+    let mut host = Host::new(&mut input, &mut out, &mut closed, root());
     let wrong = args(&["explain", "E9999"]);
     assert_eq!(driver::vinci(&wrong, &mut host), Status::Wrong);
 }
@@ -111,20 +75,8 @@ fn lost_results_are_an_error_and_lost_findings_change_no_status() {
 #[test]
 fn a_defect_of_ours_says_what_to_report() {
     let mut err = Vec::new();
-    let mut host = Host {
-        input: &mut Defective,
-        out: &mut io::sink(),
-        err: &mut err,
-        folder: root(),
-        color: false,
-        out_is_terminal: false,
-        in_is_terminal: false,
-        err_is_terminal: false,
-        columns: None,
-        cache: None,
-        source_date: None,
-        log_since: None,
-    };
+    let (mut input, mut out) = (Defective, io::sink());
+    let mut host = Host::new(&mut input, &mut out, &mut err, root());
     let status = driver::vincic(&args(&["-", "-O0"]), &mut host);
     assert_eq!(status.code(), 101);
     let said = String::from_utf8_lossy(&err);
@@ -137,20 +89,9 @@ fn a_defect_of_ours_says_what_to_report() {
 #[test]
 fn an_object_never_goes_to_a_terminal() {
     let mut err = Vec::new();
-    let mut host = Host {
-        input: &mut io::empty(),
-        out: &mut io::sink(),
-        err: &mut err,
-        folder: root(),
-        color: false,
-        out_is_terminal: true,
-        in_is_terminal: false,
-        err_is_terminal: false,
-        columns: None,
-        cache: None,
-        source_date: None,
-        log_since: None,
-    };
+    let (mut input, mut out) = (io::empty(), io::sink());
+    let mut host = Host::new(&mut input, &mut out, &mut err, root());
+    host.out_is_terminal = true;
     let words = args(&[
         "stdlib/kernels/relu.vn",
         "-D",
