@@ -23,7 +23,8 @@ impl Loader {
         let open = all.iter().filter(|(_, value)| value.is_none());
         let names: Vec<String> = open.map(|(name, _)| name.text.clone()).collect();
         let written = written_numbers(func);
-        let taken = |number: i64| written.iter().any(|n| n % i128::from(number) == 0);
+        // Every number divides an extent of none, which is refused where it is read.
+        let taken = |number: i64| (written.iter()).any(|&n| n != 0 && n % i128::from(number) == 0);
         self.func.symbols = Symbols::new(&names, Numbering::Rising, &taken);
         for (name, value) in all {
             let text = self.new_name(name);
